@@ -1,4 +1,4 @@
-"""The loop and the models; the names in `__all__` are the public interface."""
+"""Attend's agent: the loop, the models and their features; `__all__` is the public interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An `Assistant`: eyes on one source, a model, and the loop between them; for the command line, servers and programs.
+"""Assistant: one source, a model and the loop between them, for the command line, the server and programs.
 
 async with open_assistant("street.mp4", load_config()) as assistant:
     await assistant.watch()
@@ -43,18 +43,18 @@ from tools.errors import AttendError
 from tools.registry import make_tools
 
 SUPERSTEPS_A_STEP = 3
-"""perceive, think and act or answer: LangGraph counts each against its recursion limit."""
+"""LangGraph's recursion limit counts supersteps: perceive, think, and act or answer."""
 
 
 @dataclass(frozen=True)
 class Assistant:
-    """A conversation about one source. Made by `open_assistant`.
+    """A conversation about one source; use `open_assistant` to create it.
 
     Attributes:
         model: the model that answers.
         session: capture and memory of the source.
-        thread: the conversation's name; the same name resumes it in a later process.
-        findings: what the model's server cannot do, and which literature cannot be searched, each with its remedy.
+        thread: name of the conversation; a later process resumes it by this name.
+        findings: limitations of the model's server and of the literature, each with a remedy.
     """
 
     model: MLLM
@@ -66,45 +66,45 @@ class Assistant:
     _recursion_limit: int
 
     async def watch(self, until_s: float | None = None, progress: Callable[[float], None] | None = None) -> None:
-        """Wait until the source was watched up to a media time in seconds (None: to its end; live sources have none).
+        """Wait until the source was watched up to a media time in seconds.
 
         Args:
-            until_s: media time to wait for.
-            progress: called with the media time reached, now and then.
+            until_s: media time to wait for; None: the end of the source, which live sources do not have.
+            progress: called now and then with the media time reached.
 
         Raises:
-            MediaError: if the source fails before any frame of it was seen.
+            MediaError: if the source fails before its first frame.
         """
         await asyncio.to_thread(self.session.watch, until_s, progress)
 
     def ask(self, question: str) -> AsyncIterator[Event]:
-        """Put a question; the stream ends with `Answered`, or with `Needs` when the person is asked for something.
+        """Ask a question; the stream ends with `Answered`, or with `Needs` if input from the person is needed.
 
-        Where the stream is cancelled, closed or fails, the question counts as dealt with, and the next may be put. Only
-        a process that dies leaves a run that `resume` goes on with.
+        If the stream is cancelled, closed or fails, the question is closed and the next can be asked. Only a process
+        that dies leaves a run for `resume`.
 
         Raises:
             AttendError: if the question is empty; the conversation stays as it was.
             ModelError: if the model fails.
         """
         if not question.strip():
-            raise AttendError("there is no question to answer.", expected="some text")
+            raise AttendError("the question is empty.", expected="some text")
         return self._run({"messages": [HumanMessage(question)]})
 
     def reply(self, text: str) -> AsyncIterator[Event]:
-        """Answer the pending request (see `Needs`), which resumes the run."""
+        """Reply to the pending request (see `Needs`) and resume the run."""
         return self._run(Command(resume=Reply(text=text).model_dump()))
 
     def resume(self) -> AsyncIterator[Event]:
-        """Go on with a run that a crash or a stop cut off."""
+        """Resume a run that was interrupted by a crash or a stop."""
         return self._run(None)
 
     async def give_up(self) -> None:
-        """Close the question that waits for a person, unanswered."""
+        """Close the question that waits for a person, without an answer."""
         await self._end_turn("(stopped)")
 
     async def pending(self) -> Needs | bool:
-        """What a resumed conversation waits for: a request to the person, or True for a run cut off; else False."""
+        """Return the pending request to the person, True for an interrupted run, or False."""
         snapshot = await self._graph.aget_state(self._thread_config())
         return _needs(snapshot.interrupts) or bool(snapshot.next)
 
@@ -115,7 +115,7 @@ class Assistant:
         return [message for turn in turns for message in (turn[0], final_answer(turn)) if message]
 
     async def earlier_source(self) -> str | None:
-        """What this conversation was about before, if that is not what is watched now."""
+        """Return the source that this conversation was about before, if it is another one."""
         values = (await self._graph.aget_state(self._thread_config())).values
         source = values.get("source")
         return source if source != self.session.source else None
@@ -126,7 +126,7 @@ class Assistant:
     async def _run(self, payload: Any) -> AsyncIterator[Event]:
         ended = False
         try:
-            # Traces would carry frames and words to a server, whatever the environment says.
+            # Traces would send frames and text to a server, so disable them whatever the environment says.
             with tracing_context(enabled=False), self.model.precedence.person():
                 async for event in self._events(payload):
                     ended = isinstance(event, Needs | Answered)
@@ -143,10 +143,10 @@ class Assistant:
             raise failure("written", error) from error
 
     async def _end_turn(self, text: str) -> None:
-        """Close the question at hand, so that nothing is left to go on with."""
+        """Close the current question, so that no run is left to resume."""
         ended = Answer(text=text)
         update = {"messages": [AIMessage(text)], "answer": ended.model_dump()}
-        # Where not even that can be written, the question is left as one that was cut off.
+        # If even this cannot be written, the question remains as an interrupted run.
         with contextlib.suppress(sqlite3.Error):
             await self._graph.aupdate_state(self._thread_config(), update, as_node="answer")
 
@@ -154,7 +154,7 @@ class Assistant:
         started = time.monotonic()
         first_token_s: float | None = None
         config = self._thread_config()
-        # Each superstep is on disk before the next begins: a killed process loses at most the step it was in.
+        # Each superstep is stored before the next starts, so that a killed process loses at most the current one.
         stream: AsyncIterator[Any] = self._graph.astream(
             payload, config, stream_mode=["messages", "custom"], durability="sync"
         )
@@ -204,17 +204,17 @@ async def open_assistant(
     cassette: Path | None = None,
     view_fps: float | None = None,
 ) -> AsyncIterator[Assistant]:
-    """Open a source, a model and a conversation, and start to watch.
+    """Open a source, a model and a conversation, and start watching.
 
     Args:
         source: see `tools.media.open_source`.
         config: the settings.
-        thread: the conversation to resume or begin; None begins one with a random name.
-        realtime: play a file at its own speed, as if it were live; live sources always do.
-        loop: begin a file again at its end.
-        model: takes the place of the configured one.
-        cassette: a file that the model's traffic is recorded to, for `replay:FILE`.
-        view_fps: pictures a second for `SourceSession.live_frame`; None shows those that memory is given.
+        thread: name of the conversation to resume or start; None starts one with a random name.
+        realtime: play a file in real time, as if it were live.
+        loop: restart a file when it ends.
+        model: a model to use instead of the configured one.
+        cassette: file to record the model's calls to, for `replay:FILE`.
+        view_fps: pictures per second for `SourceSession.live_frame`; None uses the frames sampled for memory.
 
     Raises:
         MediaError, ModelError, StoreError: if the source, the model or the folder cannot be opened.
@@ -225,7 +225,7 @@ async def open_assistant(
         session = await asyncio.to_thread(opened)
         try:
             mllm = await asyncio.to_thread(load_mllm, config.model, config.mllm) if model is None else model
-            # What the model's server lacks shapes the prompt: it is asked before the loop is built around it.
+            # The prompt depends on the abilities of the model's server, so run the preflight before building the loop.
             findings = await asyncio.to_thread(mllm.preflight)
             if cassette:
                 mllm = record(mllm, cassette)
@@ -239,7 +239,7 @@ async def open_assistant(
 
 
 def _literature(config: Config) -> AbstractContextManager[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:
-    """The literature tool and what it lacks; where there is nothing to search, its code is not even loaded."""
+    """Open the literature tool with its findings; do not even import it if there is nothing to search."""
     if not searchable_literature(config):
         return contextlib.nullcontext(((), ()))
     from agent.literature.chat_tool import literature_tools

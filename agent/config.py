@@ -1,8 +1,8 @@
-"""All settings: one frozen `Config`, from flags over environment over `attend.toml` over defaults.
+"""Settings: one frozen `Config`, read from flags, environment, `attend.toml` and defaults, in this order of precedence.
 
-Environment names are `ATTEND_` and the path of the setting, parts joined by two underscores: `ATTEND_MODEL`,
-`ATTEND_MEMORY__CAPACITY`. A setting that is a list is a JSON array there, or values with commas between. The file is
-`attend.toml` in the working folder, else in the user's configuration folder.
+Environment variables are `ATTEND_` and the path of the setting, joined by two underscores: `ATTEND_MODEL`,
+`ATTEND_MEMORY__CAPACITY`; lists are JSON arrays or comma-separated values. The file is `attend.toml` in the working
+folder, else in the user's configuration folder.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ log = logging.getLogger(__name__)
 FILE_NAME = "attend.toml"
 
 LITERATURE = "literature"
-"""In the folder of the settings: the corpus of literature."""
+"""Subfolder of the literature corpus."""
 
 
 class Limits(BaseModel):
-    """Caps on one question; when one is reached the model must answer with what it has. All values are our choice.
+    """Limits per question; once one is reached, the model must answer with what it has.
 
     Attributes:
-        steps: model calls, LangGraph's own default (about 10,000) being no limit at all.
-        seconds: time at work, waiting for a person not counted; a last answer may take a quarter of it on top.
+        steps: model calls; LangGraph's default (about 10,000) is no effective limit.
+        seconds: working time without waiting for a person; the final answer may take another quarter of it.
         tokens: input and output tokens over all model calls.
         frames: frames shown with a question.
         history: earlier questions and answers shown to the model.
@@ -61,18 +61,18 @@ class Config(BaseModel):
 
     Attributes:
         model: the model string, such as `embedded` or `openai:qwen3-vl@http://127.0.0.1:8000/v1`.
-        source: what `langgraph dev` watches; the command line is given its source.
-        folder: where conversations, frames and notes are kept.
-        quota_mb: the most that stored frames may take, in MiB; the oldest make room.
-        take_notes: note objects and words of key moments, for `recall` and for models without images.
-        mllm: how the model is run.
-        media: how sources are opened and sampled.
-        memory: what is kept of a stream.
-        limits: caps on one question.
-        server: how the web page is served.
-        watch: how conditions are watched for, and within which budget.
-        narrative: how narrative memory is built and asked.
-        literature: which literature is searched, and how.
+        source: the source for `langgraph dev`; commands take theirs as an argument.
+        folder: folder for conversations, frames and notes.
+        quota_mb: maximum size of stored frames, in MiB; the oldest are dropped.
+        take_notes: note objects and text of key moments, for `recall` and for models without images.
+        mllm: settings of the model.
+        media: settings for opening and sampling sources.
+        memory: settings of stream memory.
+        limits: limits per question.
+        server: settings of the server.
+        watch: settings of watches.
+        narrative: settings of narrative memory.
+        literature: settings of literature search.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,17 +101,17 @@ def load_config(
     """Build the settings of a run.
 
     Args:
-        flags: settings by dotted path, such as `{"memory.capacity": 10}`; those that are None are passed over.
-        file: a TOML file that must exist; None looks in the two usual places.
-        environment: the variables to read; None takes this process's.
+        flags: settings by dotted path, such as `{"memory.capacity": 10}`; None values are ignored.
+        file: a TOML file that must exist; None looks in the two default places.
+        environment: the environment variables; None takes those of the process.
 
     Raises:
-        ConfigError: for an unreadable file, an unknown name (the nearest known one is given) or a bad value.
+        ConfigError: for an unreadable file, an unknown setting (suggesting the nearest) or an invalid value.
     """
     merged: dict[str, Any] = {}
     path = _find_file(file)
     if path:
-        log.debug("settings of %s", path)
+        log.debug("read settings from %s", path)
         _merge(merged, _read_toml(path), str(path))
     for name, value in (os.environ if environment is None else environment).items():
         if name.startswith("ATTEND_"):
@@ -127,12 +127,12 @@ def load_config(
 
 
 def literature_folder(config: Config) -> Path:
-    """Where the corpus of literature lies."""
+    """Return the folder of the literature corpus."""
     return config.folder / LITERATURE
 
 
 def has_corpus(config: Config) -> bool:
-    """Whether there is one; asking makes none."""
+    """Return whether there is a literature corpus, without creating one."""
     folder = literature_folder(config)
     if not folder.is_dir():
         return False
@@ -142,7 +142,7 @@ def has_corpus(config: Config) -> bool:
 
 
 def searchable_literature(config: Config) -> list[str]:
-    """The sources of the settings that can be asked: `local` only once something is indexed."""
+    """Return the configured literature sources that can be searched; `local` only once something is indexed."""
     return [name for name in config.literature.sources if name != "local" or has_corpus(config)]
 
 
@@ -161,7 +161,7 @@ def known_settings(model: type[BaseModel] = Config, prefix: str = "") -> list[st
 def _find_file(file: Path | None) -> Path | None:
     if file:
         if not file.is_file():
-            raise ConfigError(f"the settings file {str(file)!r} does not exist.", expected="a TOML file")
+            raise ConfigError(f"cannot find the settings file {str(file)!r}.", expected="a TOML file")
         return file
     places = (Path(FILE_NAME), Path(platformdirs.user_config_dir("attend")) / FILE_NAME)
     return next((place for place in places if place.is_file()), None)
@@ -171,9 +171,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(
-            f"the settings file {str(path)!r} cannot be read: {error}.", expected="TOML in UTF-8"
-        ) from error
+        raise ConfigError(f"cannot read the settings file {str(path)!r}: {error}.", expected="TOML in UTF-8") from error
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any], origin: str, path: tuple[str, ...] = ()) -> None:
@@ -189,7 +187,7 @@ def _variable(dotted: str) -> str:
 
 
 def _read_variable(name: str, path: list[str], value: str) -> Any:
-    """The value of a variable; of a setting that is a list, its items: a JSON array, or values with commas between."""
+    """Parse the value of a variable; for a list, a JSON array or comma-separated values."""
     if ".".join(path) not in _lists():
         return value
     if not value.lstrip().startswith("["):
@@ -198,13 +196,13 @@ def _read_variable(name: str, path: list[str], value: str) -> Any:
         return json.loads(value)
     except json.JSONDecodeError as error:
         raise ConfigError(
-            f"{name} begins like a JSON array, and is none: {error}.",
-            expected='["a", "b"], or values with commas between, such as a,b',
+            f"invalid {name}: not a JSON array: {error}.",
+            expected='["a", "b"], or comma-separated values such as a,b',
         ) from error
 
 
 def _lists(model: type[BaseModel] = Config, prefix: str = "") -> set[str]:
-    """The dotted paths of the settings that are lists."""
+    """Return the dotted paths of settings that are lists."""
     paths: set[str] = set()
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -221,7 +219,7 @@ def _put(into: dict[str, Any], path: list[str], value: Any, origin: str, spell: 
     if dotted not in known:
         nearest = difflib.get_close_matches(dotted, known, n=1, cutoff=0.4)
         raise ConfigError(
-            f"{origin} sets {dotted!r}, which is no setting.",
+            f"unknown setting {dotted!r} in {origin}.",
             remedy=f"Did you mean {spell(nearest[0])!r}?" if nearest else f"The settings are: {', '.join(known)}.",
         )
     for part in path[:-1]:

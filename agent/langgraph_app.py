@@ -1,4 +1,4 @@
-"""The graph that `langgraph.json` names, for `langgraph dev`: watches the setting `source` with the set model."""
+"""Graph for `langgraph dev`, named in `langgraph.json`; watches the configured `source` with the configured model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tools.registry import make_tools
 
 
 async def make_graph() -> CompiledStateGraph[State]:
-    """Build the loop for the server, which brings its own checkpointer; once, off its event loop.
+    """Build the graph once, in a thread; the server brings its own checkpointer.
 
     Raises:
-        ConfigError: if no source is set.
+        ConfigError: if no source is configured.
     """
     async with _building:
         return await asyncio.to_thread(_build)
@@ -35,7 +35,7 @@ def _build() -> CompiledStateGraph[State]:
     config = load_config()
     if not config.source:
         raise ConfigError(
-            "there is no source to watch.", remedy="Set ATTEND_SOURCE, or `source` in attend.toml, to a clip or camera."
+            "no source configured.", remedy="Set ATTEND_SOURCE, or `source` in attend.toml, to a clip or camera."
         )
     model = load_mllm(config.model, config.mllm)
     model.preflight()

@@ -1,4 +1,4 @@
-"""Suites and benchmarks, how they are run, and how runs are compared."""
+"""Suites and benchmarks, the engine that runs them, and comparison of runs."""
 
 from __future__ import annotations
 

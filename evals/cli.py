@@ -1,4 +1,4 @@
-"""The command `attend eval`, which an entry point mounts: imports go from evals to agent only."""
+"""The command `attend eval`, mounted by an entry point, since imports go only from evals to agent."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ eval_app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Run published sets of questions, without a screen.",
+    help="Run evaluation suites and compare runs.",
     rich_help_panel="Evaluate",
 )
 
 INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended, by convention of shells."""
+"""The exit code of a program ended by Ctrl-C, by shell convention."""
 
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 FailUnder = Annotated[
     float | None,
-    typer.Option("--fail-under", min=0, max=1, help="Exit code 3 if the mean, failures as wrong, is below this."),
+    typer.Option(
+        "--fail-under", min=0, max=1, help="Exit with code 3 if the mean, counting failures as wrong, is below this."
+    ),
 ]
-Alpha = Annotated[float, typer.Option(help="The chance of a false alarm that is accepted.")]
+Alpha = Annotated[float, typer.Option(help="Significance level: the accepted chance of a false alarm.")]
 InFlight = Annotated[
     int | None,
-    typer.Option("--max-in-flight", min=1, help="Attempts at once (default 2 for a model on this machine, else 16)."),
+    typer.Option(
+        "--max-in-flight", min=1, help="Concurrent attempts (default 2 for a model on this machine, else 16)."
+    ),
 ]
 
 
@@ -52,30 +56,35 @@ def list_suites() -> None:
 
 @eval_app.command("run")
 def run_suite(
-    suite: Annotated[str, typer.Argument(help="A name of `attend eval list`, or a file FILE.py that holds a SUITE.")],
+    suite: Annotated[str, typer.Argument(help="A name from `attend eval list`, or a file FILE.py that defines SUITE.")],
     model: Model = None,
     data: Annotated[Path | None, typer.Option("--data", help="The suite's data folder; see its README.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Samples at most, or questions in all settings.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw, the model and every attempt.")] = 0,
-    attempts: Annotated[int, typer.Option(min=1, help="How often each sample is put.")] = 1,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of samples, or of questions, each in all settings.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw, the model and every attempt.")] = 0,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts per sample.")] = 1,
     in_flight: InFlight = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="An option of the suite, NAME=VALUE; may be repeated.")
     ] = None,
     blind: Annotated[
-        bool, typer.Option("--blind", help="Keep pictures and videos from the model: what the words alone give away.")
+        bool,
+        typer.Option(
+            "--blind", help="Hide pictures and videos from the model, to measure what the words alone give away."
+        ),
     ] = False,
-    limit_s: Annotated[float | None, typer.Option("--time-limit", help="The longest attempt, in seconds.")] = None,
+    limit_s: Annotated[float | None, typer.Option("--time-limit", help="Time limit of an attempt, in seconds.")] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Pass over broken records; they are listed, and count as failed.")
+        bool, typer.Option("--skip-bad", help="Skip broken records; they are listed, and count as failed.")
     ] = False,
     least: FailUnder = None,
-    out: Annotated[Path | None, typer.Option(help="The folder of the run; must not hold one yet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the run; must not contain one yet.")] = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Run a suite; a run that was stopped goes on with `attend eval resume`."""
+    """Run a suite; continue a stopped run with `attend eval resume`."""
     from agent.config import load_config
     from evals.engine import output, run
 
@@ -105,13 +114,13 @@ def run_suite(
 @eval_app.command()
 def resume(
     run_folder: RunFolder,
-    model: Annotated[str | None, typer.Option(help="The model string, where the manifest masks a password.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model string, if the manifest masks a password.")] = None,
     in_flight: InFlight = None,
     least: FailUnder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a run that was stopped or killed; what is finished is kept."""
+    """Resume a run that was stopped or killed, keeping finished attempts."""
     from agent.config import load_config
     from evals.engine import run
 
@@ -136,10 +145,12 @@ def compare(
     a: Annotated[Path, typer.Argument(help="The baseline: the folder of a run, or its results.jsonl.")],
     b: Annotated[Path, typer.Argument(help="The run that may be better.")],
     alpha: Alpha = 0.05,
-    html: Annotated[Path | None, typer.Option("--html", help="Write the report of the comparison here, too.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write an HTML report of the comparison here.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell whether run B is better than run A; exit code 3 if it is significantly worse, in all or in any task."""
+    """Compare run B with run A; exit code 3 if it is significantly worse, in all or in any task."""
     from evals.engine.output import compare_runs
 
     raise typer.Exit(compare_runs(a, b, make_console(), alpha=alpha, html=html, as_json=as_json))
@@ -149,9 +160,11 @@ def compare(
 def report(
     a: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or its results.jsonl.")],
     b: Annotated[Path | None, typer.Argument(metavar="[B]", help="A run to compare with it.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The page; by default report.html beside the results.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The output file; by default report.html beside the results.")
+    ] = None,
 ) -> None:
-    """Write one HTML file about a run, or about run B against run RUN."""
+    """Write an HTML report of a run, or of run B against RUN."""
     from evals.engine.output import results_of, write_page
     from evals.report.html import report as report_run
     from evals.report.html import report_compare
@@ -166,14 +179,17 @@ def report(
 
 @eval_app.command()
 def power(
-    effect: Annotated[float, typer.Option("--effect", help="The difference of means to be shown, such as 0.03.")],
+    effect: Annotated[float, typer.Option("--effect", help="The difference of means to detect, such as 0.03.")],
     pilot: Annotated[
-        Path | None, typer.Option("--pilot", help="A run to read the assumptions from, in place of those below.")
+        Path | None,
+        typer.Option("--pilot", help="A run to estimate the assumptions from, instead of the options below."),
     ] = None,
-    rival: Annotated[Path | None, typer.Option("--rival", help="A second run of the pilot's samples.")] = None,
-    baseline: Annotated[float | None, typer.Option(help="The mean score now (default 0.5).")] = None,
+    rival: Annotated[
+        Path | None, typer.Option("--rival", help="A second run of the same samples as the pilot.")
+    ] = None,
+    baseline: Annotated[float | None, typer.Option(help="The current mean score (default 0.5).")] = None,
     disagreement: Annotated[
-        float | None, typer.Option(help="Share of samples on which A and B disagree; else as if independent.")
+        float | None, typer.Option(help="Share of samples on which A and B disagree; default: as if independent.")
     ] = None,
     flip_rate: Annotated[
         float | None,
@@ -181,16 +197,14 @@ def power(
             help="Share on which two attempts of one run disagree (default 0); scores of 0 and 1 only, else --pilot."
         ),
     ] = None,
-    cluster_size: Annotated[
-        float | None, typer.Option(help="Samples in the cluster of a sample, on average (default 1).")
-    ] = None,
+    cluster_size: Annotated[float | None, typer.Option(help="Mean size of a sample's cluster (default 1).")] = None,
     icc: Annotated[float | None, typer.Option(help="Correlation of scores within a cluster (default 0).")] = None,
-    attempts: Annotated[int, typer.Option(min=1, help="At each sample, in both runs.")] = 1,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts per sample, in both runs.")] = 1,
     alpha: Alpha = 0.05,
-    wanted: Annotated[float, typer.Option("--power", help="The chance that the effect is shown if it is there.")] = 0.8,
+    wanted: Annotated[float, typer.Option("--power", help="The chance of detecting the effect if it exists.")] = 0.8,
     as_json: Json = False,
 ) -> None:
-    """Tell how many samples a comparison needs to show an effect, before anything is run."""
+    """Compute how many samples a comparison needs to detect an effect."""
     from evals.engine.output import assumptions, results_of, show_power
     from evals.stats.power import assume
     from evals.stats.power import power as samples_for
@@ -205,8 +219,8 @@ def power(
     elif pilot is None or given:
         beside = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ConfigError(
-            "--rival was given without --pilot." if pilot is None else f"{beside} was given beside --pilot.",
-            expected="a run to read all from, with --pilot, a second of the same samples with --rival, or neither",
+            "cannot use --rival without --pilot." if pilot is None else f"cannot combine {beside} with --pilot.",
+            expected="--pilot alone, --pilot with --rival, or neither",
         )
     else:
         known = assume(results_of(pilot), results_of(rival) if rival else None)
@@ -218,12 +232,12 @@ def power(
 @eval_app.command()
 def verify(
     suite: Annotated[str, typer.Argument(help="freak, hlv, medspot or proactivebench.")],
-    file: Annotated[Path, typer.Argument(help="A golden file: cases with the results of the suite's authors.")],
+    file: Annotated[Path, typer.Argument(help="A golden file: cases with the authors' results.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="The suite's annotation, for what was computed from all of it.")
+        Path | None, typer.Option("--data", help="The suite's annotation folder, for results computed from all of it.")
     ] = None,
 ) -> None:
-    """Check a suite's scorer against recorded results; prints what differs, and last how many cases match."""
+    """Check a suite's scorer against recorded results; print differences and the number of matching cases."""
     from evals.suites.golden import written
     from evals.verify import verify as check_file
 
@@ -246,7 +260,7 @@ def _finish(make: Callable[[Any], Any], folder: Path, as_json: bool, least: floa
     try:
         code = finish(make, make_console(), errors, as_json=as_json, least=least)
     except KeyboardInterrupt:
-        errors.print(f"Stopped. What is finished is kept: go on with `attend eval resume {safe(str(folder))}`.")
+        errors.print(f"Stopped. Finished attempts are kept; continue with `attend eval resume {safe(str(folder))}`.")
         code = INTERRUPTED
     raise typer.Exit(code)
 

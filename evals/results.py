@@ -1,7 +1,7 @@
-"""The plain record of a scored run: a manifest, and one result for each attempt at each sample; kept as JSON lines.
+"""Results of a scored run as JSON lines: a manifest, and one result for each attempt at each sample.
 
-The engine writes it, and statistics, comparison and report read nothing else. The first line of a file holds the
-manifest, every other line one `SampleResult`.
+The engine writes them; statistics, comparison and report read nothing else. The first line of a file is the manifest,
+every other line one `SampleResult`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tools.errors import StoreError
 
 FORMAT = 1
-"""The version of the file format; it stands in the first line."""
+"""The version of the file format, in the first line."""
 
 SHOWN = 500
-"""Characters of a text that results keep; our choice."""
+"""Maximum number of characters of a text in results."""
 
 Failure = Literal["", "model", "parse", "tool", "limit", "judge", "data"]
 """Why there is no score: the model or a tool failed, the reply or the judge's verdict could not be read, a limit on
-steps, tokens or time was met, or the sample itself is broken. Empty where there is a score."""
+steps, tokens or time was exceeded, or the sample itself is broken. Empty if there is a score."""
 
 Key = tuple[str, str, int]
-"""What tells results apart: task, sample id, epoch."""
+"""Identity of a result: task, sample id, epoch."""
 
 
 class SampleResult(BaseModel):
-    """One attempt at one sample: it has either a value or a failure, so that no failure is averaged in unseen.
+    """One attempt at one sample, with either a value or a failure, so that no failure enters a mean unnoticed.
 
     Attributes:
         suite: the suite's name.
@@ -39,16 +39,16 @@ class SampleResult(BaseModel):
         epoch: the attempt, from 1.
         cluster: what the sample shares with others, such as its video, picture or patient; samples of one cluster are
             not independent. A sample that shares nothing is a cluster of its own.
-        value: the score, 0 (wrong) to 1 (right); None where the attempt failed.
+        value: the score, 0 (wrong) to 1 (right); None if the attempt failed.
         failure: see `Failure`.
         slices: named groups that the sample belongs to, such as {"age": "1-10 min"}.
-        prediction: what was answered, shortened.
-        reference: what would have been right, shortened.
-        question: what was asked, shortened.
-        frame_ids: the frames that were shown, by content hash; pixels stay in the frame store.
-        retries: how often the attempt was made before, and the model or a judge failed.
+        prediction: the answer, shortened.
+        reference: the right answer, shortened.
+        question: the question, shortened.
+        frame_ids: the frames shown, by content hash; pixels stay in the frame store.
+        retries: number of earlier tries in which the model or a judge failed.
         seconds: wall clock of the attempt.
-        tokens_in, tokens_out: of all calls to the model, cached ones too.
+        tokens_in, tokens_out: of all calls to the model, including cached ones.
         model_calls: calls to the model.
     """
 
@@ -75,7 +75,7 @@ class SampleResult(BaseModel):
     @model_validator(mode="after")
     def _scored_or_failed(self) -> Self:
         if (self.value is None) != bool(self.failure):
-            raise ValueError("an attempt has either a value or a failure, and never both")
+            raise ValueError("an attempt has either a value or a failure, never both")
         return self
 
     @property
@@ -88,11 +88,10 @@ class RunResults(BaseModel):
     """A scored run.
 
     Attributes:
-        manifest: what the run was, as plain data. Comparisons read `suite`, `version` (of the suite), `prompts` (their
-            hash or hashes), `files` (hashes of the data), `options` (of the suite), `git` (the code's revision)
-            and `scored` (`version`, `git` and `files` of the scoring, where it was later); reports show `model` in
-            the title, `figures` (measures of the whole run by name, null for one that is no number) as results, and
-            list all the rest.
+        manifest: the description of the run, as plain data. Comparisons read `suite`, `version` (of the suite),
+            `prompts` (their hash or hashes), `files` (hashes of the data), `options` (of the suite), `git` (the code's
+            revision) and `scored` (`version`, `git` and `files` of a later scoring); reports show `model` in the title,
+            `figures` (measures of the whole run by name, null for NaN) as results, and list all the rest.
         samples: one for each attempt; (task, id, epoch) is unique.
     """
 
@@ -103,7 +102,7 @@ class RunResults(BaseModel):
 
     @property
     def suite(self) -> str:
-        """The suite's name; of one in a file, its own name, wherever the file lies."""
+        """The suite's name; for a suite in a file, its own name, wherever the file is."""
         named = str(self.manifest.get("suite", ""))
         return self.samples[0].suite if named.endswith(".py") and self.samples else named
 
@@ -112,13 +111,13 @@ class RunResults(BaseModel):
         seen: set[Key] = set()
         for sample in self.samples:
             if sample.key in seen:
-                raise ValueError(f"task {sample.task!r}, sample {sample.id!r}, epoch {sample.epoch} stands there twice")
+                raise ValueError(f"task {sample.task!r}, sample {sample.id!r}, epoch {sample.epoch} occurs twice")
             seen.add(sample.key)
         return self
 
 
 def save_results(results: RunResults, path: Path) -> None:
-    """Write a run as JSON lines; a file of that name is replaced at once or not at all.
+    """Write a run as JSON lines, atomically replacing an existing file.
 
     Raises:
         StoreError: if the file cannot be written, or the manifest is not plain data.
@@ -127,7 +126,7 @@ def save_results(results: RunResults, path: Path) -> None:
         head = json.dumps({"results": FORMAT, "manifest": results.manifest}, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise StoreError(
-            f"the manifest of {str(path)!r} cannot be written: {error}.",
+            f"cannot write the manifest of {str(path)!r}: {error}.",
             expected="texts, whole numbers, finite numbers, true, false, null, lists and objects of these",
         ) from error
     try:
@@ -143,7 +142,7 @@ def save_results(results: RunResults, path: Path) -> None:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
-            f"the results {str(path)!r} cannot be written: {error}.", remedy="Name another file, or make room."
+            f"cannot write the results {str(path)!r}: {error}.", remedy="Choose another file, or free some space."
         ) from error
 
 
@@ -151,8 +150,8 @@ def load_results(path: Path) -> RunResults:
     """Read a run that `save_results` wrote, line by line.
 
     Raises:
-        StoreError: if the file cannot be read, or a line is malformed, cut short or a repetition; names the line and
-            the field.
+        StoreError: if the file cannot be read, or a line is malformed, truncated or a duplicate; names the line and the
+            field.
     """
     samples: list[SampleResult] = []
     lines: dict[Key, int] = {}
@@ -164,13 +163,13 @@ def load_results(path: Path) -> RunResults:
                 if (before := lines.setdefault(sample.key, number)) != number:
                     raise StoreError(
                         f"{str(path)!r}, line {number}: task {sample.task!r}, sample {sample.id!r}, epoch "
-                        f"{sample.epoch} stands in line {before} too.",
+                        f"{sample.epoch} is also in line {before}.",
                         remedy="Remove one of the two lines.",
                     )
                 samples.append(sample)
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"the results {str(path)!r} cannot be read: {error}.", remedy="Name a file that a run has written."
+            f"cannot read the results {str(path)!r}: {error}.", remedy="Pass a file that a run has written."
         ) from error
     return RunResults(manifest=manifest, samples=tuple(samples))
 
@@ -184,7 +183,7 @@ def _manifest(path: Path, line: str) -> dict[str, Any]:
         raise StoreError(
             f"{str(path)!r}, line 1 is not the head of a scored run: {line[:80]!r}.",
             expected=f'{{"results": {FORMAT}, "manifest": {{...}}}}',
-            remedy=f"Name a file that a run has written; of an older streaming run, {path.stem}.results.jsonl.",
+            remedy=f"Pass a file that a run has written; for an older streaming run, {path.stem}.results.jsonl.",
         )
     if head["results"] != FORMAT:
         raise StoreError(
@@ -203,7 +202,7 @@ def _sample(path: Path, number: int, line: str) -> SampleResult:
         field = ".".join(str(part) for part in first["loc"])
         place = f"{str(path)!r}, line {number}" + (f", field {field!r}" if field else "")
         given = "" if first["type"] == "missing" else f" {_short(first['input'])}:"
-        remedy = "Score the run again; a last line that was cut short may be removed."
+        remedy = "Score the run again; a truncated last line may be removed."
         raise StoreError(f"{place}:{given} {first['msg']}.", remedy=remedy) from error
 
 

@@ -1,4 +1,4 @@
-"""Verifying: recorded results of a suite's authors against our own scorer. Printing is in `evals.cli`."""
+"""Verification of our scorers against recorded results of a suite's authors. `evals.cli` prints the outcome."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from evals.suites.golden import Verdict
 from tools.errors import ConfigError
 
 NAMES = ("freak", "hlv", "medspot", "proactivebench")
-"""The suites with golden files; the format of each is in its module `golden`."""
+"""The suites with golden files; each suite's module `golden` defines the format."""
 
 
 def verify(suite: str, path: Path, data: Path | None = None) -> Verdict:
-    """Compute each case of a golden file anew and compare it with what was recorded.
+    """Recompute each case of a golden file and compare it with the recorded result.
 
     Args:
         suite: one of `NAMES`.
         path: the golden file.
-        data: the folder of the suite's annotation, for entries of the file that were computed from all of it.
+        data: the folder of the suite's annotation, for entries computed from all of it.
 
     Raises:
-        ConfigError: if there is no such suite; the nearest known name is given.
-        MediaError: if the file, or the annotation, cannot be read or has another form.
+        ConfigError: if the suite is unknown; suggests the nearest name.
+        MediaError: if the file, or the annotation, cannot be read or has another format.
     """
     if suite not in NAMES:
         near = difflib.get_close_matches(suite, NAMES, n=1)
         raise ConfigError(
-            f"there is no suite {suite!r} with golden files.",
+            f"unknown suite {suite!r} with golden files.",
             expected=f"one of {', '.join(NAMES)}",
             remedy=f"Did you mean {near[0]!r}?" if near else "",
         )

@@ -13,7 +13,7 @@ from agent import Answered, AttendError, Needs, load_config, open_assistant
 
 
 async def ask(clip: str, question: str, model: str | None, folder: Path) -> str:
-    """Return the answer, or what the model needs to know before it can answer."""
+    """Return the answer, or the model's request for input."""
     async with open_assistant(clip, load_config({"model": model, "folder": folder})) as assistant:
         await assistant.watch()
         async for event in assistant.ask(question):
@@ -28,7 +28,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clip")
     parser.add_argument("question")
-    parser.add_argument("--model", help="the default is the embedded model")
+    parser.add_argument("--model", help="model string (default: the embedded model)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         try:

@@ -1,4 +1,4 @@
-"""Run a suite of one's own: python examples/eval_suite.py examples/own_suite.py DATA [--model baseline:unsure]
+"""Run your own suite: python examples/eval_suite.py examples/own_suite.py DATA [--model baseline:unsure]
 
 `attend eval report RUN` shows a run, `attend eval compare RUN RUN` compares two.
 """
@@ -12,7 +12,7 @@ from evals import RunOptions, run_suite
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", help="a Python file that holds a SUITE, or a name of `attend eval list`")
+    parser.add_argument("suite", help="a Python file that defines SUITE, or a name from `attend eval list`")
     parser.add_argument("data", type=Path, help="the suite's data folder")
     parser.add_argument("--model", default="embedded", help="a model, or baseline:NAME for a baseline of the suite")
     parser.add_argument("--out", type=Path, default=Path("own-run"), help="a new folder for the run")

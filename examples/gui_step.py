@@ -1,6 +1,6 @@
 """Save a record in a drawn program, under a guard: python examples/gui_step.py Ada "seen today" [--approve Ann]
 
-The steps and the policy are those of save_record.yaml. Without --approve the guard only suggests: nothing is written.
+The steps and the policy are in save_record.yaml. Without --approve the guard only suggests: nothing is written.
 Every step is recorded in an audit file.
 """
 
@@ -12,10 +12,10 @@ from tools import AttendError, AuditLog, Guard, Mode, Nobody, SimulatedActuator,
 
 
 class Approver(Nobody):
-    """Approves every step, in the name given beforehand."""
+    """Approves every step in the name given with --approve."""
 
     def approve(self, *_: object, **__: object) -> list[str]:
-        """Return the name."""
+        """Return the names of the approvers."""
         return [given.approve]
 
 
@@ -23,7 +23,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("who")
     parser.add_argument("note")
-    parser.add_argument("--approve", metavar="NAME", help="who approves the steps")
+    parser.add_argument("--approve", metavar="NAME", help="name of the person who approves the steps")
     parser.add_argument("--audit", type=Path, default=Path("audit.jsonl"))
     given = parser.parse_args()
     try:

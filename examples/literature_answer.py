@@ -1,4 +1,4 @@
-"""Answer from literature on this machine: python examples/literature_answer.py PAPERS "Do statins reduce mortality?"
+"""Answer a question from local literature: python examples/literature_answer.py PAPERS "Do statins reduce mortality?"
 
 PAPERS is a file or folder of JSON Lines, PubMed or JATS XML, or PDF. Every sentence of the answer is quoted with the
 id of its document; nothing is sent anywhere.

@@ -1,7 +1,7 @@
 """Ask about a story: python examples/narrative_question.py tale.txt "Why did Anna burn the copy?"
 
-The story is a text, subtitles, a transcript, or a film with subtitles beside it. Its memory is built first, and kept
-where --folder says; built again, it only takes in what changed.
+The story is a text, subtitles, a transcript, or a film with subtitles beside it. Its memory is built first and stored
+in --folder; a second build processes only what has changed.
 """
 
 import argparse
@@ -15,8 +15,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("story")
     parser.add_argument("question")
-    parser.add_argument("--folder", help="where the memory is kept")
-    parser.add_argument("--model", help="the default, embedded, quotes the passages that answer")
+    parser.add_argument("--folder", help="folder of the memory")
+    parser.add_argument("--model", help="model string; the default, embedded, quotes the passages that answer")
     given = parser.parse_args()
     try:
         config = load_config({"folder": given.folder, "model": given.model})

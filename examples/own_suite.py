@@ -1,6 +1,6 @@
-"""A suite of one's own, which eval_suite.py runs, and `attend eval run` by its path.
+"""A suite of your own; run it with eval_suite.py, or with `attend eval run` and its path.
 
-Its data folder holds questions.jsonl, a line each: {"id": "1", "question": "...", "answer": "..."}.
+Its data folder contains questions.jsonl, one question per line: {"id": "1", "question": "...", "answer": "..."}.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ class Row(BaseModel):
 
 
 def load(data: Path | None, options: object) -> Loaded:
-    """Read the questions; broken lines are reported with their number."""
+    """Read the questions; invalid lines are reported by number."""
     file = need_folder(data) / "questions.jsonl"
     rows, bad = read_json_lines(file, Row)
     samples = (Sample(row.id, prompt=(row.question,), reference=row.answer) for _, row in rows)
@@ -27,8 +27,8 @@ def load(data: Path | None, options: object) -> Loaded:
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Right where the reply holds the answer."""
+    """Score 1 if the reply contains the answer, else 0."""
     return Scored(float(sample.reference.casefold() in transcript.answer.casefold()))
 
 
-SUITE = Suite("own", "Questions of one's own", 1, load, score, baselines={"unsure": lambda *_: "yes and no"})
+SUITE = Suite("own", "Your own questions", 1, load, score, baselines={"unsure": lambda *_: "yes and no"})

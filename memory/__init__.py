@@ -1,4 +1,7 @@
-"""What the agent has seen. Imports `tools.media`, `tools.errors` and the like, and neither `agent` nor `evals`."""
+"""Memory of what the agent has seen: streams of frames and narratives.
+
+Imports `tools.media`, `tools.errors` and a few helpers of `tools`; never `agent` or `evals`.
+"""
 
 from __future__ import annotations
 

@@ -171,11 +171,11 @@ def test_the_dialogue_shows_tools_asks_the_person_and_keeps_history(clip: Path, 
     child.expect("2. right")
     child.expect("reply>")
     child.sendline("up")
-    child.expect("none of the choices")
+    child.expect("not one of the choices")
     child.expect("reply>")
     child.sendline("2")
     child.expect(r"The right one \[0:03\]")
-    child.expect("rests on 0:03")
+    child.expect("based on 0:03")
     child.expect("you>")
     child.sendline("/kept")
     child.expect("clear")
@@ -209,7 +209,7 @@ def test_a_killed_answer_goes_on_in_the_next_process(clip: Path, tmp_path: Path)
         process.send_signal(signal.SIGKILL)
         process.wait()
     child = terminal(clip, tmp_path, script(tmp_path, {"say": "Resumed with what was seen."}), "--thread", "t")
-    child.expect("cut off")
+    child.expect("Resuming the interrupted question")
     child.expect("Resumed with what was seen")
     child.expect("you>")
     child.sendline("/history")
@@ -231,7 +231,7 @@ def test_forgetting_everything_removes_the_conversations_but_those_that_go_on(cl
     run = attend(*forget, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "1 conversation removed" in run.stdout
-    assert "1 conversation kept that a running process is in: mine" in run.stdout
+    assert "1 conversation kept, in use by a running process: mine" in run.stdout
     stored = (tmp_path / "kept").glob("threads.sqlite*")
     raw = b"".join(path.read_bytes() for path in stored)
     assert b"GATE CLOSED" not in raw
@@ -241,27 +241,27 @@ def test_forgetting_everything_removes_the_conversations_but_those_that_go_on(cl
     assert "What is it?" not in (tmp_path / "kept" / "questions.txt").read_text()
     assert "1 conversation removed" in attend(*forget, cwd=tmp_path).stdout
     assert b"A river" not in b"".join(path.read_bytes() for path in (tmp_path / "kept").glob("threads.sqlite*"))
-    assert attend(*forget, cwd=tmp_path).stdout.strip() == "There was nothing to forget."
+    assert attend(*forget, cwd=tmp_path).stdout.strip() == "Nothing to forget."
 
 
 def test_what_to_forget_is_checked_before_anybody_is_asked(tmp_path: Path) -> None:
     for wrong, words in (
-        [[], "say what to forget"],
-        [["--before", "foo"], "'foo' is not a moment"],
+        [[], "unclear what to forget"],
+        [["--before", "foo"], "invalid moment 'foo'"],
         [["--all", "--source", "nosuch"], "nothing is remembered of 'nosuch'"],
     ):
         run = attend("memory", "forget", *wrong, "--folder", tmp_path, cwd=tmp_path)
         assert run.returncode == 1
         assert words in run.stderr
-        assert "for good" not in run.stdout
+        assert "Permanently delete" not in run.stdout
     refused = subprocess.run(
         [*ATTEND, "memory", "forget", "--all", "--folder", str(tmp_path)],
         input="n\n", capture_output=True, text=True, cwd=tmp_path, timeout=120,
     )  # fmt: skip
     assert refused.returncode == 1
-    assert "Forget for good all that is remembered of all sources" in refused.stdout
+    assert "Permanently delete all that is remembered of all sources" in refused.stdout
     none = attend("memory", "forget", "--before", "1h", "--yes", "--folder", tmp_path, cwd=tmp_path)
-    assert none.stdout.strip() == "There was nothing to forget."
+    assert none.stdout.strip() == "Nothing to forget."
 
 
 def test_memory_show_prints_and_draws_what_is_kept(clip: Path, tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ def test_flags_beat_environment_beats_file_beats_defaults() -> None:
     [
         ("[memory]\ncapasity = 3", {}, ["memory.capasity", "'memory.capacity'", "attend.toml"]),
         ("", {"ATTEND_MODELL": "x"}, ["ATTEND_MODELL", "'ATTEND_MODEL'"]),
-        ("memory = 3", {}, ["'memory'", "no setting"]),
+        ("memory = 3", {}, ["unknown setting 'memory'"]),
         ("[memory]\ncapacity = 'many'", {}, ["memory.capacity", "'many'"]),
         ("[memory]\ncapacity = 0", {}, ["memory.capacity", "0"]),
-        ("model = ", {}, ["attend.toml", "cannot be read"]),
+        ("model = ", {}, ["attend.toml", "cannot read"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place(toml: str, environment: dict[str, str], words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""`Dialogue`: one question at a time whatever pages do at the same moment, and what it tells of an answer."""
+"""`Conversation`: one question at a time whatever pages do at the same moment, and what it tells of an answer."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ from agent.assistant import Assistant
 from agent.core.citations import Answer
 from agent.core.events import Answered, Event, Needs, Perceived, Token
 from agent.models.scripted import Scripted
-from agent.server.broadcast import Feed
-from agent.server.conversation_task import Busy, Dialogue
+from agent.server.broadcast import Broadcast
+from agent.server.conversation_task import Busy, Conversation
 from agent.server.schemas import Turn
 from agent.watch.monitor import Alert
 from tests.fixtures.scenes import write_scenes
@@ -57,8 +57,8 @@ class Acted:
             raise
 
 
-def open_dialogue(assistant: Acted) -> Dialogue:
-    return Dialogue(cast(Assistant, assistant), Feed())
+def open_dialogue(assistant: Acted) -> Conversation:
+    return Conversation(cast(Assistant, assistant), Broadcast())
 
 
 async def settle() -> None:
@@ -74,48 +74,48 @@ async def until(turn: Turn, state: str) -> None:
 
 
 async def test_a_question_that_is_stopped_before_it_began_leaves_room_for_the_next() -> None:
-    dialogue = open_dialogue(Acted(Token(text="word")))
-    first = dialogue.ask("What is it?")
-    dialogue.stop()
+    conversation = open_dialogue(Acted(Token(text="word")))
+    first = conversation.ask("What is it?")
+    conversation.stop()
     await until(first, "stopped")
-    assert dialogue.ask("And now?").state == "running"
-    dialogue.stop()
+    assert conversation.ask("And now?").state == "running"
+    conversation.stop()
     await until(first, "stopped")
 
 
 async def test_nothing_is_accepted_while_a_waiting_question_is_given_up() -> None:
     assistant = Acted(NEEDS)
-    dialogue = open_dialogue(assistant)
-    turn = dialogue.ask("What is it?")
+    conversation = open_dialogue(assistant)
+    turn = conversation.ask("What is it?")
     await until(turn, "waiting")
-    dialogue.stop()
+    conversation.stop()
     await settle()
     with pytest.raises(Busy):
-        dialogue.reply("a bus")  # another page has not heard of the stop yet
+        conversation.reply("a bus")  # another page has not heard of the stop yet
     with pytest.raises(Busy):
-        dialogue.ask("And now?")
-    dialogue.stop()
+        conversation.ask("And now?")
+    conversation.stop()
     assistant.may_end.set()
     await until(turn, "stopped")
     await settle()
     assert (turn.state, assistant.ends) == ("stopped", 1)
-    assert dialogue.ask("And now?").state == "running"
-    await dialogue.end()
+    assert conversation.ask("And now?").state == "running"
+    await conversation.end()
 
 
 async def test_a_second_stop_does_not_cut_off_the_first() -> None:
     assistant = Acted(Token(text="word"))
-    dialogue = open_dialogue(assistant)
-    turn = dialogue.ask("What is it?")
+    conversation = open_dialogue(assistant)
+    turn = conversation.ask("What is it?")
     await settle()
-    dialogue.stop()
+    conversation.stop()
     await settle()
-    dialogue.stop()
-    ending = asyncio.create_task(dialogue.end())
+    conversation.stop()
+    ending = asyncio.create_task(conversation.end())
     await settle()
     assert (turn.state, assistant.ends) == ("running", 1)  # its end is still being written down
     with pytest.raises(Busy):
-        dialogue.ask("And now?")
+        conversation.ask("And now?")
     assert not ending.done()
     assistant.may_end.set()
     await ending
@@ -131,8 +131,8 @@ async def test_the_delays_of_an_answer_are_those_of_the_frames_it_rests_on(monke
     )
     seen = {"live_frame": lambda: newest, "plays": True, "info": SimpleNamespace(live=True), "capture_stats": stats}
     assistant = Acted(Perceived(frames=3, newest_s=7.0, dropped=0), Token(text="A bus."), answered, **seen)
-    dialogue = open_dialogue(assistant)
-    turn = dialogue.ask("What is it?")
+    conversation = open_dialogue(assistant)
+    turn = conversation.ask("What is it?")
     while not turn.events:
         await asyncio.sleep(0)
     assistant.session.capture_stats = CaptureStats(99, 99, 0, 0, 9.0, 0.0, 0.0, 0.0, queue_s=60.0)  # frames come on
@@ -175,11 +175,11 @@ async def test_half_an_emoji_of_the_model_leaves_the_room_usable(tmp_path: Path)
 
 
 async def test_what_cannot_be_sent_is_not_kept() -> None:
-    dialogue = open_dialogue(Acted(Token(text="word")))
+    conversation = open_dialogue(Acted(Token(text="word")))
     alert = Alert(watch_id="1", condition=f"a bus {HALF}", t_s=1.0, wall_s=None, text="", frames=[])
     with pytest.raises(ValueError, match="surrogates"):
-        dialogue.add_alert(alert)
-    assert not dialogue.items
+        conversation.add_alert(alert)
+    assert not conversation.items
 
 
 async def test_a_source_with_broken_bytes_in_its_name_leaves_the_page_usable(tmp_path: Path) -> None:

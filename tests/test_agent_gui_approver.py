@@ -20,9 +20,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli.main import app
-from agent.gui.approver import TerminalPerson, refuses, row_words
+from agent.gui.approver import TerminalPerson, refuses, row_text
 from agent.gui.exit_codes import conclude, stoppable
-from agent.gui.reporter import Telling
+from agent.gui.reporter import Reporter
 from tests.fixtures import gui_stage
 from tests.fixtures.ehr import Ehr, serve_ehr
 from tests.test_agent_gui_run import Terminal
@@ -113,7 +113,7 @@ def test_a_word_of_refusal_is_no_name(answer: str, answers: list[str]) -> None:
     answers += [answer, "Ann"]
     assert TerminalPerson(()).approve(STEP, request(), repaired=False) == []
     assert answers == ["Ann"]
-    with pytest.raises(ConfigError, match="names nobody"):
+    with pytest.raises(ConfigError, match="invalid --approve"):
         TerminalPerson([answer])
 
 
@@ -237,10 +237,10 @@ def test_a_run_that_is_interrupted_between_questions_is_cancelled(
     if flags:
         told = json.loads(out.splitlines()[-1])
         assert (told["outcome"], told["journal"]) == ("cancelled", str(journal))
-        assert told["hint"] == f"Go on with: --resume {journal}"
+        assert told["hint"] == f"Resume with: --resume {journal}"
     else:
         assert "cancelled; 0 model calls" in out
-        assert f"Go on with: --resume {journal}" in out
+        assert f"Resume with: --resume {journal}" in out
     assert "attend stop --clear" not in out
 
 
@@ -273,7 +273,7 @@ def ended(tmp_path: Path, capsys: pytest.CaptureFixture[str], step: Step, told: 
     flow = Workflow(name="x", policy=Policy(name="x", windows=("*",), identity="none"), steps=(step,))
     with contextlib.closing(AuditLog(tmp_path / "audit.jsonl")) as log:
         report = RunReport(1, frozenset(), [told])
-        conclude(report, flow, Path("j.jsonl"), "confirm", Telling(False, log, {}), person=person, folder=tmp_path)
+        conclude(report, flow, Path("j.jsonl"), "confirm", Reporter(False, log, {}), person=person, folder=tmp_path)
     return capsys.readouterr().out
 
 
@@ -285,16 +285,16 @@ def test_going_on_is_named_only_where_it_can_help(
     at_terminal = TerminalPerson(())
     monkeypatch.setattr("sys.stdin", io.StringIO())
     for person, told in (
-        (TerminalPerson(()), "Nobody can be asked here.* name who approves with --approve NAME"),
-        (TerminalPerson(["Ann"]), "Nobody can be asked here.* --approve does not do for this step"),
-        (at_terminal, "^halted before effect.*\nGo on with: --resume j.jsonl"),
+        (TerminalPerson(()), "Cannot ask here.*--approve NAME"),
+        (TerminalPerson(["Ann"]), "Cannot ask here.*--approve is not enough"),
+        (at_terminal, "^halted before effect.*\nResume with: --resume j.jsonl"),
     ):
         assert re.search(told, ended(tmp_path, capsys, STEP, halted, person))
     tie = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, how="person")
-    assert "which of the places is meant" in ended(tmp_path, capsys, STEP, tie, TerminalPerson(()))
+    assert "choose between the targets" in ended(tmp_path, capsys, STEP, tie, TerminalPerson(()))
     there = StepReport(1, "save", Outcome.HALTED_BEFORE_EFFECT, there=True)
     file = STEP.model_copy(update={"effect": FileEffect(folder=str(tmp_path), pattern="*.zip")})
-    assert "begin anew in another folder, without --resume" in ended(tmp_path, capsys, file, there, at_terminal)
+    assert "Start a new run with another folder, without --resume" in ended(tmp_path, capsys, file, there, at_terminal)
 
 
 DRY = (
@@ -317,10 +317,10 @@ def test_a_dry_run_that_cannot_begin_is_no_success(find: str, code: int, shown: 
 
 def test_a_place_for_downloads_is_looked_at_before_anything_is_done(tmp_path: Path) -> None:
     flow = write(tmp_path / "flow.yaml", FORM, "http://127.0.0.1:9")
-    for place, told in ((flow, "is no folder"), (flow / "in" / "it", "is no folder")):
+    for place, told in ((flow, "is not a folder"), (flow / "in" / "it", "is not a folder")):
         with pytest.raises(ConfigError, match=rf"--downloads: .*flow\.yaml' {told}"):
             attend(tmp_path, str(flow), "--downloads", str(place), "--mode", "confirm", "--approve", "Ann")
-    with pytest.raises(MediaError, match="cannot be opened"):
+    with pytest.raises(MediaError, match="cannot open the page"):
         attend(tmp_path, str(flow), "--downloads", str(tmp_path / "new"), "--mode", "confirm", "--approve", "Ann")
 
 
@@ -336,7 +336,7 @@ def attend(tmp_path: Path, *arguments: str, as_json: bool = True) -> tuple[int, 
 def test_a_run_that_needs_a_patient_does_not_begin_without(ehr: Ehr, tmp_path: Path) -> None:
     flow = write(tmp_path / "flow.yaml", CHART, ehr.address, patient="4471902")
     given = ("--set", "drug=Ibuprofen", "--set", "shown=DOB", "--approve", "Ann")
-    with pytest.raises(ConfigError, match=r"nobody says who that is.*--patient"):
+    with pytest.raises(ConfigError, match=r"checks the patient.*--patient"):
         attend(tmp_path, str(flow), *given, "--mode", "confirm")
     assert not list((tmp_path / "state").rglob("run-*"))
     patient = ("--patient", "Doe, Jane; 1980-01-02; 4471902")
@@ -358,7 +358,7 @@ def test_what_may_be_kept_names_nobody(as_json: bool, ehr: Ehr, tmp_path: Path) 
         )
         output = json.dumps(told)
         assert code == 4
-        assert f"has to show '{name}'" in output
+        assert f"does not show '{name}'" in output
         assert not any(one in output for one in ("Janet", "Doe", "Roe", "4471902", "HIV"))
 
 
@@ -368,7 +368,7 @@ def test_on_a_terminal_a_person_is_told_in_clear(ehr: Ehr, tmp_path: Path) -> No
     command += ["--patient", "Doe, Jane; 1980-01-02; 4471902", "--set", "drug=Ibuprofen", "--set", "shown=Roe, Max"]
     env = {**os.environ, "CHROMIUM": gui_stage.chromium(), "TERM": "dumb", "COLUMNS": "200"}
     told = pexpect.spawn(shlex.join(map(str, command)), env=env, encoding="utf-8", timeout=120)
-    told.expect("has to show 'Roe, Max'")
+    told.expect("does not show 'Roe, Max'")
     told.expect(pexpect.EOF)
 
 
@@ -386,7 +386,7 @@ def test_what_is_chosen_between_is_told_with_its_row(
         finally:
             eyes.close()
         found = locate('click "Open chart"', screen)
-        rows = [row_words(screen, target) for target in sorted(found.targets, key=lambda one: one.rect.top)]
+        rows = [row_text(screen, target) for target in sorted(found.targets, key=lambda one: one.rect.top)]
         assert ["4471902" in rows[0], "4471920" in rows[1], "5150077" in rows[2]] == [True] * 3, rows
         assert not any("4471920" in row for row in (rows[0], rows[2]))
         for terminal in (True, False):
@@ -440,9 +440,9 @@ def test_a_recording_is_replayed_for_the_patient_and_writes_over_nothing(ehr: Eh
     out, jan = tmp_path / "out.yaml", ("--patient", "Doe, Jan; 1980-01-02; 4471920")
     common = ("--mode", "confirm", "--approve", "Ann")
     for option, file, told in (
-        ("--record", flow, "is there already"),
-        ("--save", flow, "is there already"),
-        ("--record", tmp_path / "none" / "out.yaml", "there is no folder"),
+        ("--record", flow, "already exists"),
+        ("--save", flow, "already exists"),
+        ("--record", tmp_path / "none" / "out.yaml", "cannot find the folder"),
     ):
         before = flow.read_bytes()
         with pytest.raises(ConfigError, match=f"{option}: .*{told}"):
@@ -470,5 +470,5 @@ def test_a_step_that_broke_off_is_not_called_a_crash(tmp_path: Path) -> None:
         journal.close()
         code, told = attend(tmp_path, str(flow), "--mode", "confirm", "--resume", str(tmp_path / "run.jsonl"))
     assert (code, told[-1]["outcome"]) == (6, "reconcile")
-    assert "the run broke off" in told[0]["reason"]
+    assert "the run was interrupted" in told[0]["reason"]
     assert "crash" not in told[0]["reason"]

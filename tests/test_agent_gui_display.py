@@ -84,5 +84,5 @@ def test_the_doctor_says_where_a_display_can_be_seen_and_not_worked(
     monkeypatch.setenv("XAUTHORITY", str(home))
     told = found()
     assert told["status"] == "note"
-    assert "mouse and keys cannot be worked" in told["found"]
+    assert "cannot control mouse and keyboard" in told["found"]
     assert "XAUTHORITY" in told["remedy"]

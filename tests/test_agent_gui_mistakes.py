@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from agent.cli.gui import _tell
+from agent.cli.gui import _print_located
 from agent.cli.main import app
-from agent.gui.approver import said
+from agent.gui.approver import describe_step
 from agent.gui.exit_codes import conclude
-from agent.gui.reporter import Telling
-from agent.gui.session import same_server
+from agent.gui.reporter import Reporter
+from agent.gui.session import check_same_server
 from tests.fixtures import gui_stage
 from tools.errors import AttendError, ConfigError, MediaError, ToolFailed
 from tools.gui.actuators.browser import BrowserActuator
@@ -93,12 +93,12 @@ def attend(*arguments: str | Path) -> str:
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_is_no_orthanc_is_told_as_such(answer: str, other: str) -> None:
-    with pytest.raises(ToolFailed, match=f"what answers at '{other}/{answer}/patients.*' is no Orthanc"):
+    with pytest.raises(ToolFailed, match=f"the server at '{other}/{answer}/patients.*' is not Orthanc"):
         plan.plan("find patient 4471", f"{other}/{answer}")
 
 
 def test_a_server_that_asks_for_a_login_is_told_as_such(other: str) -> None:
-    with pytest.raises(ToolFailed, match=r"it asks for a login\. Name an Orthanc.*that asks for no login\.$"):
+    with pytest.raises(ToolFailed, match=r"it requires a login\. Name an Orthanc.*that needs no login\.$"):
         plan.plan("find patient 4471", f"{other}/401")
     with pytest.raises(ToolFailed, match=r"it answers 404 Not Found\. Is it Orthanc that runs there\?$"):
         plan.named_patient("write to patient 4471", f"{other}/404")
@@ -110,10 +110,10 @@ def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str
         attend("run", "find patient 4471", "--target", f"orthanc@{address}"),
         attend("run", "count the studies", "--target", f"orthanc@{address}", "--model", "embedded"),
     ):
-        assert f"the address '{other.replace('//', '//***@')}' holds a login" in told
+        assert f"invalid address '{other.replace('//', '//***@')}': it contains a login" in told
         assert "s3cret" not in told
     for call in (plan.plan, plan.named_patient):
-        with pytest.raises(ConfigError, match="holds a login") as error:
+        with pytest.raises(ConfigError, match="it contains a login") as error:
             call("find patient 4471", address)
         assert "s3cret" not in str(error.value)
     assert Other.asked == []
@@ -125,7 +125,7 @@ def test_a_login_is_refused_before_anything_is_asked_and_is_not_shown(other: str
 def test_what_only_begins_like_a_target_is_refused(target: str, other: str, flow: Path) -> None:
     for what in ("find patient 4471", flow):
         told = attend("run", what, "--target", target.replace("URL", other))
-        assert "there is no target" in told or "is no address of a server" in told
+        assert any(part in told for part in ("there is no target", "unknown target", "invalid server address"))
     assert Other.asked == []
 
 
@@ -141,13 +141,13 @@ def test_the_targets_of_orthanc() -> None:
 def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
     login = LOGIN.format(port=9)
     with pytest.raises(ConfigError, match=r"http://\*\*\*@127") as error:
-        same_server(login, "http://127.0.0.1:10/")
+        check_same_server(login, "http://127.0.0.1:10/")
     assert "s3cret" not in str(error.value)
-    with pytest.raises(ConfigError, match="no address") as error:
-        same_server(LOGIN.format(port="x"), "http://127.0.0.1:10/")
+    with pytest.raises(ConfigError, match="invalid address") as error:
+        check_same_server(LOGIN.format(port="x"), "http://127.0.0.1:10/")
     assert "s3cret" not in str(error.value)
     flow.write_text(FLOW.replace("START", login), "utf-8")
-    assert "'http://***@127.0.0.1:9/' is refused" in attend("run", flow)
+    assert "cannot open the address 'http://***@127.0.0.1:9/'" in attend("run", flow)
     told = attend("record", tmp_path / "out.yaml", "--target", f"gopher{login}")
     command = [sys.executable, "-c", "from agent.cli.main import main; main()", "gui", "record", "x.yaml", "--target"]
     run = subprocess.run(
@@ -158,7 +158,7 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
         timeout=100,
     )
-    assert "there is no target" in told
+    assert "unknown target" in told
     assert (run.returncode, "s3cret" in run.stdout + run.stderr, "http://***@127" in run.stderr) == (1, False, True)
 
 
@@ -166,14 +166,16 @@ def test_no_password_is_shown(flow: Path, tmp_path: Path) -> None:
 def test_no_password_is_told_of_a_step(terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
     audit = AuditLog(tmp_path / "audit.jsonl")
-    told = Telling(False, audit, {}).text(f"{LOGIN.format(port=9)} is away")
+    told = Reporter(False, audit, {}).text(f"{LOGIN.format(port=9)} is away")
     audit.close()
     assert "s3cret" not in told
     assert told.endswith("is away")
 
 
 def test_how_a_running_browser_is_started_is_said(flow: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be reached.*Start that browser with --remote-debugging") as error:
+    with pytest.raises(
+        ConfigError, match=r"cannot reach the browser.*Start that browser with --remote-debugging"
+    ) as error:
         BrowserActuator(connect=LOGIN.format(port=9))
     assert "s3cret" not in str(error.value)
     assert "Install" not in str(error.value)
@@ -184,12 +186,12 @@ def test_how_a_running_browser_is_started_is_said(flow: Path) -> None:
 
 @pytest.mark.parametrize("window", ["99999x99999", "8193x800", "800x199", "x", "800", "8x8x8", "9999999999x800"])
 def test_a_window_of_no_size_is_refused(window: str, flow: Path) -> None:
-    assert attend("run", flow, "--window", window).startswith(f"--window '{window}' is no size.")
+    assert attend("run", flow, "--window", window).startswith(f"invalid --window '{window}'.")
 
 
 def test_a_page_that_is_zoomed_out_too_far_is_refused() -> None:
     assert fit((MOST_PX, MOST_PX), None, 1.0) == ((MOST_PX, MOST_PX), 1.0)
-    with pytest.raises(ConfigError, match="is too large to work on"):
+    with pytest.raises(ConfigError, match="too large"):
         fit((MOST_PX, 200), (200, 1600), 1.0)
 
 
@@ -197,7 +199,7 @@ def test_a_page_whose_picture_never_comes_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tools.gui.actuators.browser.PATIENCE_MS", (1, 1))
     with (
         gui_stage.serve(Path(__file__).parent / "fixtures") as address,
-        pytest.raises(MediaError, match=r"cannot be opened: Page.screenshot: Timeout"),
+        pytest.raises(MediaError, match=r"cannot open the page .*: Page.screenshot: Timeout"),
     ):
         BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(4000, 3000))
 
@@ -206,7 +208,9 @@ def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: py
     path = tmp_path / "large.png"
     Image.new("1", (90, 90)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
-    assert f"the picture {str(path)!r} is too large: Image size (8100 pixels)" in attend("locate", "x", "--image", path)
+    assert f"cannot read the picture {str(path)!r}: it is too large: Image size (8100 pixels)" in attend(
+        "locate", "x", "--image", path
+    )
 
 
 # Words
@@ -217,19 +221,19 @@ def test_what_is_wrong_in_a_tree_is_said_in_a_line(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(picture)
     tree.write_text(json.dumps([{"a": 1}]), "utf-8")
     told = attend("locate", "x", "--image", picture, "--tree", tree)
-    assert "cannot be read: 0.role: Field required. Expected a JSON list of nodes" in told
+    assert "0.role: Field required. Expected a JSON list of nodes" in told
     assert "pydantic" not in told
 
 
 def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: Path) -> None:
     picture = tmp_path / "small.png"
     Image.new("RGB", (20, 20)).save(picture)
-    assert "--phi 'foo' is no strictness" in attend("run", flow, "--phi", "foo")
-    assert "--phi 'foo' is no strictness" in attend("locate", "x", "--image", picture, "--phi", "foo")
+    assert "invalid --phi 'foo'" in attend("run", flow, "--phi", "foo")
+    assert "invalid --phi 'foo'" in attend("locate", "x", "--image", picture, "--phi", "foo")
     for what in ("", "  "):
         assert "the request is empty" in attend("run", what, "--target", "orthanc")
-    assert "cannot be read: there is no such file." in attend("run", tmp_path / "none.yaml")
-    assert "cannot be read: there is no such file." in attend(
+    assert "none.yaml': it does not exist." in attend("run", tmp_path / "none.yaml")
+    assert "it does not exist." in attend(
         "record", tmp_path / "out.yaml", "--target", "desktop", "--policy", tmp_path / "none.yaml"
     )
 
@@ -245,8 +249,11 @@ def test_options_are_checked_also_where_they_are_not_used(flow: Path, tmp_path: 
     ],
 )
 def test_a_plan_says_once_what_is_done(do: str, find: str, told: str) -> None:
-    assert said(Step.model_validate({"name": "list", "find": find, "do": do})) == told
-    assert said(Step.model_validate({"name": "list", "find": find, "do": "click"}), "Help") == "list: click 'Help'"
+    assert describe_step(Step.model_validate({"name": "list", "find": find, "do": do})) == told
+    assert (
+        describe_step(Step.model_validate({"name": "list", "find": find, "do": "click"}), "Help")
+        == "list: click 'Help'"
+    )
 
 
 @pytest.mark.parametrize("how", ["instruction", "repaired"])
@@ -256,7 +263,7 @@ def test_what_was_repaired_is_told_if_anything_was(
     flow = parse_workflow(FLOW.replace("START", "http://127.0.0.1:9/"), "flow.yaml")
     audit = AuditLog(tmp_path / "audit.jsonl")
     report = RunReport(total=1, steps=[StepReport(1, "save", Outcome.VERIFIED, how=how)])
-    conclude(report, flow, tmp_path / "run.jsonl", "confirm", Telling(False, audit, {}))
+    conclude(report, flow, tmp_path / "run.jsonl", "confirm", Reporter(False, audit, {}))
     audit.close()
     told = "; repaired [1]" if how == "repaired" else ""
     assert capsys.readouterr().out.strip() == f"verified; 0 model calls{told}"
@@ -269,7 +276,7 @@ def test_a_runner_up_is_called_so(abstained: str, capsys: pytest.CaptureFixture[
         rect = Rect(left=left, top=0, right=left + 20, bottom=10)
         targets.append(Target(rect=rect, point=rect.center, label="Delete", confidence=0.8, layer="words"))
     screen = Screen(rgb=np.zeros((100, 100, 3), np.uint8))
-    _tell(screen, Located(targets=tuple(targets), abstained=abstained))
+    _print_located(screen, Located(targets=tuple(targets), abstained=abstained))
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("Delete")
     assert second.startswith("Delete" if abstained else "runner-up: Delete")

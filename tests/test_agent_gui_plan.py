@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from agent.cli.main import app
 from agent.gui.planner import Planner
-from agent.gui.vlm_grounder import pointing, veil_for
+from agent.gui.vlm_grounder import make_grounder, make_veil
 from agent.models import MLLM, Abilities, load_mllm
 from agent.models.blocks import image_bytes, text_of
 from agent.models.scripted import Scripted, Turn
@@ -121,7 +121,7 @@ class Desk:
         guard = Guard(policy, self.audit, mode, patient, read_lines=lambda rgb: [])
         planner = Planner(said)
         veil = planner.veil(values_of(request, values or {}, patient))
-        hands, ask = actuator or SimulatedActuator(self.program, key_s=0), pointing(said, veil) if points else None
+        hands, ask = actuator or SimulatedActuator(self.program, key_s=0), make_grounder(said, veil) if points else None
         return run_planned(request, hands, guard, planner.propose, ask=ask, veil=veil, **{"person": Ann(), **more})
 
 
@@ -263,7 +263,7 @@ def test_targets_that_are_not_on_the_screen_are_not_acted_on(desk: Desk) -> None
     nowhere = [{"do": "click", "target": f'the "Transmit{number}" button'} for number in range(3)]
     done = desk.run(SAVE, model(*nowhere))
     assert done.report.outcome == Outcome.HALTED_BEFORE_EFFECT
-    assert "3 proposals in a row" in done.report.steps[-1].reason
+    assert "3 consecutive proposals" in done.report.steps[-1].reason
     person = Ann()
     outside = {"do": "click", "target": 'the "Store" button'}
     done = desk.run(SAVE, model(outside), actuator=Beyond(desk.program), person=person)
@@ -326,9 +326,9 @@ def test_what_a_model_expects_has_to_be_shown_where_its_step_is_grave(
     ("limits", "reason"),
     [
         ({}, "proposed 3 times on the same screen"),
-        ({"steps": 2}, "2 steps were proposed, which is the limit"),
+        ({"steps": 2}, "the limit of 2 proposed steps"),
         ({"tokens": 50}, "tokens; the limit is 50"),
-        ({"seconds": 1e-9}, "s are over, which is the limit"),
+        ({"seconds": 1e-9}, "the limit of 1e-09 s"),
     ],
 )
 def test_a_model_that_goes_round_in_circles_is_stopped(limits: dict[str, Any], reason: str, desk: Desk) -> None:
@@ -510,7 +510,7 @@ def test_a_model_server_is_asked_for_json_like_any_other(desk: Desk, monkeypatch
         assert desk.run(SAVE, load_mllm(f"openai:qwen3-vl@{server.url}")).report.outcome == Outcome.HALTED_BEFORE_EFFECT
     gone = desk.run(SAVE, load_mllm(f"openai:qwen3-vl@{server.url}"))
     assert gone.report.outcome == Outcome.HALTED_BEFORE_EFFECT
-    assert "the model's answer cannot be used" in gone.report.steps[-1].reason
+    assert "cannot use the model's answer" in gone.report.steps[-1].reason
 
 
 # Orthanc
@@ -603,7 +603,7 @@ def test_a_model_mends_the_broken_step_alone(
         person, said, program = Ann(), chooser(named), Program()
         policy = flow.policy.model_copy(update={"auto_labels": ("Name", "Note", "Save", "Delete")})
         guard = Guard(policy, desk.audit, mode, read_lines=lambda rgb: [])
-        ask = pointing(said, veil_for(said, {"who": "Doe"}))
+        ask = make_grounder(said, make_veil(said, {"who": "Doe"}))
         report = run_workflow(flow, SimulatedActuator(program, key_s=0), guard, person=person, ask=ask)
         assert report.outcome == outcome, report.steps[-1].reason
         assert program.records == records
@@ -667,7 +667,7 @@ def test_a_healthy_replay_asks_no_model(desk: Desk) -> None:
     flow = parse_workflow(SAVING, "flow").bind({"who": "Doe", "note": "x"})
     said = model("never")
     guard = Guard(flow.policy, desk.audit, Mode.CONFIRM, read_lines=lambda rgb: [])
-    ask = pointing(said, Veil())
+    ask = make_grounder(said, Veil())
     report = run_workflow(flow, SimulatedActuator(desk.program, key_s=0), guard, person=Ann(), ask=ask)
     assert (report.outcome, report.model_calls) == (Outcome.VERIFIED, 0)
     assert said.shown == []
@@ -726,9 +726,9 @@ def test_the_small_model_says_that_it_cannot_plan(tmp_path: Path) -> None:
         call(tmp_path, "count the studies of patient X", "--target", "orthanc")
     script = tmp_path / "model.yaml"
     script.write_text("turns: [{say: x}]", "utf-8")
-    with pytest.raises(ConfigError, match=r"nothing says what may be done.*--policy"):
+    with pytest.raises(ConfigError, match=r"without a policy.*--policy"):
         call(tmp_path, "press go", "--target", "http://127.0.0.1:1/", "--model", f"scripted:{script}")
-    with pytest.raises(ConfigError, match="--save goes with requests that a model plans"):
+    with pytest.raises(ConfigError, match="--save applies only to requests"):
         call(tmp_path, "flow.yaml", "--save", "x.yaml")
 
 
@@ -859,7 +859,7 @@ steps:
         guard = Guard(flow.policy, desk.audit, Mode.CONFIRM, read_lines=lambda rgb: [])
         page = BrowserActuator(flow.start, executable=gui_stage.chromium(), size_px=(800, 600))
         try:
-            ask = pointing(chooser("Open chart"), Veil())
+            ask = make_grounder(chooser("Open chart"), Veil())
             report = run_workflow(flow, page, guard, person=person, ask=ask)
             assert report.outcome == outcome, report.steps[-1].reason
             assert ("4471920" in page.screen().url) == (outcome == Outcome.COMPLETED_UNVERIFIED)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agent.cli.main import app
-from agent.gui.session import Stage, acting, guarding
+from agent.gui.session import SessionOptions, open_actuator, open_guard
 from evals.bench import gui_programs
 from tests.fixtures import gui_stage
 from tests.fixtures.clips import need
@@ -381,7 +381,7 @@ act(lambda: page.keyboard.type("x"))"""
     made = as_recording(watched, "typing")
     # A Tab before a click only led there.
     assert [step.do for step in made.workflow.steps] == ["click", "click"]
-    assert [doubt.partition(":")[0] for doubt in made.doubts if "something was typed" in doubt] == ["step 1", "step 2"]
+    assert [doubt.partition(":")[0] for doubt in made.doubts if "text was typed" in doubt] == ["step 1", "step 2"]
     assert not [word for word in ("81", "Roe") if word in write_workflow(made.workflow)]
 
 
@@ -410,7 +410,7 @@ def test_what_a_frame_of_another_origin_hides_is_said(chromium: str, tmp_path: P
 act(lambda: page.frames[1].click("#save"))"""
         made = as_recording(watched_page(chromium, url, script), "framed")
     assert len(made.workflow.steps) == 1
-    assert made.doubts[0].startswith("step 1: a frame of another origin was worked in")
+    assert made.doubts[0].startswith("step 1: work in a frame of another origin")
 
 
 # Made-up events on the drawn program
@@ -461,14 +461,14 @@ def test_keys_that_cannot_be_pressed_again_are_told_of() -> None:
     events = [Event("key", 0, keys="enter"), Event("key", 1, keys="ctrl+contextmenu"), Event("key", 2, keys="tab")]
     made = as_recording(watched_events(*events), "keys")
     assert [step.keys for step in made.workflow.steps] == ["enter", "tab"]
-    assert any("ctrl+contextmenu was pressed, which is not recorded" in doubt for doubt in made.doubts)
+    assert any("pressing ctrl+contextmenu is not recorded" in doubt for doubt in made.doubts)
 
 
 def test_a_deleting_button_is_asked_about_in_the_policy() -> None:
     program = Program(records=["Doe: x"])
     made = as_recording(watched_events(Event("click", 0, 535, 407), program=program), "delete")
     assert made.workflow.policy.verbs == {"delete": "approve"}
-    assert any("no patient is checked" in doubt for doubt in made.doubts)
+    assert any("the patient is not checked" in doubt for doubt in made.doubts)
 
 
 def test_titles_are_patterns_for_the_next_patient_and_rows_are_doubted() -> None:
@@ -524,7 +524,7 @@ def test_names_of_steps_are_short_and_files_are_their_owners(tmp_path: Path) -> 
     path = tmp_path / "flow.yaml"
     save_workflow(made.workflow, path, new=True)
     assert path.stat().st_mode & 0o077 == 0
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="cannot write the workflow"):
         save_workflow(made.workflow, path, new=True)
 
 
@@ -575,11 +575,11 @@ CLICK = Event("click", math.inf, 215, 407)
 @pytest.mark.parametrize(
     ("ended", "clicks", "told"),
     [
-        ([MediaError("the page crashed."), CLICK], 2, "step 2: the watching broke off after it: the page crashed."),
+        ([MediaError("the page crashed."), CLICK], 2, "step 2: watching failed after it: the page crashed."),
         ([MediaError("the page cannot be read."), CLICK, Closed("the page was closed.")], 2, ""),
         ([Closed("the page was closed.")], 1, ""),
         ([KillSwitch(), CLICK], 2, ""),
-        ([KillSwitch(), MediaError("the page crashed.")], 1, "step 1: the watching broke off after it"),
+        ([KillSwitch(), MediaError("the page crashed.")], 1, "step 1: watching failed after it"),
     ],
 )
 def test_what_ends_the_watching_is_said_and_loses_nothing(ended: list[Any], clicks: int, told: str) -> None:
@@ -587,13 +587,13 @@ def test_what_ends_the_watching_is_said_and_loses_nothing(ended: list[Any], clic
     stop = next((one for one in ended if isinstance(one, KillSwitch)), KillSwitch())
     watched = watch(SimulatedActuator(Program(), key_s=0), Telling(CLICK, *ended), stop, seconds=20)
     assert [did.event for did in watched.done] == [CLICK] * clicks
-    doubts = [doubt for doubt in as_recording(watched, "clicks").doubts if "broke off" in doubt]
+    doubts = [doubt for doubt in as_recording(watched, "clicks").doubts if "watching failed" in doubt]
     assert [doubt.startswith(told) for doubt in doubts] == [True] * bool(told)
 
 
 def test_where_nothing_was_seen_the_reason_is_named() -> None:
     watched = watch(SimulatedActuator(Program()), Telling(MediaError("the page crashed.")), KillSwitch(), seconds=20)
-    with pytest.raises(ConfigError, match=r"can be replayed before the watching broke off: the page crashed\."):
+    with pytest.raises(ConfigError, match=r"nothing to replay before watching failed: the page crashed\."):
         as_recording(watched, "nothing")
 
 
@@ -601,16 +601,16 @@ def test_the_hot_key_stops_work_in_a_shown_browser(display: Path) -> None:
     policy = Policy.model_validate({"name": "x", "urls": [{"host": "127.0.0.1"}], "identity": "none"})
     stop = KillSwitch()
     with gui_stage.serve(Path(__file__).parent / "fixtures") as address:
-        stage = Stage(f"{address}/gui_form.html", headed=True)
+        stage = SessionOptions(f"{address}/gui_form.html", headed=True)
         given = {"place": display, "mode": Mode.CONFIRM, "patient": None, "about": {}}
-        with acting(stage, stop) as actuator, guarding(policy, actuator, stop, **given):
+        with open_actuator(stage, stop) as actuator, open_guard(policy, actuator, stop, **given):
             xdotool("keydown", "ctrl", "keydown", "alt", "keydown", "Escape")
             gui_stage.until(lambda: stop.by, "the stop", seconds=20)
             xdotool("keyup", "Escape", "keyup", "alt", "keyup", "ctrl")
         assert stop.by == f"the keys {HOTKEY}"
 
 
-@pytest.mark.parametrize(("shown", "told"), [("", "DISPLAY is not set"), (":9999", "the X display cannot be opened")])
+@pytest.mark.parametrize(("shown", "told"), [("", "DISPLAY is not set"), (":9999", "cannot open the X display")])
 def test_a_window_needs_a_display(shown: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", shown)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -628,10 +628,10 @@ def test_a_window_needs_a_display(shown: str, told: str, tmp_path: Path, monkeyp
 
 
 def test_typing_nowhere_and_nothing_done_are_said() -> None:
-    with pytest.raises(ConfigError, match="nothing was done that can be replayed"):
+    with pytest.raises(ConfigError, match="nothing to replay"):
         as_recording(watched_events(Event("text", 0)), "nothing")
     made = as_recording(watched_events(Event("text", 0), Event("click", 1, 215, 407)), "something")
-    assert made.doubts[0].startswith("step 1: something was typed, and nobody knows where")
+    assert made.doubts[0].startswith("step 1: text was typed into an unknown field")
 
 
 def test_what_is_typed_nowhere_leaves_no_spaces() -> None:
@@ -646,7 +646,7 @@ def test_what_is_typed_nowhere_leaves_no_spaces() -> None:
     ):
         made = as_recording(watched_events(*events), "typing")
         assert [step.keys or step.do for step in made.workflow.steps] == told
-        lost = [doubt for doubt in made.doubts if "something was typed, and nobody knows where" in doubt]
+        lost = [doubt for doubt in made.doubts if "text was typed into an unknown field" in doubt]
         assert len(lost) == any(event.kind in ("stray", "text") for event in events)
 
 
@@ -734,11 +734,11 @@ def test_whatever_is_done_makes_a_workflow_or_says_why_not(events: list[Event]) 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("none/a.yaml", "there is no folder"),
-        ("x.txt", "is no YAML file.*ends in .yaml"),
-        ("there.yaml", "is there already"),
-        ("link.yaml", "is there already"),
-        ("shut/a.yaml", "cannot be written to"),
+        ("none/a.yaml", "cannot find the folder"),
+        ("x.txt", "is not a YAML file.*ending in .yaml"),
+        ("there.yaml", "already exists"),
+        ("link.yaml", "already exists"),
+        ("shut/a.yaml", "cannot write to the folder"),
     ],
 )
 def test_the_file_is_checked_before_anybody_works(
@@ -749,7 +749,7 @@ def test_the_file_is_checked_before_anybody_works(
     (tmp_path / "shut").mkdir()
     # Nothing is shut to the root of a machine.
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "shut")
-    monkeypatch.setattr("agent.cli.gui_record._eyes", lambda *given: pytest.fail("it was watched"))
+    monkeypatch.setattr("agent.cli.gui_record._open_watcher", lambda *given: pytest.fail("it was watched"))
     with pytest.raises(ConfigError, match=told):
         invoke("gui", "record", str(tmp_path / name), "--target", "desktop", "--folder", str(tmp_path / "state"))
 
@@ -783,9 +783,9 @@ def test_the_command_writes_a_workflow(chromium: str, tmp_path: Path, monkeypatc
     flow = load_workflow(out)
     assert [step.name for step in flow.steps] == ["click Save"]
     assert flow.start == url
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         invoke("gui", "record", str(out), "--target", url)
-    with pytest.raises(ConfigError, match="there is no target 'screen'"):
+    with pytest.raises(ConfigError, match="unknown target 'screen'"):
         invoke("gui", "record", str(tmp_path / "x.yaml"), "--target", "screen", "--folder", str(tmp_path / "other"))
 
 

@@ -313,8 +313,8 @@ def test_the_terminal_tells_which_documents_an_answer_rests_on(clip: Path, home:
     )
     assert told.exit_code == 0, told.output
     words = " ".join(told.stdout.split())
-    assert "rests on pmid:11" in words
-    assert "No tool has brought pmid:99 to the model." in words
+    assert "based on pmid:11" in words
+    assert "No tool returned pmid:99 to the model." in words
 
 
 async def test_a_chat_without_literature_is_as_before(clip: Path, tmp_path: Path) -> None:
@@ -341,11 +341,11 @@ async def test_nothing_is_sent_before_the_person_says_yes(clip: Path, tmp_path: 
     )
     call = {"tool": NAME, "args": {"query": STATIN}}
     log = tmp_path / "literature" / "remote" / "sent.jsonl"
-    events = await run(clip, config, call, {"say": "Nothing found."}, reply="no")
+    events = await run(clip, config, call, {"say": "Nothing was found."}, reply="no")
     needs = next(event for event in events if isinstance(event, Needs))
     assert needs.request.kind == "confirm"
     assert "May this be sent on the network? to pubmed: " in needs.request.request
-    assert "A yes holds for this source until this chat is closed." in needs.request.request
+    assert "Your consent covers this source until this chat is closed." in needs.request.request
     assert "statins" in needs.request.request.lower()
     assert isinstance(events[-1], Answered)
     assert not log.exists()
@@ -436,8 +436,8 @@ async def test_a_later_query_is_shown_and_one_that_may_hold_a_name_is_asked_abou
                     reply = "no" if number else "yes"
                     events += [event async for event in assistant.reply(reply)]
                 shown += [event.query for event in events if isinstance(event, Sent)]
-    assert [line.split("europepmc: ")[1].split(". A yes")[0] for line in asked] == [
-        "colchicine safe gout", "Angela Merkel gout. It may hold a name or a place: “Angela Merkel”",
+    assert [line.split("europepmc: ")[1].split(". Your consent")[0] for line in asked] == [
+        "colchicine safe gout", "Angela Merkel gout. It may contain a name or a place: “Angela Merkel”",
     ]  # fmt: skip
     assert shown == ["colchicine safe gout", "gout in sepsis", "gout in my patient of"]
     assert not any("Merkel" in path or "Gonzalez" in path or "ittleville" in path for path in _Empty.asked)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.literature.chroma_index import FILE_NAME, Served, fill
+from agent.literature.chroma_index import FILE_NAME, ChromaCorpus, upload_vectors
 from evals.cli import app
 from tests.literature_helpers import PAPERS, paper, write_papers
 from tools.errors import StoreError
@@ -65,7 +65,7 @@ def index(folder: Path, documents: tuple) -> None:
 def nearest(corpus: Corpus, server: str, limit: int = 3, **filters: object) -> tuple[list[str], list[str]]:
     """The ids nearest to a vector, by the corpus itself and by the server."""
     vector = embed(["a question"])[0]
-    served = Served(corpus, server)
+    served = ChromaCorpus(corpus, server)
     try:
         founds = [source.near(vector, limit, Filters.model_validate(filters)) for source in (corpus, served)]
     finally:
@@ -78,8 +78,8 @@ def nearest(corpus: Corpus, server: str, limit: int = 3, **filters: object) -> t
 def test_a_server_finds_what_the_corpus_finds_and_is_kept_up_to_date(tmp_path: Path, server: str) -> None:
     index(tmp_path, PAPERS[:3])
     with open_corpus(tmp_path / "kept") as corpus:
-        assert fill(corpus, server) == 3
-        assert fill(corpus, server) == 0
+        assert upload_vectors(corpus, server) == 3
+        assert upload_vectors(corpus, server) == 0
         one, other = nearest(corpus, server)
         assert one == other
         assert len(one) == 3
@@ -88,13 +88,13 @@ def test_a_server_finds_what_the_corpus_finds_and_is_kept_up_to_date(tmp_path: P
         assert "pmid:13" not in one
     index(tmp_path, PAPERS)
     with open_corpus(tmp_path / "kept") as corpus:
-        assert fill(corpus, server) == 2
+        assert upload_vectors(corpus, server) == 2
         one, other = nearest(corpus, server, 5)
         assert one == other
         assert len(one) == 5
     index(tmp_path, (PAPERS[0], paper(50, "Something new about statins.")))
     with open_corpus(tmp_path / "kept") as corpus:
-        fill(corpus, server)
+        upload_vectors(corpus, server)
         one, other = nearest(corpus, server, 5)
         assert one == other
         assert set(one) == {"pmid:11", "pmid:50"}
@@ -105,31 +105,31 @@ def test_a_server_that_lost_what_it_had_is_filled_again(tmp_path: Path, server: 
 
     index(tmp_path, PAPERS)
     with open_corpus(tmp_path / "kept") as corpus:
-        fill(corpus, server)
+        upload_vectors(corpus, server)
         name = json.loads((tmp_path / "kept" / FILE_NAME).read_text())["name"]
         chromadb.HttpClient("127.0.0.1", int(server.rpartition(":")[2])).delete_collection(name)
-        served = Served(corpus, server)
+        served = ChromaCorpus(corpus, server)
         found = served.near(embed(["x"])[0], 3, Filters())
         served.close()
         assert len(found.hits) == 3
-        assert "Vectors were compared here instead" in found.problems[0].reason
-        assert fill(corpus, server) == 5
+        assert "Vectors were compared locally instead" in found.problems[0].reason
+        assert upload_vectors(corpus, server) == 5
 
 
 def test_without_the_server_vectors_are_compared_here_and_it_is_told(tmp_path: Path, server: str) -> None:
     index(tmp_path, PAPERS)
     with open_corpus(tmp_path / "kept") as corpus:
-        found = Served(corpus, server).near(embed(["x"])[0], 3, Filters())
+        found = ChromaCorpus(corpus, server).near(embed(["x"])[0], 3, Filters())
         assert len(found.hits) == 3
         assert "not on this server yet" in found.problems[0].reason
-        fill(corpus, server)
+        upload_vectors(corpus, server)
         noted = json.loads((tmp_path / "kept" / FILE_NAME).read_text())
         (tmp_path / "kept" / FILE_NAME).write_text(json.dumps({**noted, "server": "http://127.0.0.1:9"}))
-        found = Served(corpus, "http://127.0.0.1:9").near(embed(["x"])[0], 3, Filters())
+        found = ChromaCorpus(corpus, "http://127.0.0.1:9").near(embed(["x"])[0], 3, Filters())
         assert len(found.hits) == 3
         assert "127.0.0.1:9' cannot be used" in found.problems[0].reason
         with pytest.raises(StoreError, match="chroma run"):
-            fill(corpus, "http://127.0.0.1:9")
+            upload_vectors(corpus, "http://127.0.0.1:9")
 
 
 def test_the_commands_use_the_server_that_is_set(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_the_commands_use_the_server_that_is_set(tmp_path: Path, server: str, mo
     folder = ["--folder", str(tmp_path / "home")]
     made = CliRunner().invoke(app, ["literature", "index", str(write_papers(tmp_path / "in")), *folder])
     assert made.exit_code == 0, made.output
-    assert f"5 vectors were put on {server}" in made.stdout
+    assert f"5 vectors uploaded to {server}" in made.stdout
     found = CliRunner().invoke(app, ["literature", "search", "statins", *folder, "--json"])
     told = json.loads(found.stdout)
     assert told["problems"] == []

@@ -78,7 +78,7 @@ def test_indexing_tells_which_files_disagree_about_a_document(tmp_path: Path) ->
     for name in ("one", "two"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "local:1", "title": f"Gout in {name}"}))
     said = attend(tmp_path, "index", tmp_path / "one.jsonl", tmp_path / "two.jsonl", "--no-dense").stdout
-    assert "local:1 differs between one.jsonl, two.jsonl; shown is that of two.jsonl" in said
+    assert "local:1 differs between one.jsonl, two.jsonl; the one in two.jsonl is shown" in said
 
 
 def test_indexing_again_reads_only_what_is_new(tmp_path: Path) -> None:
@@ -131,11 +131,11 @@ def test_what_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "5 added" in result.stdout
     assert "not used: papers.jsonl, line 6: it is not JSON" in result.stdout
-    assert "not read, of unknown formats: notes.docx" in result.stdout
+    assert "skipped, unknown format: notes.docx" in result.stdout
     assert "1 records not used" in attend(tmp_path, "status").stdout
     with pytest.raises(ReadError, match=r"notes\.docx"):
         attend(tmp_path, "index", tmp_path / "in" / "notes.docx")
-    with pytest.raises(ReadError, match="no such file"):
+    with pytest.raises(ReadError, match="does not exist"):
         attend(tmp_path, "index", tmp_path / "nowhere")
 
 
@@ -145,11 +145,11 @@ def test_filters_hold(indexed: Path) -> None:
     assert ids(told(indexed, "search", STATIN, "--mesh", "heart failure")) == ["pmid:11"]
     assert ids(told(indexed, "search", STATIN, "--year-from", 2020, code=5)) == []
     assert len(ids(told(indexed, "search", STATIN, "--limit", 2))) == 2
-    with pytest.raises(ConfigError, match="no year lies between 2020 and 2010"):
+    with pytest.raises(ConfigError, match="--year-from 2020 is after --year-to 2010"):
         attend(indexed, "search", STATIN, "--year-from", 2020, "--year-to", 2010)
-    with pytest.raises(ConfigError, match="there is no source 'google'"):
+    with pytest.raises(ConfigError, match="unknown source 'google'"):
         attend(indexed, "search", STATIN, "--source", "google")
-    with pytest.raises(ConfigError, match="nothing to search for in '!!'"):
+    with pytest.raises(ConfigError, match="cannot search for '!!'"):
         attend(indexed, "search", "!!")
 
 
@@ -179,7 +179,7 @@ def test_a_search_names_types_and_headings_and_no_aim(tmp_path: Path) -> None:
 
 def test_help_names_the_defaults_and_what_leaves(indexed: Path) -> None:
     said = " ".join(CliRunner().invoke(app, ["literature", "answer", "--help"], env={"COLUMNS": "300"}).stdout.split())
-    for words in ("at first local", "embedded", "after you said yes", f"{MOST_DOCUMENTS} at most are used"):
+    for words in ("initially local", "embedded", "after you agree", f"at most {MOST_DOCUMENTS} are cited"):
         assert words in said
     assert attend(indexed, "answer", STATIN, "--limit", FIRST).exit_code == 0
     assert attend(indexed, "answer", STATIN, "--limit", FIRST + 1).exit_code == 2
@@ -194,7 +194,7 @@ def test_a_document_is_shown_whole(indexed: Path) -> None:
     assert told(indexed, "show", "doi:10.1000/abc_1")["id"] == "pmid:11"
     missing = attend(indexed, "show", "pmid:404")
     assert missing.exit_code == 5
-    assert "'pmid:404' was not found" in missing.stderr
+    assert "cannot find 'pmid:404'" in missing.stderr
 
 
 def test_words_that_steer_a_terminal_are_made_visible(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_an_answer_is_written_as_a_page_and_as_references(indexed: Path, tmp_pat
     assert "@article{pmid11," in bib.read_text("utf-8")
     assert "AN  - 11" in ris.read_text("utf-8")
     assert f"written: {html}" in result.stderr
-    with pytest.raises(StoreError, match=r"cannot be written.*Name another file"):
+    with pytest.raises(StoreError, match=r"cannot write .*Choose another file"):
         attend(indexed, "answer", STATIN, "--html", tmp_path / "no" / "where.html")
 
 
@@ -224,7 +224,7 @@ def test_what_is_not_known_is_not_answered(indexed: Path) -> None:
     result = attend(indexed, "answer", "Does chewing gum prevent otitis media in children?")
     assert result.exit_code == 5
     assert NOTHING in result.stdout
-    with pytest.raises(ConfigError, match="no question"):
+    with pytest.raises(ConfigError, match="question is empty"):
         attend(indexed, "answer", "  ")
 
 
@@ -262,9 +262,9 @@ def test_a_model_searches_by_itself(indexed: Path, tmp_path: Path) -> None:
     answer = told(indexed, "answer", "Do larvae grow faster in warm water?", "--model", model, "--agentic")
     assert answer["claims"][0]["citations"][0]["document_id"] == "pmid:14"
     assert answer["queries"][0]["text"] == "larvae water"
-    with pytest.raises(ConfigError, match=r"'embedded' cannot search by itself.*leave out --agentic"):
+    with pytest.raises(ConfigError, match=r"'embedded' cannot run its own searches.*leave out --agentic"):
         attend(indexed, "answer", STATIN, "--agentic")
-    with pytest.raises(ConfigError, match=r"--limit 3 has no meaning with --agentic.*Leave out one"):
+    with pytest.raises(ConfigError, match=r"--limit 3 with --agentic.*Leave one"):
         attend(indexed, "answer", STATIN, "--model", model, "--agentic", "--limit", 3)
 
 
@@ -279,15 +279,15 @@ def test_vectors_are_made_where_there_are_few_documents_and_found_again(
     monkeypatch.setattr("agent.perception.annotator.embed_texts", embed)
     monkeypatch.setattr("agent.models.sentence_encoder.embed_questions", embed)
     result = attend(tmp_path, "index", write_papers(tmp_path / "in"))
-    assert "5 of them found by meaning, too" in result.stdout
+    assert "5 of them also by meaning" in result.stdout
     found = told(tmp_path, "search", "growing aquatic beings")
     assert ids(found)[0] == "pmid:14"
     assert found["hits"][0]["ranks"]["local dense"] == 1
     assert "local dense" not in json.dumps(told(tmp_path, "search", "growing aquatic beings", "--no-dense", code=5))
-    monkeypatch.setattr("agent.cli.literature_index.UNASKED", 0)
+    monkeypatch.setattr("agent.cli.literature_index.AUTO_EMBED_LIMIT", 0)
     (tmp_path / "other").mkdir()
     other = attend(tmp_path / "other", "index", tmp_path / "in")
-    assert "5 documents are found by words only; --dense makes vectors" in other.stdout
+    assert "5 documents can be found by words only; --dense" in other.stdout
 
 
 def test_nothing_leaves_where_nobody_can_be_asked(indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +321,7 @@ def test_a_damaged_index_is_told(tmp_path: Path) -> None:
 def test_a_search_loads_no_heavy_library(tmp_path: Path) -> None:
     """At the terminal it is to answer at once, by meaning, too: torch and transformers take seconds to load."""
     result = attend(tmp_path, "index", write_papers(tmp_path / "in"), "--dense")
-    assert "5 of them found by meaning, too" in result.stdout
+    assert "5 of them also by meaning" in result.stdout
     found = told(tmp_path, "search", "statins")
     assert "dense" in [query["channel"] for query in found["queries"]]
     script = (

@@ -22,11 +22,11 @@ def index(folder: Path, *words: str) -> Result:
 
 
 def test_in_a_file_or_a_pipe_a_line_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(literature_index, "EVERY_S", 0.0)
+    monkeypatch.setattr(literature_index, "PROGRESS_INTERVAL_S", 0.0)
     result = index(tmp_path, "--json")
     lines = result.stderr.splitlines()
     assert "reading papers.jsonl: file 1 of 1, 0 documents" in lines
-    assert "embedding vectors, for searching by meaning: 5 of 5 documents" in lines
+    assert "embedding vectors, for search by meaning: 5 of 5 documents" in lines
     assert json.loads(result.stdout)["embedded"] == 5
 
 

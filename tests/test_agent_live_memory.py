@@ -20,7 +20,7 @@ from agent.models.scripted import Scripted
 from agent.perception.annotator import embed_texts
 from agent.perception.session import SourceSession
 from agent.perception.timeline import Moment
-from memory.store.source_dir import places
+from memory.store.source_dir import source_dirs
 from memory.stream.notes import Notes
 from memory.stream.wall_clock import WallTimes
 from tests.fixtures.faults import Camera, jpeg, settings, wait_for, wait_problem, watching
@@ -99,7 +99,7 @@ def test_forgetting_what_was_before_a_time_goes_by_the_clock_and_not_by_how_long
     now = time.time
     config = settings(tmp_path, "curvestream")
     with watching(camera.address, config) as session:
-        (place,) = places(tmp_path)
+        (place,) = source_dirs(tmp_path)
         before = note_key_moments(session, "LANTERN")
         # All at once, as they were embedded: how many there are tells the last bits on some processors.
         vectors = [vector.tobytes() for vector in embed_texts([f"LANTERN number {n}" for n in range(len(before))])]
@@ -144,7 +144,7 @@ def test_a_memory_that_is_no_database_is_kept_aside_and_watching_goes_on(camera:
     config = settings(tmp_path, "curvestream")
     with watching(camera.address, config) as session:
         note_key_moments(session, "LANTERN")
-    (place,) = places(tmp_path)
+    (place,) = source_dirs(tmp_path)
     (place / "memory.sqlite").write_bytes(b"no database" * 1000)
     with watching(camera.address, config) as session:
         assert any("memory.sqlite' was damaged" in trouble for trouble in session.status.numbers().troubles)

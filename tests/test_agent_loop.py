@@ -364,7 +364,7 @@ async def test_a_model_that_fails_leaves_the_conversation_usable(clip: Path, tmp
 
 async def test_an_empty_question_is_refused(clip: Path, tmp_path: Path) -> None:
     async with open_assistant(str(clip), config(tmp_path), model=scripted({"say": "x"})) as assistant:
-        with pytest.raises(AttendError, match="no question"):
+        with pytest.raises(AttendError, match="question is empty"):
             assistant.ask("   ")
         assert await assistant.history() == []
 

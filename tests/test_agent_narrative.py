@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from agent.config import Config
 from agent.narrative.recall import NarrativeRecall
 from evals.cli import app
-from memory.store.source_dir import claim_place
+from memory.store.source_dir import claim_source_dir
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError
 from tools.media import Span
@@ -88,7 +88,7 @@ def test_what_changed_is_built_anew_and_the_rest_is_left(film: Path) -> None:
 def test_nothing_is_told_where_nothing_bears_on_it(film: Path) -> None:
     told(film.parent, "build", film)
     assert (
-        "Nothing that is remembered bears on this."
+        "Nothing in memory is relevant to this question."
         in attend(film.parent, "recall", film, "How many moons has Jupiter?").output
     )
 
@@ -126,7 +126,7 @@ def test_what_is_asked_is_answered_or_not(film: Path) -> None:
     assert {one["start_s"] for one in answer["cited"]} <= {one["start_s"] for one in answer["shown"]}
     nothing = told(film.parent, "ask", film, "How many moons has Jupiter?")
     assert (nothing["abstained"], nothing["cited"]) == (True, [])
-    with pytest.raises(AttendError, match="no question"):
+    with pytest.raises(AttendError, match="question is empty"):
         raise attend(film.parent, "ask", film, "  ").exception or AssertionError
 
 
@@ -146,7 +146,7 @@ def test_two_names_of_one_are_said_to_be_one_and_two_again(tmp_path: Path) -> No
     assert "The stranger steals the golden cup." in words_found()
     assert attend(tmp_path, "same", tale, "stranger", "doctor", "--undo").exit_code == 0
     assert words_found() == alone
-    with pytest.raises(AttendError, match="nobody is called 'dragon'"):
+    with pytest.raises(AttendError, match="unknown name 'dragon'"):
         raise attend(tmp_path, "same", tale, "dragon", "doctor").exception or AssertionError
 
 
@@ -164,7 +164,7 @@ def test_what_was_watched_is_built_from_the_stream_memory(tmp_path: Path) -> Non
     built = told(tmp_path, "build", "clip.mp4")
     assert built["segments"] == 1
     assert len(list((kept / "narrative" / "frames").glob("*.png"))) >= 2
-    with pytest.raises(AttendError, match=r"'nowhere.mp4' is no file, .*Sources that were watched: .*clip.mp4"):
+    with pytest.raises(AttendError, match=r"'nowhere.mp4' is neither a file.*Watched sources: .*clip.mp4"):
         raise attend(tmp_path, "build", "nowhere.mp4").exception or AssertionError
 
 
@@ -200,7 +200,7 @@ def test_reindexing_makes_the_index_anew(film: Path) -> None:
 
 def test_a_damaged_file_keeps_nothing_else_from_being_forgotten(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    with claim_place(kept, "porch", "porch") as place:
+    with claim_source_dir(kept, "porch", "porch") as place:
         (place.folder / "trace").touch()
     (kept / "narrative").mkdir()
     (kept / "narrative" / "narrative.sqlite").write_bytes(b"no database" * 500)

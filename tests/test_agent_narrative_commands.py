@@ -18,7 +18,7 @@ from agent.models.fingerprint import content_of
 from agent.models.protocol import MLLM, Abilities, Request, end
 from agent.models.structured import MalformedAnswer
 from agent.narrative.cached_llm import Asker
-from agent.narrative.extract_llm import Draft, Lacks, find_links
+from agent.narrative.extract_llm import AnswerProblems, Draft, find_links
 from agent.narrative.prompts import Queries
 from agent.narrative.recall import NarrativeRecall
 from evals.cli import app
@@ -109,7 +109,7 @@ def test_a_film_is_forgotten_without_its_namesake(tmp_path: Path, namesakes: tup
     assert names[3] != names[4]
     for spec in ("film.srt", "c/film.srt"):
         for words in (("forget", "--source", Path(spec).name, "--all", "--yes"), ("recall", spec, "the letter")):
-            refused(tmp_path, f"2 things that were built are called 'film.srt'.*{names[3]}.*memory list", *words)
+            refused(tmp_path, f"2 sources are called 'film.srt'.*{names[3]}.*memory list", *words)
     assert attend(tmp_path, "forget", "--source", names[3], "--all", "--yes").exit_code == 0
     assert told(tmp_path, "list")["told"] == "film.srt"
     assert "gardener" in json.dumps(told(tmp_path, "recall", "c/film.srt", "the copy of the letter"))
@@ -120,7 +120,7 @@ def test_no_answer_comes_from_a_namesake(tmp_path: Path, namesakes: tuple[Path, 
     told(tmp_path, "build", one)
     refused(
         tmp_path,
-        r"nothing is remembered of 'film.srt', but of another file of that name.*Build it first",
+        r"nothing is remembered of 'film.srt', only of another file of that name.*Build it first",
         "ask",
         other,
         "Who shows the copy?",
@@ -257,11 +257,11 @@ def test_names_are_parted_from_whom_they_were_joined_with(tmp_path: Path) -> Non
     tale.write_text(TALE)
     told(tmp_path, "build", tale)
     assert attend(tmp_path, "same", tale, "the doctor", "Doctor Brown").output == "'doctor' is 'Doctor Brown'\n"
-    says = "'doctor' and 'man' were not said to be the same. Expected so far: 'doctor' is 'Doctor Brown'"
+    says = "cannot separate 'doctor' and 'man': they are not merged. Expected so far: 'doctor' is 'Doctor Brown'"
     refused(tmp_path, says, "same", tale, "doctor", "man", "--undo")
     refused(tmp_path, "'Doctor Brown' is 'doctor' already", "same", tale, "doctor brown", "doctor")
     assert attend(tmp_path, "same", tale, "Doctor Brown", "doctor", "--undo").output.startswith("'Doctor Brown' is not")
-    refused(tmp_path, "so far: nothing was said", "same", tale, "doctor", "Doctor Brown", "--undo")
+    refused(tmp_path, "so far: no names are merged", "same", tale, "doctor", "Doctor Brown", "--undo")
 
 
 def test_names_are_taken_as_people_write_them(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_names_are_taken_as_people_write_them(tmp_path: Path) -> None:
     assert [event for event in events if event["text"].startswith("The doctor") and "words 0" in event["ranks"]]
     assert attend(tmp_path, "same", tale, "a doctor", "his man", "--undo").exit_code == 0
     refused(tmp_path, "'FOX' and 'the fox' are one name", "same", tale, "FOX", "the fox")
-    refused(tmp_path, "nobody is called 'dragon'.*such as: .*doctor", "same", tale, "dragon", "doctor")
+    refused(tmp_path, "unknown name 'dragon'.*such as: .*doctor", "same", tale, "dragon", "doctor")
 
 
 @pytest.mark.parametrize("words", [("same", "a.srt", "one", "two"), ("reindex",)])
@@ -289,7 +289,7 @@ def test_a_drawing_is_written_over_nothing_but_a_drawing(film: Path, monkeypatch
     subtitles, page, picture = folder / "other.srt", folder / "page.html", folder / "page.png"
     subtitles.write_text("mine")
     for option in ("--html", "--png"):
-        says = "would be written over '.*other.srt', which is no story"
+        says = "would overwrite '.*other.srt'"
         refused(folder, says, "story", film, "--html", page, option, subtitles)
     assert subtitles.read_text() == "mine"
     assert not page.exists()
@@ -302,7 +302,7 @@ def test_a_drawing_is_written_over_nothing_but_a_drawing(film: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("agent.narrative.story.story_html", fail)
-    refused(folder, "cannot be written: No space left", "story", film, "--html", page)
+    refused(folder, "cannot write the story .*: No space left", "story", film, "--html", page)
     assert (page.read_bytes(), picture.read_bytes()) == whole
     assert {path.name for path in folder.iterdir()} == {"film.srt", "other.srt", "page.html", "page.png", "kept"}
 
@@ -338,7 +338,7 @@ def test_a_model_links_only_what_is_new() -> None:
             links = [{"from": src, "to": dst, "type": "causes"} for src, dst in ((1, 2), (2, 3))]
             yield AIMessageChunk(content=json.dumps({"links": links}), chunk_position="last")
 
-    lacks = Lacks()
+    lacks = AnswerProblems()
     events, links = find_links(drafts, "seconds", Asker(Linking(), parts[0].source), None, lacks, None)
     assert [(one.src, one.dst) for one in links] == [(events[0].id, events[1].id), (events[1].id, events[2].id)]
     assert lacks.refused == 2

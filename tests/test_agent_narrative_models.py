@@ -19,11 +19,11 @@ from agent.config import Config
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM, Abilities, Request
 from agent.models.structured import MalformedAnswer
-from agent.narrative.answer import NOT_TOLD, answer_question
+from agent.narrative.answer import NO_ANSWER, answer_question
 from agent.narrative.build import Built, Material, build
 from agent.narrative.build_budget import plan, refuse_above
 from agent.narrative.cached_llm import Answers, Asker
-from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, Draft, Lacks, find_links
+from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, AnswerProblems, Draft, find_links
 from agent.narrative.forget import forget_narratives
 from agent.narrative.ingest_video import caption, pictures_of, statements, watch
 from agent.narrative.sources import origin_of
@@ -163,7 +163,7 @@ def test_what_a_model_finds_becomes_records() -> None:
         assert len(event.writer.prompt_sha) == 64
     links = [(link.src, link.dst, link.type) for link in built.links if link.method == "llm"]
     assert links == [(hides.id, shows.id, "enables")]
-    assert built.lacks == Lacks(refused=1)
+    assert built.problems == AnswerProblems(refused=1)
     assert [chain.summary for chain in built.chains] == ["A letter is hidden, and a copy of it is shown."]
     assert built.chains[0].event_ids == (hides.id, shows.id)
 
@@ -177,7 +177,7 @@ def test_an_event_that_no_text_supports_is_left_out() -> None:
 
     built = build(MATERIAL, asker(inventing), embed)
     assert not [event for event in built.events if "dragon" in event.summary]
-    assert built.lacks.unsupported > 0
+    assert built.problems.unsupported > 0
 
 
 def test_windows_that_overlap_tell_an_event_once() -> None:
@@ -206,12 +206,12 @@ def test_rules_stand_in_for_an_answer_that_cannot_be_used(tmp_path: Path) -> Non
         one = asker(stammering, answers)
         built = build(MATERIAL, one, embed)
         assert SAID[1.0] in by_summary(built.events)
-        assert built.lacks.by_rules > 0
+        assert built.problems.by_rules > 0
         assert any("extract" in told for told in one.spent.malformed)
         broken = False
         again = build(MATERIAL, asker(stammering, answers), embed)
         assert SAID[1.0] not in by_summary(again.events)
-        assert again.lacks == Lacks(refused=1)
+        assert again.problems == AnswerProblems(refused=1)
 
 
 def test_an_outage_is_told_from_an_answer_and_what_was_answered_is_kept(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_request_does_not_grow_with_the_memory(earlier: int) -> None:
     ]
     drafts.append(Draft(make_event(earlier / 4 + 1, summary="Anna breaks the spoon.", actors=("Anna",))))
     one = asker(lambda prompt: {"links": []})
-    find_links(drafts, "seconds", one, embed, Lacks(), None)
+    find_links(drafts, "seconds", one, embed, AnswerProblems(), None)
     longest = max(len(prompt) for prompt in asked(one))
     shown = max(len(re.findall(r"(?m)^\d+\. ", prompt)) for prompt in asked(one))
     assert shown <= CANDIDATES + NEW_AT_ONCE
@@ -310,7 +310,7 @@ def test_a_flashback_is_put_where_it_happened() -> None:
     told_before = False
     without = build(material, asker(remembering), embed)
     assert not [one for one in without.links if one.method == "llm"]
-    assert without.lacks.refused == 1
+    assert without.problems.refused == 1
 
 
 def test_caps_stop_a_build_before_and_while_it_asks(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_what_is_missing_is_searched_for_once_more(tmp_path: Path) -> None:
         found = ask(asker(alone))
         assert (found.text, found.rounds) == ("It burnt [2:00].", 2)
         once = ask(asker(alone), rounds=1)
-        assert (once.text, once.abstained, once.missing) == (NOT_TOLD, True, "A fire destroys the desk.")
+        assert (once.text, once.abstained, once.missing) == (NO_ANSWER, True, "A fire destroys the desk.")
 
 
 def test_times_that_a_model_writes_itself_are_left_out(tmp_path: Path) -> None:
@@ -425,7 +425,7 @@ def test_an_answer_without_evidence_is_none(tmp_path: Path) -> None:
     claims = answering(lambda prompt: {"answer": "It was the butler.", "cited": [42], "confidence": 1.0})
     with kept(tmp_path, build(MATERIAL, asker(author), embed)) as store:
         found = answer_question(store, MATERIAL.source, "Who shows the copy?", "seconds", asker(claims))
-        assert (found.text, found.cited, found.unverified) == (NOT_TOLD, (), (42,))
+        assert (found.text, found.cited, found.unverified) == (NO_ANSWER, (), (42,))
 
         def searching(prompt: Prompt) -> object:
             assert role_of(prompt) == "decompose"  # where nothing is found, nobody is asked for an answer
@@ -433,7 +433,7 @@ def test_an_answer_without_evidence_is_none(tmp_path: Path) -> None:
 
         one = asker(searching)
         nothing = answer_question(store, MATERIAL.source, "Jupiter moons?", "seconds", one, WORDS_ALONE)
-        assert (nothing.text, nothing.abstained) == (NOT_TOLD, True)
+        assert (nothing.text, nothing.abstained) == (NO_ANSWER, True)
 
 
 def test_orders_in_what_is_said_stay_inside_their_marks() -> None:

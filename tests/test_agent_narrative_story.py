@@ -74,7 +74,7 @@ def test_a_version_of_before_can_be_drawn(film: Path) -> None:
     assert told("story", film)["events"] == 4
     drawn = told("story", film, "--as-of", first)
     assert (drawn["version"], drawn["events"]) == (first, 3)
-    assert "no version 99" in failure(film, "--as-of", 99)
+    assert "unknown version 99" in failure(film, "--as-of", 99)
 
 
 def test_what_was_not_built_is_told_with_the_remedy(film: Path) -> None:
@@ -88,9 +88,9 @@ def test_what_was_not_built_is_told_with_the_remedy(film: Path) -> None:
 
 def test_files_that_cannot_be_written_are_told(film: Path) -> None:
     told("build", film)
-    assert "'nowhere/story.html' cannot be written: No such file" in failure(film, "--html", "nowhere/story.html")
-    assert "'nowhere/story.png' cannot be written: No such file" in failure(film, "--png", "nowhere/story.png")
-    assert "would be written over" in failure(film, "--html", film)
+    assert "cannot write the story 'nowhere/story.html': No such file" in failure(film, "--html", "nowhere/story.html")
+    assert "cannot write the story 'nowhere/story.png': No such file" in failure(film, "--png", "nowhere/story.png")
+    assert "would overwrite" in failure(film, "--html", film)
     assert "Choose two files" in failure(film, "--html", "story.png", "--png", "story.png")
     assert film.read_text() == FILM
 

@@ -41,7 +41,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def watched(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A recording that was watched to its end."""
     with serving([clip], settings(tmp_path_factory.mktemp("memory"), "curvestream"), *TURNS, realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.session.finished)
+        wait_for(lambda: served.state.rooms[0].opened.session.finished)
         yield served
 
 
@@ -76,7 +76,7 @@ def test_times_that_were_never_shown_are_marked(watched: Served, visit: Open) ->
     button = turn.get_by_role("button", name="5:55, unverified")
     expect(button).to_be_visible()
     button.click()
-    expect(page.locator("#moment .problem")).to_contain_text("No picture is left")
+    expect(page.locator("#moment .problem")).to_contain_text("There is no picture")
 
 
 def test_a_reload_in_the_middle_of_an_answer_goes_on_where_it_was(watched: Served, visit: Open) -> None:
@@ -108,7 +108,7 @@ def test_escape_stops_an_answer_and_a_second_question_is_refused(watched: Served
 def test_tools_show_what_they_were_given_and_what_they_brought(clip: Path, tmp_path: Path, visit: Open) -> None:
     turns = [{"tool": "look", "args": {"start": "0:00", "end": "0:02"}}, {"say": "Seen [0:01]."}]
     with serving([clip], settings(tmp_path), *turns, realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.session.finished)
+        wait_for(lambda: served.state.rooms[0].opened.session.finished)
         page = visit(served)
         turn = ended(ask(page, "Look closer."))
         bubble = turn.locator("details.bubble")
@@ -126,7 +126,7 @@ def test_tools_show_what_they_were_given_and_what_they_brought(clip: Path, tmp_p
         (CHOICES, ("button", "the right one"), "the right one"),
         ({"kind": "confirm", "request": "Is it yours?"}, ("button", "Yes"), "yes"),
         ({"kind": "free_text", "request": "What is it?"}, ("words", "A bus"), "A bus"),
-        ({"kind": "repeat", "request": "Show it again."}, ("button", "I have done it: look again"), "done"),
+        ({"kind": "repeat", "request": "Show it again."}, ("button", "Done: look again"), "done"),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else None,
 )
@@ -172,7 +172,7 @@ def test_ten_pages_show_one_conversation_and_the_live_picture(clip: Path, tmp_pa
 
 def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> None:
     with serving([clip], settings(tmp_path, "curvestream"), realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.session.finished)
+        wait_for(lambda: served.state.rooms[0].opened.session.finished)
         page = visit(served, accept_downloads=True)
         thumbs = page.locator("#timeline .thumb")
         expect(thumbs).to_have_count(6)
@@ -194,7 +194,7 @@ def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> 
         page.get_by_role("button", name="Forget …").click()
         page.get_by_label("From (m:ss)").fill("0:00")
         page.get_by_label("To (m:ss)").fill("0:02")
-        expect(page.locator("#forgetting")).to_contain_text("3 remembered moments go for good")
+        expect(page.locator("#forgetting")).to_contain_text("3 remembered moments will be permanently deleted")
         page.get_by_role("button", name="Forget this").click()
         expect(thumbs).to_have_count(3)
         expect(page.locator("#done")).to_contain_text("Forgotten: 3 moments")
@@ -308,9 +308,9 @@ def test_a_token_in_the_address_lets_a_browser_in_and_goes_from_sight(clip: Path
         stranger = visit(served)
         expect(stranger.get_by_label("Token")).to_be_visible()
         stranger.get_by_label("Token").fill("wrong")
-        stranger.get_by_role("button", name="Enter").click()
-        expect(stranger.locator("#problem")).to_contain_text("not the token")
-        page = visit(served, f"/#token={served.house.access.token}")
+        stranger.get_by_role("button", name="Sign in").click()
+        expect(stranger.locator("#problem")).to_contain_text("wrong token")
+        page = visit(served, f"/#token={served.state.access.token}")
         expect(page.locator("#badge")).to_have_text("playing")
         assert "token" not in page.url
         expect(page.locator("#picture")).to_have_attribute("data-t", re.compile(r"\d"))
@@ -330,7 +330,7 @@ class OtherSite(BaseHTTPRequestHandler):
 
 
 def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: Open, browser: Browser) -> None:
-    room = watched.house.rooms[0]
+    room = watched.state.rooms[0]
     evil = browser.new_page()
     network = evil.context.new_cdp_session(evil)
     network.send("Network.enable")
@@ -339,7 +339,7 @@ def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: O
     with HTTPServer(("127.0.0.1", 0), OtherSite) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         evil.goto(f"http://localhost:{site.server_port}/")
-        before = room.feed.cursor
+        before = room.broadcast.cursor
         assert check(evil, "intrude", watched.url) == "refused"
         give_up_s = time.monotonic() + 60
         while told[-3:] != [403, 403, 403] and time.monotonic() < give_up_s:
@@ -347,5 +347,5 @@ def test_another_site_gets_nothing_and_changes_nothing(watched: Served, visit: O
         assert told[-3:] == [403, 403, 403]
         site.shutdown()
     evil.close()
-    assert not room.inside.session.paused
-    assert room.feed.cursor == before  # a change would have been told to the pages
+    assert not room.opened.session.paused
+    assert room.broadcast.cursor == before  # a change would have been told to the pages

@@ -44,7 +44,7 @@ def served(clip: Path, tmp_path: Path) -> Iterator[Served]:
 def test_the_button_stops_work_in_another_process_and_keys_are_released(
     served: Served, tmp_path: Path, visit: Open
 ) -> None:
-    folder = served.house.config.folder
+    folder = served.state.config.folder
     flow = tmp_path / "flow.yaml"
     flow.write_text(FLOW, "utf-8")
     command = [Path(sys.executable).with_name("attend"), "gui", "run", flow, "--target", "desktop", "--json"]
@@ -55,7 +55,7 @@ def test_the_button_stops_work_in_another_process_and_keys_are_released(
         try:
             wait_for(lambda: len(stage.state()["note"]) > 20, 90)
             page.get_by_role("button", name="Stop screen work").click()
-            expect(page.locator("#screens-note")).to_contain_text("Screen work is stopped, by the button of the page")
+            expect(page.locator("#screens-note")).to_contain_text("Screen work was stopped by the button of the page")
             told, _ = work.communicate(timeout=30)
         finally:
             work.kill()
@@ -76,22 +76,22 @@ def test_the_page_tells_of_a_stop_whoever_asked_for_it(served: Served, visit: Op
     note = page.locator("#screens-note")
     expect(page.locator("#badge")).to_have_text(re.compile("ended|reading"))
     expect(note).to_be_hidden()
-    write_stop(served.house.config.folder, "attend stop (ann)")
+    write_stop(served.state.config.folder, "attend stop (ann)")
     expect(note).to_contain_text("by attend stop (ann)")
     expect(note).to_contain_text("attend stop --clear")
-    assert clear_stop(served.house.config.folder)
+    assert clear_stop(served.state.config.folder)
     expect(note).to_be_hidden()
 
 
 def test_a_stop_that_cannot_be_told_is_said_in_the_page(served: Served, visit: Open) -> None:
-    (served.house.config.folder / STOP_FILE).mkdir()
+    (served.state.config.folder / STOP_FILE).mkdir()
     page = visit(served)
     page.get_by_role("button", name="Stop screen work").click()
     expect(page.locator("#screens-note")).to_contain_text("the stop file")
 
 
 def test_only_the_page_itself_stops_work(served: Served, clip: Path, tmp_path: Path) -> None:
-    stop = served.house.config.folder / STOP_FILE
+    stop = served.state.config.folder / STOP_FILE
     csrf = served.client.headers["x-attend-csrf"]
     for headers in ({}, {"origin": served.url}, {"origin": "http://evil.example", "x-attend-csrf": csrf}):
         assert httpx.post(f"{served.url}/screens/stop", headers=headers).status_code == 403
@@ -102,4 +102,4 @@ def test_only_the_page_itself_stops_work(served: Served, clip: Path, tmp_path: P
     assert stop.exists()
     with serving([clip], settings(tmp_path / "other", token="0123456789abcdef"), realtime=False) as closed:
         assert closed.client.post("/screens/stop").status_code == 401
-        assert not (closed.house.config.folder / STOP_FILE).exists()
+        assert not (closed.state.config.folder / STOP_FILE).exists()

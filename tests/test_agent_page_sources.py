@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from agent.models import Abilities
 from agent.models.scripted import Scripted, Turn
-from agent.server.session import Room
+from agent.server.session import SourceRoom
 from tests.fixtures.browsing import Open, ask, check, ended, pixel
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, seen_until, serving, settings, wait_for
@@ -34,8 +34,8 @@ def test_pause_zoom_and_several_sources(clip: Path, other: Path, tmp_path: Path,
         page = visit(served)
         page.get_by_role("button", name="Pause").click()
         expect(page.locator("#badge")).to_have_text("paused")
-        expect(page.locator("#picture-note")).to_contain_text("nothing is looked at")
-        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#picture-note")).to_contain_text("Paused")
+        page.get_by_role("button", name="Resume").click()
         expect(page.locator("#badge")).to_have_text("playing")
         page.get_by_role("button", name="Last minute").click()
         expect(page.get_by_role("button", name="Last minute")).to_have_attribute("aria-pressed", "true")
@@ -62,7 +62,7 @@ def test_a_source_is_left_and_come_back_to_after_its_memory_was_changed(
         assert served.post("/rooms/1/pin", t_s=1.0).status_code == 200
         expect(page.locator(".thumb.pinned")).to_have_count(1)
         page.get_by_role("button", name="other.mp4").click()
-        expect(page.locator("#conversation")).to_have_text("Nothing was asked yet.")
+        expect(page.locator("#conversation")).to_have_text("No questions yet.")
         page.get_by_role("button", name="scenes.mp4").click()
         expect(page.locator(".turn .answer")).to_have_text("Red.")
 
@@ -90,7 +90,7 @@ def test_a_page_outlives_its_server(clip: Path, tmp_path: Path, visit: Open) -> 
         expect(page.locator("#link")).to_have_text("")
         page.locator("#question").fill("Still there?")
         port = int(served.url.rsplit(":", 1)[1])
-    expect(page.locator("#link")).to_contain_text("Not connected")
+    expect(page.locator("#link")).to_contain_text("Disconnected")
     with serving([clip], settings(tmp_path, port=port), {"say": "Back."}, loop=True, thread="t"):
         expect(page.locator("#link")).to_have_text("")
         expect(page.locator("#question")).to_have_value("Still there?")
@@ -120,13 +120,13 @@ def test_a_server_that_comes_back_with_another_model_and_fewer_sources_is_shown_
 
 def test_a_server_that_comes_back_asks_for_its_new_token(clip: Path, tmp_path: Path, visit: Open) -> None:
     with serving([clip], settings(tmp_path, host="0.0.0.0"), loop=True) as served:
-        page = visit(served, f"/#token={served.house.access.token}")
+        page = visit(served, f"/#token={served.state.access.token}")
         expect(page.locator("#badge")).to_have_text("playing")
         port = int(served.url.rsplit(":", 1)[1])
     with serving([clip], settings(tmp_path, host="0.0.0.0", port=port), loop=True):
         expect(page.get_by_label("Token")).to_be_visible(timeout=15_000)
     page.get_by_label("Token").fill("anything")
-    page.get_by_role("button", name="Enter").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#problem")).to_contain_text("does not answer")
 
 
@@ -140,7 +140,7 @@ def test_forgotten_pictures_go_from_every_part_of_the_page(
     clip: Path, other: Path, tmp_path: Path, visit: Open
 ) -> None:
     with serving([clip, other], settings(tmp_path), *LOOK, realtime=False) as served:
-        wait_for(lambda: all(room.inside.session.finished for room in served.house.rooms))
+        wait_for(lambda: all(room.opened.session.finished for room in served.state.rooms))
         page = visit(served, reduced_motion="reduce")
         turn = ended(ask(page, "Look closer."))
         turn.locator("summary").click()
@@ -155,7 +155,7 @@ def test_forgotten_pictures_go_from_every_part_of_the_page(
         for canvas in (preview, page.locator("#picture")):
             expect(canvas).to_have_attribute("data-t", re.compile("5"))
         assert served.post("/rooms/1/forget", start_s=0, end_s=6).status_code == 200
-        expect(page.locator("#moment .problem")).to_contain_text("No picture is left")
+        expect(page.locator("#moment .problem")).to_contain_text("There is no picture")
         expect(page.locator("#moment img")).not_to_have_attribute("src", re.compile(""))
         page.keyboard.press("Escape")
         expect(strip.locator(".gone")).to_have_count(pictures)
@@ -169,7 +169,7 @@ def test_forgotten_pictures_go_from_every_part_of_the_page(
 def watched(clip: Path, tmp_path: Path) -> Iterator[Served]:
     """A recording that was watched to its end."""
     with serving([clip], settings(tmp_path), {"say": "Red."}, realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.session.finished)
+        wait_for(lambda: served.state.rooms[0].opened.session.finished)
         yield served
 
 
@@ -196,7 +196,7 @@ def test_a_click_on_the_timeline_plays_on_over_gaps_to_the_end(watched: Served, 
     dialog, title = page.get_by_role("dialog"), page.locator("#moment-title")
     for time in ("0:00", "0:20", "0:40"):
         expect(title).to_have_text(time)
-    expect(dialog).to_contain_text("Nothing more is remembered after this.")
+    expect(dialog).to_contain_text("Nothing later is in memory.")
     expect(dialog.get_by_role("button", name="Play from here")).to_be_visible()
 
 
@@ -226,20 +226,20 @@ def test_nothing_moves_by_itself_where_less_motion_is_asked_for(watched: Served,
 def test_what_goes_wrong_is_told_where_it_can_be_read(
     watched: Served, visit: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def break_down(room: Room) -> None:
+    async def break_down(room: SourceRoom) -> None:
         raise RuntimeError
 
-    async def fail(room: Room) -> None:
+    async def fail(room: SourceRoom) -> None:
         raise StoreError("the disk is gone.")
 
     page = visit(watched)
-    monkeypatch.setattr(Room, "timeline", fail)
+    monkeypatch.setattr(SourceRoom, "timeline", fail)
     page.get_by_role("button", name="Forget …").click()
     expect(page.locator("#trouble")).to_have_text("The disk is gone.")
     expect(page.locator("#forgetting")).to_be_hidden()
-    monkeypatch.setattr(Room, "timeline", break_down)
+    monkeypatch.setattr(SourceRoom, "timeline", break_down)
     page.get_by_role("button", name="Forget …").click()
-    expect(page.locator("#trouble")).to_contain_text("The program broke down.")
+    expect(page.locator("#trouble")).to_contain_text("Internal error.")
 
 
 def hold_two(route: Route) -> None:

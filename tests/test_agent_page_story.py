@@ -143,7 +143,7 @@ def test_the_headers_let_only_this_servers_own_page_frame_a_story(served: Served
 def test_an_unknown_story_is_told(served: Served) -> None:
     reply = served.client.get("/stories/page", params={"source": "<b>nobody</b>"})
     assert reply.status_code == 404
-    assert reply.json()["problem"] == "nothing was built of '<b>nobody</b>'."
+    assert reply.json()["problem"] == "no story of '<b>nobody</b>'."
 
 
 def test_stories_are_shown_to_those_only_who_know_the_token(clip: Path, tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_a_source_that_failed_can_be_tried_again(clip: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.mp4"
     with serving([late], settings(tmp_path / "memory")) as served:
-        assert served.house.rooms[0].info.state == "failed"
+        assert served.state.rooms[0].info.state == "failed"
         late.write_bytes(clip.read_bytes())
         assert served.post("/rooms/1/retry").status_code == 204
-        wait_for(lambda: served.house.rooms[0].info.state == "open")
+        wait_for(lambda: served.state.rooms[0].info.state == "open")
         assert served.post("/rooms/1/ask", text="Hi?").status_code == 202
 
 
@@ -51,7 +51,7 @@ def test_only_recordings_begin_again_at_their_end(clip: Path, tmp_path: Path) ->
     camera = Camera(lambda number: jpeg(1, number % 50))
     try:
         with serving([clip, camera.address], settings(tmp_path), loop=True) as served:
-            assert [(room.info.state, room.info.live) for room in served.house.rooms] == [
+            assert [(room.info.state, room.info.live) for room in served.state.rooms] == [
                 ("open", False),
                 ("open", True),
             ]
@@ -145,7 +145,7 @@ async def test_stop_ends_the_answer_and_a_conversation_is_resumed_by_its_name(cl
             again = await read_until(events, "event", turn=turns[2]["id"])
             while again["event"]["type"] != "needs":
                 again = await read_until(events, "event")
-            assert "none of the choices" in again["event"]["problem"]
+            assert "not one of the choices" in again["event"]["problem"]
             await read_until(events, "turn_state", state="waiting")
             served.post("/rooms/1/reply", text="left")
             await read_until(events, "turn_state", state="done")
@@ -176,7 +176,7 @@ async def test_what_the_model_cannot_do_is_told_in_words(clip: Path, tmp_path: P
 async def test_forget_pin_and_export_reach_the_disk(clip: Path, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
     with serving([clip], config, realtime=False) as served:
-        session = served.house.rooms[0].inside.session
+        session = served.state.rooms[0].opened.session
         wait_for(lambda: session.finished)
         async with events_of(served) as events:
             await read_until(events, "snapshot")
@@ -307,7 +307,7 @@ async def test_a_question_that_a_kill_cut_off_goes_on(clip: Path, tmp_path: Path
             snapshot = await read_until(events, "snapshot")
             if snapshot["conversation"][0]["state"] != "done":
                 await read_until(events, "turn_state", state="done")
-        (turn,) = served.house.rooms[0].conversation
+        (turn,) = served.state.rooms[0].conversation
         assert isinstance(turn, Turn)
         assert turn.question == "Tell me."
         assert turn.events[-1].answer.text == "Told."  # type: ignore[union-attr]

@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 from agent.perception.session import SourceSession
 from agent.server import broadcast as feeds
 from agent.server import jpeg
-from agent.server.broadcast import MESSAGES_HELD, Feed, Lagged
+from agent.server.broadcast import MAX_MESSAGES, Broadcast, Lagged
 from agent.server.jpeg import LiveView
 from agent.server.options import ServerOptions
 from memory.store.frames import FrameStore
@@ -40,21 +40,21 @@ class _Number(BaseModel):
     number: int
 
 
-@given(st.lists(st.integers(0, 2 * MESSAGES_HELD // 3), min_size=1, max_size=8))
+@given(st.lists(st.integers(0, 2 * MAX_MESSAGES // 3), min_size=1, max_size=8))
 def test_a_reader_sees_everything_in_order_or_learns_that_it_lagged(batches: list[int]) -> None:
     async def read() -> None:
-        feed, told, seen, cursor = Feed(), 0, [], 0
+        broadcast, told, seen, cursor = Broadcast(), 0, [], 0
         for number, batch in enumerate(batches):
             for _ in range(batch):
-                feed.tell(_Number(number=told))
+                broadcast.send(_Number(number=told))
                 told += 1
             if number % 3 == 2 or not batch:
                 continue  # a slow reader
             try:
-                cursor, texts = await feed.after(cursor)
+                cursor, texts = await broadcast.after(cursor)
             except Lagged:
-                assert told - len(seen) > MESSAGES_HELD
-                cursor, seen = feed.cursor, list(range(told))
+                assert told - len(seen) > MAX_MESSAGES
+                cursor, seen = broadcast.cursor, list(range(told))
                 continue
             seen += [json.loads(text)["number"] for text in texts]
             assert seen == list(range(told))
@@ -65,13 +65,13 @@ def test_a_reader_sees_everything_in_order_or_learns_that_it_lagged(batches: lis
 async def test_a_page_that_reads_nothing_for_a_while_gets_a_fresh_snapshot(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "MESSAGES_HELD", 20)
+    monkeypatch.setattr(feeds, "MAX_MESSAGES", 20)
     words = [f"{number} {'x' * 40_000} " for number in range(250)]  # 10 MB: more than the sockets' buffers hold
     with serving([clip], settings(tmp_path), {"say": "".join(words)}, loop=True) as served:
         events = await events_of(served, max_queue=1, max_size=None)
         assert (await read_until(events, "snapshot"))["conversation"] == []
         served.post("/rooms/1/ask", text="Tell me all.")
-        wait_for(lambda: served.house.rooms[0].conversation[0].state == "done")  # type: ignore[union-attr]
+        wait_for(lambda: served.state.rooms[0].conversation[0].state == "done")  # type: ignore[union-attr]
         tokens = 0
         while (message := json.loads(await asyncio.wait_for(events.recv(), 60)))["type"] != "snapshot":
             tokens += message["type"] == "event" and message["event"]["type"] == "token"
@@ -124,7 +124,7 @@ async def test_a_slow_viewer_delays_nobody(noise: Path, tmp_path: Path) -> None:
                 assert len(picture) > 500_000  # so that all of them do not fit into the other's buffers
                 times.append(picture[:8])
             assert len(set(times)) == len(times)
-        session = served.house.rooms[0].inside.session
+        session = served.state.rooms[0].opened.session
         before = session.capture_stats.captured
         wait_for(lambda: session.capture_stats.captured > before)
 
@@ -234,7 +234,7 @@ async def test_a_picture_that_cannot_be_encoded_does_not_end_the_live_picture(
     view = open_view(session)
     with view.watching() as number:
         assert (await asyncio.wait_for(view.after(number), 60))[1]
-    assert "cannot be shown" in caplog.text
+    assert "cannot encode a live picture" in caplog.text
 
 
 async def test_a_status_that_cannot_be_read_once_is_told_again(
@@ -249,21 +249,21 @@ async def test_a_status_that_cannot_be_read_once_is_told_again(
                 raise OSError(5, "Input/output error")
 
             monkeypatch.setattr(os, "scandir", fail)
-            wait_for(lambda: "how a room stands cannot be told" in caplog.text)
+            wait_for(lambda: "cannot read the status of a room" in caplog.text)
             monkeypatch.setattr(os, "scandir", scandir)
-            wait_for(lambda: served.house.rooms[0].status is not None)
-            seen = served.house.rooms[0].status
-            wait_for(lambda: served.house.rooms[0].status is not seen)
-            told = served.house.rooms[0].status
-            assert told is not None
-            assert told.eyes.seen >= seen.eyes.seen
+            wait_for(lambda: served.state.rooms[0].status is not None)
+            seen = served.state.rooms[0].status
+            wait_for(lambda: served.state.rooms[0].status is not seen)
+            later = served.state.rooms[0].status
+            assert later is not None
+            assert later.eyes.seen >= seen.eyes.seen
 
 
 @pytest.fixture
 def watched(clip: Path, tmp_path: Path) -> Iterator[Served]:
     """A recording that was watched to its end."""
     with serving([clip], settings(tmp_path, "curvestream"), realtime=False) as served:
-        wait_for(lambda: served.house.rooms[0].inside.session.finished)
+        wait_for(lambda: served.state.rooms[0].opened.session.finished)
         yield served
 
 
@@ -290,7 +290,7 @@ async def test_the_last_picture_of_a_recording_stays_when_something_else_is_forg
 async def test_pages_hear_of_what_the_command_line_forgets(clip: Path, tmp_path: Path) -> None:
     config = settings(tmp_path, "curvestream")
     with serving([clip], config, loop=True) as served:
-        wait_for(lambda: (served.house.rooms[0].inside.session.memory.stats.newest_s or 0.0) >= 2.0)
+        wait_for(lambda: (served.state.rooms[0].opened.session.memory.stats.newest_s or 0.0) >= 2.0)
         async with events_of(served) as events:
             await read_until(events, "snapshot")
             forget = [

@@ -21,10 +21,10 @@ from agent.config import Config, load_config
 from agent.perception.session import SourceSession, open_source_session
 from agent.watch.trigger import open_moments
 from memory.store.frames import FrameStore
-from memory.store.source_dir import claim_place, places, source_of
+from memory.store.source_dir import claim_source_dir, source_dirs, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tests.fixtures.faults import wait_for
 from tests.fixtures.here import attend_here
 from tools.errors import AttendError, ConfigError
@@ -76,7 +76,7 @@ def test_the_timeline_tells_of_each_moment_what_was_noted(session: SourceSession
 def test_words_noted_are_found_by_meaning_and_forgotten_for_good(session: SourceSession, config: Config) -> None:
     found = session.view.search("a fortress with towers", 4, None)
     assert any("CASTLE" in entry.text for entry in found)
-    (place,) = places(config.folder)
+    (place,) = source_dirs(config.folder)
     ids = [moment.frame_id for moment in session.source_memory.timeline().moments]
     vectors = [row.tobytes() for row in _vectors(place)]
     assert (place / "vectors").is_dir()
@@ -132,7 +132,7 @@ def test_a_frame_that_comes_while_others_are_forgotten_keeps_its_picture(
     snapshot = session.memory.snapshot
     new = Frame(session.source, 9.0, np.full((360, 640, 3), 77, np.uint8))
 
-    def then_a_frame_comes() -> list[Kept]:
+    def then_a_frame_comes() -> list[FrameRef]:
         found = snapshot()
         if session.memory.stats.newest_s == 3.0:
             session.memory.push(new)
@@ -201,7 +201,7 @@ def test_a_recording_is_watched_anew_and_its_end_is_not_known_before(signs: Path
             session.close()
         finally:
             session.close()
-    assert len(list(places(config.folder))) == 1
+    assert len(list(source_dirs(config.folder))) == 1
 
 
 def attend_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -254,14 +254,14 @@ def test_what_others_forget_after_the_source_has_ended_leaves_the_disk(
     forget_memories(config, None, None, None, True)
     if closing:
         session.close()
-    (place,) = places(config.folder)
+    (place,) = source_dirs(config.folder)
     wait_for(lambda: not list(place.rglob("*.png")), 0.0 if closing else 10.0)
 
 
 def test_a_forgetting_that_was_cut_off_removes_the_vectors_when_it_is_done_again(
     session: SourceSession, config: Config
 ) -> None:
-    (place,) = places(config.folder)
+    (place,) = source_dirs(config.folder)
     source = session.source
     session.close()
     with Notes(place, source) as notes:
@@ -289,7 +289,7 @@ def test_before_forgets_recordings_watched_before(signs: Path, config: Config) -
     session.watch()
     session.close()
     assert forget_memories(config, None, "24h", None, False) == ([], [])
-    (place,) = places(config.folder)
+    (place,) = source_dirs(config.folder)
     assert list(place.rglob("*.png"))
     time.sleep(0.05)
     ((_, gone),), _ = forget_memories(config, None, "0.01s", None, False)
@@ -301,10 +301,10 @@ def test_before_forgets_recordings_watched_before(signs: Path, config: Config) -
 def damaged(config: Config) -> Path:
     """The place of a camera between two others, with a memory that is no database any more."""
     for name in ("a garden", "b hall", "c yard"):
-        with claim_place(config.folder, name, name) as place:
+        with claim_source_dir(config.folder, name, name) as place:
             Archive(place.folder).close()
             FrameStore(place.frames, 10**6).put(Frame(name, 1.0, np.full((8, 8, 3), ord(name[0]), np.uint8)))
-    (path,) = (path for path in places(config.folder) if source_of(path) == "b hall")
+    (path,) = (path for path in source_dirs(config.folder) if source_of(path) == "b hall")
     for file in path.glob("memory.sqlite*"):
         file.write_bytes(b"no database" * 1000)
     return path

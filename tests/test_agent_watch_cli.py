@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from memory.store.source_dir import places
+from memory.store.source_dir import source_dirs
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tests.fixtures import here
@@ -160,7 +160,7 @@ def test_alerts_that_no_webhook_took_are_told(clip: Path, tmp_path: Path) -> Non
     run = attend_here(clip, tmp_path, model, "--when", "x", "--webhook", "http://127.0.0.1:1/t0ken")
     assert run.returncode == 0, run.stderr
     assert "1 undelivered" in run.stdout
-    assert "127.0.0.1:1/... cannot be reached" in run.stdout
+    assert "cannot reach http://127.0.0.1:1/..." in run.stdout
     assert "t0ken" not in run.stdout
 
 
@@ -253,7 +253,7 @@ def test_what_is_wrong_with_the_memory_is_told_and_live_sources_are_noted_for_ev
             arguments = ["--when", "x", "--until", "0:03", "--json", "--policy", "curvestream"]
             run = attend(camera.address, tmp_path, script(tmp_path, *["no"] * 50), *arguments)
             assert run.returncode == 0, run.stderr
-            (place,) = places(tmp_path / "f")
+            (place,) = source_dirs(tmp_path / "f")
             (place / "memory.sqlite").write_bytes(b"no database" * 100)
     finally:
         camera.close()
@@ -291,7 +291,7 @@ def test_a_camera_gives_the_time_of_day_and_its_end_is_no_success(
                 )  # fmt: skip
                 assert part.returncode == 0, part.stderr
                 assert records(part)[-1]["reason"] == "watched until 0:02"
-                archive = Archive(next(places(tmp_path / "f")))
+                archive = Archive(next(source_dirs(tmp_path / "f")))
                 begun_s = max((gap.end_s or 0.0 for gap in archive.gaps() if "nobody" in gap.reason), default=0.0)
                 assert (archive.clock("last_s") or 0.0) >= begun_s + 2.0
                 archive.close()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from evals.cli import app
 from evals.engine.suite import Sample, Scored, Transcript
-from evals.stats.agreement import agreement, apart, entropy_bin, figures, macro_f1
+from evals.stats.agreement import agreement, entropy_bin, figures, item_agreement, macro_f1
 from evals.suites.hlv.scorer import agreement_score, soft_scores
 
 LABELS = st.lists(st.integers(0, 1), min_size=1, max_size=6)
@@ -59,7 +59,7 @@ ROWS = [
 
 @given(human=LABELS, runs=LABELS)
 def test_two_labels_are_as_in_the_protocol(human: list[int], runs: list[int]) -> None:
-    ours, theirs = apart([str(one) for one in human], [str(one) for one in runs], 2), soft_scores(human, runs)
+    ours, theirs = item_agreement([str(one) for one in human], [str(one) for one in runs], 2), soft_scores(human, runs)
     assert ours.brier == pytest.approx(theirs.brier)
     assert ours.kl == pytest.approx(theirs.kl, abs=1e-7)
     assert ours.bin == theirs.bin
@@ -68,14 +68,14 @@ def test_two_labels_are_as_in_the_protocol(human: list[int], runs: list[int]) ->
 
 @given(human=st.lists(st.sampled_from("abcd"), min_size=1), runs=st.lists(st.sampled_from("abcd"), min_size=1))
 def test_what_holds_for_any_labels(human: list[str], runs: list[str]) -> None:
-    found = apart(human, runs, 4)
+    found = item_agreement(human, runs, 4)
     assert 0 <= found.brier <= 1
     assert found.kl >= -1e-6
     assert 0 <= found.stability <= 1
     names = dict(zip("abcd", "dcba", strict=True))
-    turned = apart([names[one] for one in human[::-1]], [names[one] for one in runs[::-1]], 4)
+    turned = item_agreement([names[one] for one in human[::-1]], [names[one] for one in runs[::-1]], 4)
     assert (turned.brier, turned.kl) == (pytest.approx(found.brier), pytest.approx(found.kl))
-    assert apart(human, human, 4).brier == 0
+    assert item_agreement(human, human, 4).brier == 0
 
 
 def test_bins_slices_and_f1_by_hand() -> None:

@@ -149,7 +149,7 @@ def test_runs_are_aligned_and_what_does_not_fit_is_said() -> None:
     assert [(change.id, change.value_a, change.value_b) for change in found.regressions] == [("y", 0.5, 0.0)]
     assert ([key.id for key in found.only_a], [key.id for key in found.only_b]) == (["only a"], ["only b"])
     told = " ".join(found.warnings)
-    for part in ("prompts differ", "1 samples are in A only", "1 samples ask or expect something else", "A has 1 or 2"):
+    for part in ("prompts differ", "1 samples are only in A", "1 samples ask or expect something else", "A has 1 or 2"):
         assert part in told
     assert not found.regressed
 
@@ -160,9 +160,9 @@ def test_runs_that_cannot_be_compared_are_refused() -> None:
         compare(one, run_of([sample("x")], version=2))
     with pytest.raises(ConfigError, match="different suites"):
         compare(one, run_of([sample("x")], suite="other"))
-    with pytest.raises(ConfigError, match=r"no sample in common: A has such as read/x, B such as read/y"):
+    with pytest.raises(ConfigError, match=r"no sample in common: A has, for example, read/x, B read/y"):
         compare(one, run_of([sample("y")]))
-    with pytest.raises(ConfigError, match="alpha is 2"):
+    with pytest.raises(ConfigError, match="invalid alpha 2"):
         compare(one, one, alpha=2)
 
 
@@ -337,10 +337,10 @@ def test_the_correlation_within_clusters_by_hand() -> None:
 @pytest.mark.parametrize(
     ("effect", "given_", "told"),
     [
-        (0.0, {"baseline": 0.5}, "effect is 0.0"),
+        (0.0, {"baseline": 0.5}, "invalid effect 0.0"),
         (0.6, {"baseline": 0.5}, "leaves a mean between 0 and 1"),
-        (0.1, {"baseline": 0.5, "disagreement": 0.05}, "disagreement is 0.05"),
-        (0.05, {"baseline": 0.05, "flip_rate": 0.4}, "flip rate is 0.4"),
+        (0.1, {"baseline": 0.5, "disagreement": 0.05}, "invalid disagreement 0.05"),
+        (0.05, {"baseline": 0.05, "flip_rate": 0.4}, "invalid flip rate 0.4"),
         (1e-5, {"baseline": 0.5}, "over 10,000,000 samples"),
     ],
 )

@@ -354,7 +354,7 @@ def test_a_source_on_the_network_is_asked_what_the_model_writes() -> None:
     assert not Options(setting="rag").writes_query
     assert Options(setting="rag", query="model").writes_query
     assert Options(setting="rag", source="pubmed").writes_query
-    with pytest.raises(ValueError, match="a whole case is no query for europepmc"):
+    with pytest.raises(ValueError, match="a whole case cannot be a query for europepmc"):
         Options(setting="rag", source="europepmc", query="case")
 
 
@@ -407,5 +407,5 @@ def test_the_half_width_is_that_of_the_interval(right: int, n: int, half: float)
 def test_settings_are_listed_once_and_known() -> None:
     assert listed("rag, base,rag", ("base", "rag")) == ("rag", "base")
     for text in ("", " , ", "base,odd"):
-        with pytest.raises(ValueError, match=r"setting|name at least"):
+        with pytest.raises(ValueError, match=r"setting|expected at least"):
             listed(text, ("base", "rag"))

@@ -173,9 +173,9 @@ def test_searches_are_played_again_and_one_that_is_not_kept_is_an_error_offline(
     missed = run(tmp_path, model, "setting=rag", kept, "offline=true", out="missed")
     assert missed["overall"]["failures"] == {"data": 1}
     lines = (tmp_path / "missed" / "transcripts.jsonl").read_text("utf-8")
-    assert "is not among those kept" in lines
+    assert "is not recorded" in lines
     next((tmp_path / "kept").glob("*.json")).write_text("{", "utf-8")
-    with pytest.raises(AttendError, match=r"kept search .* cannot be read.*Delete it"):
+    with pytest.raises(AttendError, match=r"cannot read the recorded search .*Delete it"):
         run(tmp_path, model, "setting=rag", kept, "offline=true", out="broken")
 
 
@@ -246,9 +246,9 @@ def test_cited_papers_without_an_abstract_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "change", "told"),
     [
-        ("cases.jsonl", 2, {"history": "LAM was found."}, r"field 'history': it names the diagnosis 'Lymphangio"),
-        ("cases.jsonl", 1, {"findings_text": "An osteoid osteoma."}, r"field 'findings_text': it names the diagnosis"),
-        ("cases.jsonl", 3, {"answer": "Z"}, r"the answer is 'Z', and the options are ABCDE"),
+        ("cases.jsonl", 2, {"history": "LAM was found."}, r"field 'history': it reveals the diagnosis 'Lymphangio"),
+        ("cases.jsonl", 1, {"findings_text": "An osteoid osteoma."}, r"'findings_text': it reveals the diagnosis"),
+        ("cases.jsonl", 3, {"answer": "Z"}, r"the answer is 'Z', not one of the options ABCDE"),
         ("cases.jsonl", 3, {"options": {"A": "Mumps", "C": "Scurvy"}}, r"the options are AC, not at least two from A"),
         ("cases.jsonl", 3, {"answer": None}, r"the answer is None"),
         ("cases.jsonl", 4, {"gold_dx": " "}, r"field 'gold_dx'"),
@@ -258,7 +258,7 @@ def test_cited_papers_without_an_abstract_are_counted(tmp_path: Path) -> None:
         ("cases.jsonl", 1, {"images": [{"id": "i", "file": "../cases.jsonl"}]}, r"field 'images\.0\.file'"),
         ("cases.jsonl", 1, {"images": [{"id": "i", "file": "c2.png", "sha": "00"}]}, r"field 'images\.0\.sha'"),
         ("documents.jsonl", 5, {"abstract": "Other words."}, r"the sha256 of title and abstract is"),
-        ("documents.jsonl", 6, {"doc_id": "pmid:90000011"}, r"field 'doc_id': 'pmid:90000011' stands on line 1 too"),
+        ("documents.jsonl", 6, {"doc_id": "pmid:90000011"}, r"field 'doc_id': 'pmid:90000011' is also on line 1"),
         ("documents.jsonl", 6, {"year": "long ago"}, r"field 'year'"),
     ],
 )
@@ -274,18 +274,18 @@ def test_bad_records_are_told_of_with_file_line_field_and_remedy(
 
 def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     for given, told in (
-        (("setting=bas",), "'bas' is no setting; known are base"),
-        (("setting=",), "name at least one"),
-        (("offline=true",), "offline needs the folder of kept searches"),
-        (("judge=openai:m@https://me:secret@host/v1",), "holds a password"),
+        (("setting=bas",), "unknown setting 'bas'; expected base"),
+        (("setting=",), "expected at least one"),
+        (("offline=true",), "offline needs the folder of recorded searches"),
+        (("judge=openai:m@https://me:secret@host/v1",), "contains a password"),
         (("form=closed", "value=hit@5"), "a choice has no second diagnosis"),
-        (("source=pubmed", "setting=rag", "query=case"), "a whole case is no query for pubmed"),
-        (("source=pubmed", "setting=rag"), "pubmed wants an e-mail address: set `literature.contact`"),
-        (("source=pubmed", "setting=agent", "dense=true"), "goes with neither corpus nor dense"),
+        (("source=pubmed", "setting=rag", "query=case"), "a whole case cannot be a query for pubmed"),
+        (("source=pubmed", "setting=rag"), "pubmed requires an e-mail address: set `literature.contact`"),
+        (("source=pubmed", "setting=agent", "dense=true"), "cannot be combined with corpus or dense"),
     ):
         with pytest.raises(ConfigError, match=re.escape(told)):
             run(tmp_path, "baseline:oracle", *given, out="refused")
-    with pytest.raises(AttendError, match=r"holds no cases\.jsonl; the authors' cases are not public"):
+    with pytest.raises(AttendError, match=r"has no cases\.jsonl; the authors' cases are not public"):
         run(tmp_path, "baseline:oracle", data=tmp_path, out="none")
     closed = copied(tmp_path / "open", "cases.jsonl", lambda all_: all_[0].update(options=None, answer=None))
     with pytest.raises(ConfigError, match="the case 'c1' has no options"):
@@ -327,7 +327,7 @@ def test_cases_of_agentclinic_stand_in(tmp_path: Path) -> None:
     assert results(tmp_path)["agentclinic-2"]["slices"]["names its diagnosis"] == "yes"
     assert found["slices"]["names its diagnosis"]["no"]["as_wrong"]["mean"]["n"] == 2
     assert "Objective" not in (tmp_path / "run" / "results.jsonl").read_text("utf-8")
-    with pytest.raises(ConfigError, match="the setting 'reference' shows cited papers, and no case"):
+    with pytest.raises(ConfigError, match="the setting 'reference' needs cited papers, and no case"):
         run(tmp_path, model, "data_set=agentclinic", "setting=reference", data=tmp_path, out="cited")
     with pytest.raises(AttendError, match=r"neither agentclinic_medqa_extended\.jsonl nor"):
         run(tmp_path, model, "data_set=agentclinic", data=tmp_path / "run", out="other")
@@ -395,7 +395,7 @@ async def test_a_search_kept_of_a_corpus_is_not_taken_for_one_of_what_it_holds_n
     file.write_text(paper(1) + "\n" + paper(2) + "\n", "utf-8")
     with open_corpus(folder, writer=True) as corpus:
         index_path(corpus, file)
-    with pytest.raises(DataError, match="not among those kept"):
+    with pytest.raises(DataError, match="is not recorded"):
         await found(folder, offline=True)
     assert sorted(await found(folder)) == ["pmid:1", "pmid:2"]
     assert await found(tmp_path / "elsewhere", offline=True) == ["pmid:1"]  # the same papers, wherever they lie

@@ -31,13 +31,13 @@ from agent.models.blocks import decode_image, image_block
 from agent.models.scripted import Scripted, Turn
 from evals.cli import app
 from evals.engine.data import DataError, read_json_list
-from evals.engine.instrumented import Account, Observed, generate_plainly
+from evals.engine.instrumented import CallTotals, InstrumentedModel, generate_directly
 from evals.engine.manifest import git_revision, package_hash, read_manifest, weight_hashes
 from evals.engine.media import picture_block
 from evals.engine.output import results_of
 from evals.engine.prepare import RunOptions, prepare
 from evals.engine.run import Run, resume_run, run_suite, score_run
-from evals.engine.solver import Settings, Untraced, attempt, attempt_seed
+from evals.engine.solver import NullTrace, Settings, attempt, attempt_seed
 from evals.engine.suite import Picture, Sample, Scored
 from evals.judge import JudgeOutage
 from evals.results import load_results
@@ -180,7 +180,7 @@ def test_the_agents_model_is_asked_the_same_with_and_without_the_engine(tmp_path
         prepared = prepare(name, data, RunOptions())
 
         plain = attempt(
-            prepared.suite, prepared.samples[0], 1, load_mllm(spec), generate_plainly, Untraced(), Settings(config())
+            prepared.suite, prepared.samples[0], 1, load_mllm(spec), generate_directly, NullTrace(), Settings(config())
         )
         assert asyncio.run(plain).answer == "It is 0."
     assert len(asked[0]) == 2
@@ -220,7 +220,7 @@ def test_baselines_answer_without_a_model(tmp_path: Path) -> None:
     guesses = [run(tmp_path, "baseline:random", data, out=f"r{n}", in_flight=n) for n in (1, 16)]
     assert told(guesses[0]) == told(guesses[1])
     assert told(guesses[0]) != told(run(tmp_path, "baseline:random", data, out="other", seed=1))
-    with pytest.raises(ConfigError, match=r"no baseline 'oracel'.*baseline:oracle, baseline:random"):
+    with pytest.raises(ConfigError, match=r"unknown baseline 'oracel'.*baseline:oracle, baseline:random"):
         run(tmp_path, "baseline:oracel", data, out="none")
 
 
@@ -230,7 +230,7 @@ def test_blind_keeps_pictures_and_sources_from_the_model(tmp_path: Path, clip: P
     for solve in ("'model'", "'agent'"):
         made = run(tmp_path, spec, data, suite_file(tmp_path, solve), out=solve, blind=True)
         assert [(one.value, one.frame_ids) for one in made.results.samples] == [(1.0, ())]
-    with pytest.raises(ConfigError, match="a dialogue of its own"):
+    with pytest.raises(ConfigError, match=r"cannot run .* blind"):
         run(tmp_path, spec, data, suite_file(tmp_path, "talk"), out="talk", blind=True)
 
 
@@ -296,7 +296,7 @@ def test_broken_data_are_told_by_file_line_field_and_remedy(tmp_path: Path) -> N
     with pytest.raises(DataError) as caught:
         run(tmp_path, spec, data)
     message = str(caught.value)
-    assert f"{str(file)!r}, line 3, field 'id': the id 's0' was used before" in message
+    assert f"{str(file)!r}, line 3, field 'id': duplicate id 's0'" in message
     assert "2 other records are broken too" in message
     assert "--skip-bad" in message
     made = run(tmp_path, spec, data, skip_bad=True)
@@ -322,9 +322,9 @@ def test_a_picture_that_is_none_fails_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "said"),
     [
-        (None, "cannot be read"),
-        ("[{}", "it is no JSON"),
-        ('{"a": 1}', "holds a dict, not a list"),
+        (None, "cannot read"),
+        ("[{}", "it is not JSON"),
+        ('{"a": 1}', "contains a dict, not a list"),
     ],
 )
 def test_a_list_that_is_none_is_told(tmp_path: Path, held: str | None, said: str) -> None:
@@ -370,7 +370,7 @@ def test_a_suite_file_that_changed_is_noticed(tmp_path: Path) -> None:
     suite.write_text(SUMS.read_text("utf-8"), "utf-8")
     first = run(tmp_path, spec, data, name=str(suite))
     suite.write_text(SUMS.read_text("utf-8") + "\n# Another scorer, for all that is known.\n", "utf-8")
-    with pytest.raises(ConfigError, match=r"prompts was otherwise in 'mine.py'"):
+    with pytest.raises(ConfigError, match=r"prompts changed in 'mine.py'"):
         resume_run(tmp_path / "run", config(), quiet)
     assert score_run(tmp_path / "run").results.samples == first.results.samples, "a scorer may be mended"
     suite.write_text(SUMS.read_text("utf-8").replace("Give the number.", "Say the number."), "utf-8")
@@ -396,13 +396,13 @@ def test_a_suite_is_read_as_its_file_stands_now(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("line", "told_"),
     [
-        ("import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
-        ("SUITE = ", "cannot be loaded: SyntaxError"),
-        ("def load(data, options): return 1 / 0", "sums cannot be loaded: ZeroDivisionError"),
-        ("def score(sample, transcript): return 0.5", "returned 0.5, and no Scored"),
-        ("def score(sample, transcript): return Scored(value=2.0)", "a score is 2.0, and not from 0 to 1"),
-        ("def score(sample, transcript): return Scored(failure='oops')", "there is no failure 'oops'"),
-        ("def figures(judged): return judged['x']", "figures of sums cannot be told: TypeError"),
+        ("import no_such_module", ": ModuleNotFoundError: No module named 'no_such_module'"),
+        ("SUITE = ", ": SyntaxError"),
+        ("def load(data, options): return 1 / 0", "cannot load sums: ZeroDivisionError"),
+        ("def score(sample, transcript): return 0.5", "returned 0.5 instead of a Scored"),
+        ("def score(sample, transcript): return Scored(value=2.0)", "invalid score 2.0: expected 0 to 1"),
+        ("def score(sample, transcript): return Scored(failure='oops')", "unknown failure 'oops'"),
+        ("def figures(judged): return judged['x']", "cannot compute the figures of sums: TypeError"),
     ],
 )
 def test_a_broken_suite_file_is_told_of_in_words(tmp_path: Path, line: str, told_: str) -> None:
@@ -420,13 +420,13 @@ def test_what_a_suite_needs_is_told_of_before_a_run_and_before_it_goes_on(tmp_pa
     ready = f"ready=SuiteJudge({f'scripted:{judge}'!r}, None).open"
     text = SUMS.read_text("utf-8").replace("files=(file,))", f"files=(file,), {ready})")
     suite.write_text(text.replace("SUITE =", "from evals.suites.judges import SuiteJudge\n\nSUITE ="), "utf-8")
-    with pytest.raises(JudgeOutage, match=r"the judge cannot be used: .*judge\.json"):
+    with pytest.raises(JudgeOutage, match=r"cannot use the judge: .*judge\.json"):
         run(tmp_path, "baseline:oracle", data, name=str(suite))
     assert not (tmp_path / "run").exists()
     judge.write_text(json.dumps({"turns": [{"say": "yes"}]}), "utf-8")
     assert len(run(tmp_path, "baseline:oracle", data, name=str(suite)).results.samples) == 2
     judge.unlink()
-    with pytest.raises(JudgeOutage, match="the judge cannot be used"):
+    with pytest.raises(JudgeOutage, match="cannot use the judge"):
         resume_run(tmp_path / "run", config(), quiet)
 
 
@@ -459,7 +459,7 @@ def test_a_line_that_is_no_text_is_one_bad_line(tmp_path: Path) -> None:
     data = write_sums(tmp_path / "data", 3)
     lines = (data / "sums.jsonl").read_bytes().split(b"\n")
     (data / "sums.jsonl").write_bytes(b"\n".join([lines[0], b'{"id": "\xff"}', lines[2]]))
-    with pytest.raises(DataError, match=r"line 2: it is no UTF-8"):
+    with pytest.raises(DataError, match=r"line 2: it is not UTF-8"):
         run(tmp_path, "baseline:oracle", data)
     assert len(run(tmp_path, "baseline:oracle", data, skip_bad=True).results.samples) == 3
 
@@ -467,9 +467,9 @@ def test_a_line_that_is_no_text_is_one_bad_line(tmp_path: Path) -> None:
 def test_a_run_is_not_begun_over_another_and_not_shared(tmp_path: Path) -> None:
     data, spec = write_sums(tmp_path / "data", 2), answers(tmp_path / "script.json", 2)
     run(tmp_path, spec, data)
-    with pytest.raises(ConfigError, match="holds a run already"):
+    with pytest.raises(ConfigError, match="already contains a run"):
         run(tmp_path, spec, data)
-    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(StoreError, match="another process works"):
+    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(StoreError, match="another process is working"):
         resume_run(tmp_path / "run", config(), quiet)
 
 
@@ -577,14 +577,14 @@ def test_an_option_of_the_suite_changes_what_is_asked(tmp_path: Path) -> None:
     data = write_sums(tmp_path / "data", 4)
     made = run(tmp_path, "baseline:oracle", data, suite_options={"sign": "minus"})
     assert [one.question for one in made.results.samples][1] == "What is 1 minus 0? Give the number."
-    with pytest.raises(ConfigError, match=r"sums has no option 'sing'.*options out of sign"):
+    with pytest.raises(ConfigError, match=r"unknown option 'sing' of sums.*one of sign"):
         run(tmp_path, "baseline:oracle", data, out="two", suite_options={"sing": "minus"})
 
 
 async def test_an_observed_model_counts_and_refuses_what_the_model_cannot_take() -> None:
-    account = Account()
+    account = CallTotals()
     blind = Scripted(turns=[Turn(say="No."), Turn(say="Yes.")], declared={"images": False})
-    observed = Observed.over(blind, generate_plainly, account)
+    observed = InstrumentedModel.over(blind, generate_directly, account)
     assert (await observed.ainvoke("Is it red?")).text == "No."
     assert (account.calls, account.tokens_in, account.tokens_out) == (1, 3, 1)
     with pytest.raises(ModelError, match="without vision"):
@@ -634,7 +634,8 @@ def test_verbs_compare_report_and_ask_for_power(tmp_path: Path) -> None:
     assert 300 < json.loads(needed.stdout)["paired"] < 500
     assert "clusters" in cli.invoke(app, ["eval", "power", "--effect", "0.1", "--pilot", str(b)]).stdout
     run_b = ["eval", "power", "--effect", "0.1"]
-    assert "--icc was given beside --pilot" in str(cli.invoke(app, [*run_b, "--pilot", str(b), "--icc", "0"]).exception)
-    assert "--rival was given without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
+    both = [*run_b, "--pilot", str(b), "--icc", "0"]
+    assert "cannot combine --icc with --pilot" in str(cli.invoke(app, both).exception)
+    assert "cannot use --rival without --pilot" in str(cli.invoke(app, [*run_b, "--rival", str(b)]).exception)
     assert "less than 1" in str(cli.invoke(app, ["eval", "power", "--effect", "0.1", "--baseline", "2"]).exception)
     assert isinstance(cli.invoke(app, ["eval", "compare", str(a), str(tmp_path)]).exception, StoreError)

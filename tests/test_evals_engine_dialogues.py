@@ -112,7 +112,7 @@ def test_a_call_that_does_not_fit_is_written_down_and_is_none(
 def test_a_model_without_tools_cannot_be_offered_any(tmp_path: Path, picture: Path) -> None:
     made = run(tmp_path, script(tmp_path, [{"say": "3"}, {"say": "3"}], images=True, tool_calls=False))
     assert made.results.samples[0].failure == "model"
-    assert "cannot call tools" in transcript(made)["problem"]
+    assert "does not support tool calls" in transcript(made)["problem"]
 
 
 def test_a_baseline_may_play_a_dialogue(tmp_path: Path, picture: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_baseline_may_play_a_dialogue(tmp_path: Path, picture: Path) -> None:
 
 def test_files_that_a_dialogue_may_show_must_exist(tmp_path: Path, picture: Path) -> None:
     blind = script(tmp_path, [{"say": "3"}, {"say": "3"}], images=False, tool_calls=True)
-    with pytest.raises(ModelError, match="takes no images"):
+    with pytest.raises(ModelError, match="does not accept images"):
         run(tmp_path, blind)
     picture.unlink()
     with pytest.raises(DataError, match=r"a\.png' of sample 'one' does not exist"):

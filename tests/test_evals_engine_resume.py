@@ -153,7 +153,7 @@ def test_a_model_that_answers_nothing_ends_every_resumption_until_the_tries_are_
 def test_two_runs_into_one_folder_do_not_mix(tmp_path: Path) -> None:
     data, folder = write_sums(tmp_path / "data", 2), tmp_path / "run"
     folder.mkdir()
-    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process works"):
+    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process is working"):
         begin(tmp_path, "baseline:oracle", data)
     assert not (folder / "manifest.json").exists()
     begin(tmp_path, "baseline:oracle", data)
@@ -166,7 +166,7 @@ def test_scores_are_made_of_what_was_asked_and_say_what_made_them(tmp_path: Path
     begin(tmp_path, "baseline:oracle", data, suite, suite_options={"sign": "plus"})
     was = load_results(folder / "results.jsonl")
     (data / "sums.jsonl").write_text((data / "sums.jsonl").read_text("utf-8").replace('"b": 1', '"b": 2'), "utf-8")
-    with pytest.raises(ConfigError, match=r"files was otherwise in 'sums.jsonl'.*replies are scored against"):
+    with pytest.raises(ConfigError, match=r"files changed in 'sums.jsonl'.*replies are scored against"):
         score_run(folder)
     write_sums(data, 5)
     with pytest.raises(ConfigError, match="samples was 4, is 5"):
@@ -207,7 +207,7 @@ def test_what_the_agent_is_told_stands_in_the_manifest(tmp_path: Path) -> None:
     held = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
     held["prompts"]["agent: look"] = "0" * 64
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(held), "utf-8")
-    with pytest.raises(ConfigError, match="prompts was otherwise in 'agent: look'"):
+    with pytest.raises(ConfigError, match="prompts changed in 'agent: look'"):
         resume_run(tmp_path / "run", config(), quiet)
 
 

@@ -349,11 +349,11 @@ def test_a_missing_column_or_file_names_the_remedy(data: Path) -> None:
     table = parquet.read_table(data / "data" / FIRST)
     names = table.schema.get_field_index("image")
     parquet.write_table(table.set_column(names, "image", pyarrow.array(["a.png"] * 5)), data / "data" / FIRST)
-    with pytest.raises(DataError, match=rf"{FIRST}', field 'image': it holds string, not encoded images"):
+    with pytest.raises(DataError, match=rf"{FIRST}', field 'image': it contains string, not encoded images"):
         samples(data, types="mcq")
     shutil.copy(SAMPLE / "data" / FIRST, data / "data" / FIRST)
     (data / "data" / SECOND).write_bytes(b"no table")
-    with pytest.raises(DataError, match="it is no Parquet file"):
+    with pytest.raises(DataError, match="it is not a Parquet file"):
         samples(data, types="mcq")
     (data / "data" / SECOND).unlink()
     with pytest.raises(DataError, match=rf"{SECOND}': 1 of its 2 files are missing"):
@@ -388,10 +388,10 @@ def test_a_missing_image_of_a_pair_stops_the_run_or_is_listed(tmp_path: Path, da
     ("options", "problem"),
     [
         ({}, "--set types=mcq"),
-        ({"types": "mcq", "scoring": "released"}, "need a judge"),
+        ({"types": "mcq", "scoring": "released"}, "needs a judge"),
         ({"judge": "embedded", "cot": True, "scoring": "mended"}, "no prompt for free answers with reasoning"),
         ({"subset": "controlled", "scoring": "mended"}, "no released script"),
-        ({"judge": "openai:m@http://me:secret@host/v1"}, "holds a password"),
+        ({"judge": "openai:m@http://me:secret@host/v1"}, "contains a password"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path, options: dict[str, Any], problem: str) -> None:

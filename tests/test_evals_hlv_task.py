@@ -189,14 +189,14 @@ def test_slips_of_models_are_mended_as_the_authors_do() -> None:
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
-        ({"labels": {"is_kind": ["maybe"]}}, r"line 2, field 'labels.is_kind.0': 'maybe' is no label: yes or no"),
-        ({"labels": {"is_odd": [1]}}, "line 2, field 'labels.is_odd': it is none of the questions is_advice, is_kind"),
+        ({"labels": {"is_kind": ["maybe"]}}, r"line 2, field 'labels.is_kind.0': 'maybe' is not a label: yes or no"),
+        ({"labels": {"is_odd": [1]}}, "line 2, field 'labels.is_odd': it is not one of the questions is_advice"),
         ({"labels": {"is_kind": [None]}}, "line 2, field 'labels': nobody answered"),
-        ({"text": " "}, "line 2, field 'text': there is nothing to be judged"),
+        ({"text": " "}, "line 2, field 'text': there is nothing to judge"),
         ({"label": 1}, "line 2, field 'label': Extra inputs"),
         ({"images": ["gone.png"]}, "line 2, field 'image': the file .*gone.png' of sample 'b' does not exist"),
         ({"video": "gone.mp4"}, "line 2, field 'source': the file .*gone.mp4"),
-        ({"id": "a"}, "line 2, field 'id': the id 'a' was used before"),
+        ({"id": "a"}, "line 2, field 'id': duplicate id 'a'"),
     ],
 )
 def test_a_bad_item_is_told_of_and_may_be_passed_over(tmp_path: Path, broken: dict[str, Any], told: str) -> None:
@@ -209,12 +209,12 @@ def test_a_bad_item_is_told_of_and_may_be_passed_over(tmp_path: Path, broken: di
 
 
 def test_files_that_are_missing_are_told_of(tmp_path: Path) -> None:
-    with pytest.raises(AttendError, match=r"questions\.jsonl': it cannot be read"):
+    with pytest.raises(AttendError, match=r"questions\.jsonl': cannot read it"):
         run(tmp_path, "baseline:oracle", data=tmp_path)
     write(tmp_path, item("a", is_kind=[1]), names=["is_kind", "is_kind"])
     with pytest.raises(AttendError, match="two questions have one name"):
         run(tmp_path, "baseline:oracle", data=tmp_path)
-    with pytest.raises(AttendError, match=r"holds neither annotations\.parquet nor annotations\.csv"):
+    with pytest.raises(AttendError, match=r"has neither annotations\.parquet nor annotations\.csv"):
         run(tmp_path, "baseline:oracle", "--set", "data_set=politok-de", data=tmp_path)
 
 
@@ -261,7 +261,7 @@ def test_politok_de_is_read_and_posts_without_media_are_passed_over(tmp_path: Pa
         tmp_path / "s.json", [{"say": reply(is_political="yes")}], **{"1": [{"when": r"Vote!", "say": "{}"}]}
     )
     options = ["--set", "data_set=politok-de"]
-    with pytest.raises(AttendError, match=rf"line {6 if form == 'csv' else 5}, field 'post_id': there is no media"):
+    with pytest.raises(AttendError, match=rf"line {6 if form == 'csv' else 5}, field 'post_id': there are no media"):
         run(tmp_path, model, *options, data=tmp_path / "data")
     found = run(tmp_path, model, *options, "--skip-bad", data=tmp_path / "data")
     lines = (tmp_path / "run" / "results.jsonl").read_text("utf-8").splitlines()[1:]
@@ -278,7 +278,7 @@ def test_politok_de_is_read_and_posts_without_media_are_passed_over(tmp_path: Pa
 def test_annotations_of_another_form_are_told_of(tmp_path: Path) -> None:
     rows = politok(tmp_path)
     write_csv(tmp_path / "annotations.csv", [{**row, "is_saxony": "perhaps"} for row in rows])
-    with pytest.raises(AttendError, match="line 2, field 'is_saxony': 'perhaps' is no label"):
+    with pytest.raises(AttendError, match="line 2, field 'is_saxony': 'perhaps' is not a label"):
         run(tmp_path, "baseline:oracle", "--set", "data_set=politok-de", data=tmp_path)
     write_csv(tmp_path / "annotations.csv", [{k: v for k, v in row.items() if k != "is_political"} for row in rows])
     with pytest.raises(AttendError, match="field 'is_political': it has no column"):

@@ -151,7 +151,7 @@ def test_attempts_that_an_outage_of_the_judge_cut_off_are_made_again(tmp_path: P
 def test_a_judge_that_is_none_begins_no_run(tmp_path: Path) -> None:
     model = script(tmp_path / "s.json", [{"say": "Overall, the quality of this image is good."}])
     options = ["--set", "part=description", "--set", "judge=gpt", "--attempts", "2"]
-    with pytest.raises(AttendError, match=r"the judge cannot be used: .*'gpt'"):
+    with pytest.raises(AttendError, match=r"cannot use the judge: .*'gpt'"):
         run(tmp_path, model, *options)
     assert not list(tmp_path.rglob("manifest.json"))
 
@@ -235,14 +235,14 @@ def edit(line: int, column: str, value: str) -> Any:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (edit(4, "answer", "E"), "line 4, field 'answer': 'E' is none of the options A, B, C, D"),
-        (edit(2, "answer", "maybe"), "line 2, field 'answer': 'maybe' is none of"),
+        (edit(4, "answer", "E"), "line 4, field 'answer': 'E' is not one of the options A, B, C, D"),
+        (edit(2, "answer", "maybe"), "line 2, field 'answer': 'maybe' is not one of"),
         (edit(2, "answer", "3"), "line 2, field 'answer': .*options A, B"),
-        (edit(7, "image", "bm8gaW1hZ2U" * 9), "line 7, field 'image': .*is no image in base64"),
-        (edit(7, "image", "99"), "line 7, field 'image': '99' is the index of no row"),
+        (edit(7, "image", "bm8gaW1hZ2U" * 9), "line 7, field 'image': .*is not a base64 image"),
+        (edit(7, "image", "99"), "line 7, field 'image': '99' is not the index of a row"),
         (edit(7, "image", ""), "line 7, field 'image': there is no image"),
         (edit(3, "question", ""), "line 3, field 'question': it is empty"),
-        (edit(7, "index", "0"), "line 7, field 'id': the id '0' was used before"),
+        (edit(7, "index", "0"), "line 7, field 'id': duplicate id '0'"),
     ],
 )
 def test_a_bad_row_is_told_of_and_may_be_passed_over(tmp_path: Path, change: Any, told: str) -> None:
@@ -267,7 +267,7 @@ def test_a_missing_image_file_is_told_of(tmp_path: Path) -> None:
 
 def test_files_that_are_missing_or_of_another_form_are_told_of(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(AttendError, match=r"holds none of medqbench_QA_test\.tsv"):
+    with pytest.raises(AttendError, match=r"has none of medqbench_QA_test\.tsv"):
         run(tmp_path, "baseline:oracle", data=tmp_path / "none")
     with pytest.raises(AttendError, match="line 1, field 'answer': it has no column 'answer'"):
         run(tmp_path, "baseline:oracle", data=copied(tmp_path / "data", edit(1, "answer", "right")))

@@ -371,7 +371,7 @@ def test_each_script_reads_what_is_said_for_it(name: str, x: float, y: float) ->
 
 def test_slices_clusters_and_what_is_left_out() -> None:
     loaded = load()
-    assert loaded.notices == ("tasks without a click are left out: Lantern/03.",)
+    assert loaded.notices == ("skipped tasks without a click: Lantern/03.",)
     assert load(rules="N").notices == ()
     by_id = {sample.id: sample for sample in loaded.samples}
     assert by_id["Shelf/00"].slices == {"software": "Shelf", "smallest target": "medium", "steps": "3"}
@@ -408,7 +408,7 @@ def test_annotations_may_be_odd(tmp_path: Path) -> None:
     shutil.copy(SAMPLE / "Images" / "Shelf" / "S_2.png", tmp_path / "hub" / "Odd" / "[1] a.b.png")
     loaded = load(write(tmp_path, odd, task(BOX, image=" Images\\Odd\\[1] a.b.png "), {"steps": []}))
     assert ([sample.id for sample in loaded.samples], loaded.bad) == (["Odd/00", "Odd/01"], ())
-    assert loaded.notices == ("tasks without a click are left out: Odd/02.",)
+    assert loaded.notices == ("skipped tasks without a click: Odd/02.",)
 
 
 @pytest.mark.parametrize(
@@ -419,11 +419,11 @@ def test_annotations_may_be_odd(tmp_path: Path) -> None:
         (task([1, 2, float("nan"), 4]), "tasks.1.steps.0.actions.0.bbox.2", "finite"),
         (task(["1", 2, 3, 4]), "tasks.1.steps.0.actions.0.bbox.0", "valid number"),
         ({"task_overview": "t"}, "tasks.1.steps", "required"),
-        (task(BOX, instruction=" "), "tasks.1.steps.0.instruction", "no words"),
-        (task(BOX, instruction={"text": [1]}), "tasks.1.steps.0.instruction", "no words"),
+        (task(BOX, instruction=" "), "tasks.1.steps.0.instruction", "it is empty"),
+        (task(BOX, instruction={"text": [1]}), "tasks.1.steps.0.instruction", "it is empty"),
         (task(BOX, image="Images/gone.png"), "tasks.1.steps.0.image_path", "'Images/gone.png' is missing"),
         (task(BOX, image="../s.png"), "tasks.1.steps.0.image_path", "'../s.png' is missing"),
-        (task(BOX, image="Images/torn.png"), "tasks.1.steps.0.image_path", "is no picture"),
+        (task(BOX, image="Images/torn.png"), "tasks.1.steps.0.image_path", "is not a picture"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("indent", [None, 1])
@@ -453,14 +453,14 @@ def test_missing_screenshots_are_told_in_words(tmp_path: Path) -> None:
     shutil.copytree(SAMPLE, data)
     (data / "Images" / "Shelf" / "S_1.png").unlink()
     told = refused(data)
-    for part in ("Shelf_Annotation.json', line 3", "'Images/Shelf/S_1.png' is missing. So is that of 1 more",
+    for part in ("Shelf_Annotation.json', line 3", "'Images/Shelf/S_1.png' is missing. So are those of 1 more",
                  "field 'tasks.0.steps.0.image_path'", "Tajamul21/MedSPOT", "--skip-bad"):  # fmt: skip
         assert part in told, told
     # A file of that name in another program's folder is another screenshot.
     shutil.copy(data / "Images" / "Shelf" / "S_2.png", data / "Images" / "Lantern" / "S_1.png")
     assert "'Images/Shelf/S_1.png' is missing" in refused(data)
     shutil.rmtree(data / "Images")
-    assert "none of the screenshots is there" in refused(data, "--skip-bad")
+    assert "all screenshots that the annotations name are missing" in refused(data, "--skip-bad")
 
 
 def test_folders_that_hold_no_data(tmp_path: Path) -> None:
@@ -469,15 +469,15 @@ def test_folders_that_hold_no_data(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
     assert "there is no file *_Annotation.json" in refused(tmp_path)
     (tmp_path / "A_Annotation.json").write_text('{"jobs": []}', "utf-8")
-    assert "field 'tasks': it holds a NoneType" in refused(tmp_path)
+    assert "field 'tasks': it contains a NoneType" in refused(tmp_path)
     (tmp_path / "A_Annotation.json").write_text('{"tasks": [},', "utf-8")
-    assert "it is no JSON" in refused(tmp_path)
-    assert "there is no program 'Pacs'; there are Lantern, Shelf." in refused(SAMPLE, "--set", "software=Pacs")
+    assert "it is not JSON" in refused(tmp_path)
+    assert "unknown program 'Pacs'; known are Lantern, Shelf." in refused(SAMPLE, "--set", "software=Pacs")
 
 
 @pytest.mark.parametrize(
     ("option", "says"),
-    [("rules=gpt6", "there are no rules 'gpt6'"), ("unit=word", "unit"), ("max_tokens=0", "max_tokens")],
+    [("rules=gpt6", "unknown rules 'gpt6'"), ("unit=word", "unit"), ("max_tokens=0", "max_tokens")],
 )
 def test_options_that_do_not_fit(option: str, says: str) -> None:
     assert says in refused(SAMPLE, "--set", option)
@@ -512,4 +512,4 @@ def test_the_map_of_misses(tmp_path: Path) -> None:
     assert "none" in page([])
     failed = subprocess.run([*command[:-1], str(tmp_path / "no")], capture_output=True, text=True, check=False)
     assert failed.returncode == 1
-    assert "holds no run" in failed.stderr
+    assert "has no run" in failed.stderr

@@ -66,16 +66,16 @@ def test_bad_files_are_refused_with_their_place(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="section-stories"):
         load(tmp_path)
     root = write(tmp_path / "a", evidence="1,9") / "data-by-train-split"
-    with pytest.raises(MediaError, match=r"fox-0-questions.csv', line 2: `cor_section` is '1,9'"):
+    with pytest.raises(MediaError, match=r"fox-0-questions.csv', line 2: invalid `cor_section` '1,9'"):
         load(root)
     (root / "questions" / "train" / "fox-0-questions.csv").write_text("question_id,question\n1,Why?\n")
     with pytest.raises(MediaError, match="has no column 'cor_section'"):
         load(root)
     (root / "questions" / "train" / "fox-0-questions.csv").unlink()
-    with pytest.raises(MediaError, match="cannot be read"):
+    with pytest.raises(MediaError, match="cannot read"):
         load(root)
     (root / "section-stories" / "train" / "fox-0-story.csv").unlink()
-    with pytest.raises(MediaError, match="holds no file"):
+    with pytest.raises(MediaError, match="has no file"):
         load(root)
 
 

@@ -90,7 +90,7 @@ def test_a_film_is_found_beside_its_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"video_id": "other"}, "field 'video_id': 'other' is no film of this folder"),
+        ({"video_id": "other"}, "field 'video_id': 'other' is not a film of this folder"),
         ({"reasoning_type": "Funny"}, "field 'reasoning_type': Input should be 'Causal', .*found 'Funny'"),
         ({"range": "far"}, "field 'range': Input should be 'Short', 'Medium' or 'Far', found 'far'"),
         ({"evidence": []}, "field 'evidence': .*at least 1 item"),
@@ -100,7 +100,7 @@ def test_a_film_is_found_beside_its_questions(tmp_path: Path) -> None:
         ({"evidence": [{"text": "x", "t0": 5, "t1": 102}]}, "field 'evidence.0.t1': 102.0 s is past the end of 'film'"),
         ({"evidence": [{"text": "x", "t0": float("nan"), "t1": 9}]}, "field 'evidence.0.t0': .*finite"),
         ({"reference": ""}, "field 'reference'"),
-        ({"qa_id": "q1"}, "field 'qa_id': 'q1' stands in an earlier record too"),
+        ({"qa_id": "q1"}, "field 'qa_id': 'q1' is also in an earlier record"),
     ],
 )
 @pytest.mark.parametrize("as_list", [True, False])
@@ -129,19 +129,19 @@ def test_bad_films_are_told_of_and_so_are_their_questions(tmp_path: Path) -> Non
         assert list(loaded.films) == ["first"]
         assert loaded.questions == ()
     (problem,) = load(write(tmp_path, films=(FILM, FILM))).bad
-    assert "line 2, field 'video_id': 'film' stands in an earlier record too" in str(problem)
+    assert "line 2, field 'video_id': 'film' is also in an earlier record" in str(problem)
 
 
 def test_files_that_are_missing_or_no_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load(tmp_path / "none")
-    with pytest.raises(DataError, match=r"holds neither videos\.jsonl nor videos\.json"):
+    with pytest.raises(DataError, match=r"has neither videos\.jsonl nor videos\.json"):
         load(tmp_path)
     write(tmp_path)
     (tmp_path / "qa.jsonl").write_text(json.dumps(ASKED) + '\n\n{"qa_id": "q2", ')
     assert [problem.line for problem in load(tmp_path).bad] == [3]
     (tmp_path / "qa.jsonl").unlink()
-    for text, told in (('[\n{"qa_id": "q2"\n', "no JSON"), ('{"qa": []}', "not a list"), ("\xff", "no JSON")):
+    for text, told in (('[\n{"qa_id": "q2"\n', "not JSON"), ('{"qa": []}', "not a list"), ("\xff", "not JSON")):
         (tmp_path / "qa.json").write_text(text)
         with pytest.raises(DataError, match=told):
             load(tmp_path)

@@ -202,6 +202,6 @@ def test_a_run_without_the_memory_that_scores_as_high_is_warned_of() -> None:
     (warning,) = leak_warnings([memory[0], scored("b", range_="Short", covered=0.5)], {"question only": hidden})
     assert warning.startswith("Short, covered: question only reaches 0.600, the memory 0.500 (n = 1)")
     (warning,) = leak_warnings(memory, {"question only": [scored("z", covered=1.0)]})
-    assert "shares no score" in warning
+    assert "no scores in common" in warning
     failed = [scored("a", covered=None), scored("b", covered=math.inf)]
     assert len(leak_warnings(memory, {"question only": failed})) == 1

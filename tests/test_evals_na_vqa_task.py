@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import evals.suites.na_vqa.films as films
 from evals.cli import app
 from evals.engine.suite import Sample, Transcript
-from evals.suites.na_vqa.task import Gold, Held, Options, score
+from evals.suites.na_vqa.task import Gold, Options, SampleData, score
 from tests.fixtures.scenes import write_scenes
 from tools.errors import AttendError, ConfigError
 
@@ -241,7 +241,7 @@ def test_bad_data_are_told_of_and_may_be_passed_over(tmp_path: Path) -> None:
     found = run(tmp_path, "baseline:oracle", "--skip-bad", data=data)
     assert found["overall"]["failures"] == {"data": 8}
     assert "line 8, field 'video_id': there is no file of the film 'bakery'" in " ".join(found["manifest"]["bad"])
-    with pytest.raises(AttendError, match=r"holds neither videos\.jsonl nor videos\.json"):
+    with pytest.raises(AttendError, match=r"has neither videos\.jsonl nor videos\.json"):
         run(tmp_path, "baseline:oracle", data=tmp_path, out="none")
     with pytest.raises(ConfigError, match="value=covered needs a judge"):
         run(tmp_path, "baseline:oracle", "--set", "value=covered", out="none")
@@ -293,7 +293,7 @@ def test_every_answer_has_a_value_between_0_and_1(answer: str, told: list[tuple[
     spans = [[start, start + length] for start, length in told]
     made = Transcript(task="t", id="q", outcome={"answer": answer, "clock": "seconds", "told": spans, "cited": spans})
     for value in ("rouge_l", "recall", "all"):
-        held = Held(Options(value=value), None, None)  # type: ignore[arg-type]
+        held = SampleData(Options(value=value), None, None)  # type: ignore[arg-type]
         found = score(Sample(id="q", fields={"gold": gold, "held": held}), made).value
         assert found is not None
         assert 0 <= found <= 1

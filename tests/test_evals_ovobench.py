@@ -156,7 +156,7 @@ def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> No
     annotation = data / "ovo_bench_new.json"
     records = json.loads(annotation.read_text())
     for change, message in (
-        ({"gt": 7}, r"gt 7 names none of 3 options at 0"),
+        ({"gt": 7}, r"gt 7 is not one of 3 options at 0"),
         ({"task": "XYZ"}, r"at 0\.task, found 'XYZ'"),
         ({"realtime": None}, "a record of EPM needs question, options, realtime and gt at 0"),
         ({"task": "REC"}, "a record of REC needs test_info"),
@@ -166,7 +166,7 @@ def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> No
             load(data, Options())
     annotation.write_text(json.dumps(records))
     shutil.rmtree(data / "src_videos")
-    with pytest.raises(MediaError, match=r"not one video was found.*'drawn/blue\.mp4'.*src_videos"):
+    with pytest.raises(MediaError, match=r"cannot find any video.*'drawn/blue\.mp4'.*src_videos"):
         load(data, Options())
 
 

@@ -191,7 +191,7 @@ def test_what_contradicts_itself_is_refused() -> None:
         env.start("VQA", record(QD))
     with pytest.raises(OptionError, match="names 2 actions"):
         episode(QD, "A", options=["Add details to the sketch.", "I cannot tell."])
-    with pytest.raises(EntryError, match="no template"):
+    with pytest.raises(EntryError, match="invalid template"):
         episode(QD, image_template="{frame}.png")
 
 

@@ -454,19 +454,19 @@ def change(data: Path, dataset: str, line: int, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("dataset", "fields", "field", "problem"),
     [
-        ("ROD", {"answer": "Pen."}, "answer", "none of its categories"),
+        ("ROD", {"answer": "Pen."}, "answer", "not one of its categories"),
         ("ROD", {"options": "gone"}, "options", "Field required"),
         ("ROD", {"num_images": "five"}, "num_images", "valid integer"),
-        ("ROD", {"image_template": "{frame}.png"}, "image_template", "no template"),
+        ("ROD", {"image_template": "{frame}.png"}, "image_template", "invalid template"),
         ("ROD", {"image_template": "../{image}.png"}, "image_template", "outside the data folder"),
         ("ROD", {"options": ["Hide it.", "I cannot tell."]}, "options", "names 0 actions"),
-        ("ROD", {"options": ["I cannot tell."]}, "options", "none of them asks for anything"),
+        ("ROD", {"options": ["I cannot tell."]}, "options", "none of them is a request"),
         ("ROD", {"num_images": 10**9}, "num_images", "takes 1000000000 answers"),
         ("QD", {"first_image": 9}, "first_image", "no image 9"),
-        ("COCO", {"direction": "inwards"}, "direction", "no direction of a camera"),
+        ("COCO", {"direction": "inwards"}, "direction", "unknown direction"),
         ("MVP-N", {"valid_images": [1]}, "valid_images", "1 views for 3 images"),
         ("MVP-N", {"valid_images": "gone"}, "valid_images", "lacks valid_images"),
-        ("IN-C", {"quality_answer": "Repair it."}, "quality_answer", "none of its options"),
+        ("IN-C", {"quality_answer": "Repair it."}, "quality_answer", "not one of its options"),
         ("CIT", {"max_steps": 0}, "max_steps", "takes 0 answers"),
         ("CIT", {"options": ["Wait for the object."]}, "options", "no option 'Rewind the video.'"),
         ("COCO", {"crop": {"top": 0}}, "crop.left", "Field required"),
@@ -502,7 +502,7 @@ def test_a_missing_image_stops_the_run_or_is_listed(tmp_path: Path, data: Path) 
 def test_a_missing_file_names_the_remedy(data: Path) -> None:
     (data / "test" / "ChangeIt_preprocessed.jsonl").unlink()
     with pytest.raises(
-        DataError, match=r"ChangeIt_preprocessed\.jsonl': the file of CIT is not there\..*--set datasets="
+        DataError, match=r"ChangeIt_preprocessed\.jsonl': the file of CIT is missing\..*--set datasets="
     ):
         samples(data=data)
     assert len(samples("QD", data)) == 2
@@ -526,9 +526,9 @@ def test_a_damaged_image_fails_its_sample_alone(tmp_path: Path, data: Path) -> N
         ({"examples": 1}, "--set datasets=ROD,MVP-N"),
         ({"examples": 1, "datasets": "ROD", "act": "tool"}, "from the whole list"),
         ({"view": "reference", "act": "tool"}, "needs no help"),
-        ({"datasets": "ROD,ROAD"}, "no data set 'ROAD'"),
-        ({"datasets": ""}, "no data set ''"),
-        ({"judge": "openai:m@http://me:secret@host/v1"}, "holds a password"),
+        ({"datasets": "ROD,ROAD"}, "unknown data set 'ROAD'"),
+        ({"datasets": ""}, "unknown data set ''"),
+        ({"judge": "openai:m@http://me:secret@host/v1"}, "contains a password"),
         ({"colour": "red"}, "colour"),
     ],
 )

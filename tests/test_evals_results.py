@@ -39,7 +39,7 @@ def test_a_sample_has_a_value_or_a_failure() -> None:
             sample(value=value, failure=failure) if value is None else run_of(
                 [sample().model_validate({**sample().model_dump(), "value": value, "failure": failure})]
             )
-    with pytest.raises(ValidationError, match="stands there twice"):
+    with pytest.raises(ValidationError, match="occurs twice"):
         run_of([sample("x"), sample("x")])
 
 
@@ -55,7 +55,7 @@ def test_a_sample_has_a_value_or_a_failure() -> None:
         ('"task":"read",', "", r"line 2, field 'task': Field required"),
         ('"task":"read"', '"task":"read","mood":"good"', r"line 2, field 'mood'"),
         ('"value":1.0', '"failure":"bored"', r"line 2, field 'failure': 'bored'"),
-        ('"id":"b"', '"id":"a"', r"line 3: task 'read', sample 'a', epoch 1 stands in line 2 too"),
+        ('"id":"b"', '"id":"a"', r"line 3: task 'read', sample 'a', epoch 1 is also in line 2"),
         ('"results": 1', '"results": 9', r"line 1, field 'results' is 9.*Expected the format 1"),
         ('"manifest"', '"manifesto"', r"line 1 is not the head of a scored run"),
     ],
@@ -74,12 +74,12 @@ def test_a_line_cut_short_a_missing_file_and_odd_bytes_are_named(tmp_path: Path)
     path = tmp_path / "run.jsonl"
     save_results(run_of([sample("a"), sample("b")]), path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(StoreError, match=r"line 3: .*a last line that was cut short may be removed"):
+    with pytest.raises(StoreError, match=r"line 3: .*a truncated last line may be removed"):
         load_results(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot read"):
         load_results(path)
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot read"):
         load_results(tmp_path / "none.jsonl")
 
 
@@ -100,8 +100,8 @@ def test_ten_thousand_samples_take_little_memory(tmp_path: Path) -> None:
     save_results(made_up(1, n=10_000, fails=0.05), path)
     script = (
         "import json, sys; from pathlib import Path; from evals.results import load_results;"
-        "from evals.stats.metrics import headlines; from evals.stats.compare import compare;"
-        "run = load_results(Path(sys.argv[1])); headlines(run); compare(run, run);"
+        "from evals.stats.metrics import run_metrics; from evals.stats.compare import compare;"
+        "run = load_results(Path(sys.argv[1])); run_metrics(run); compare(run, run);"
         "kib = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'));"
         "print(json.dumps([len(run.samples), int(kib)]))"
     )

@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from evals.bench.coverage import Case, draw, run
 from evals.results import SampleResult
 from evals.stats.means import Rate, cluster_mean, flip_rate, pass_at_k, pass_hat_k, score_interval, wilson
-from evals.stats.metrics import headline, headlines
+from evals.stats.metrics import run_metrics, sample_metrics
 from evals.stats.power import intraclass_correlation
 from tests.eval_runs import TASKS, made_up, run_of, sample
 
@@ -164,7 +164,7 @@ def test_both_headlines_by_hand() -> None:
         sample("b", 0.0, epoch=1), sample("b", 1.0, epoch=2),
         sample("c", None, epoch=1, failure="tool"), sample("c", None, epoch=2, failure="judge"),
     ]  # fmt: skip
-    found = headline(attempts)
+    found = sample_metrics(attempts)
     assert found.failures == {"tool": 2, "judge": 1}
     assert (found.as_wrong.mean.value, found.as_wrong.mean.n, found.as_wrong.attempts) == (pytest.approx(1 / 3), 3, 6)
     assert (found.scored.mean.value, found.scored.mean.n, found.scored.attempts) == (pytest.approx(3 / 4), 2, 3)
@@ -176,19 +176,19 @@ def test_both_headlines_by_hand() -> None:
 
 
 def test_tasks_and_slices_add_up_to_the_run() -> None:
-    found = headlines(made_up(1, attempts=2, fails=0.1))
+    found = run_metrics(made_up(1, attempts=2, fails=0.1))
     assert tuple(found.tasks) == TASKS
     assert sum(one.as_wrong.attempts for one in found.tasks.values()) == found.overall.as_wrong.attempts == 240
     assert {value: one.as_wrong.mean.n for value, one in found.slices["age"].items()} == {"now": 60, "later": 60}
     assert sum(found.overall.failures.values()) == 240 - found.overall.scored.attempts > 0
-    empty = headlines(run_of([]))
+    empty = run_metrics(run_of([]))
     assert (empty.overall.as_wrong.mean, empty.tasks) == (Rate(n=0), {})
 
 
 @given(st.lists(st.one_of(st.none(), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=12))
 def test_a_failure_never_raises_the_headline(values: list[float | None]) -> None:
     samples: list[SampleResult] = [sample(str(number), value) for number, value in enumerate(values)]
-    found = headline(samples)
+    found = sample_metrics(samples)
     assert found.as_wrong.mean.value == pytest.approx(sum(value or 0 for value in values) / len(values))
     if found.scored.mean.value is not None:
         assert found.scored.mean.value >= found.as_wrong.mean.value

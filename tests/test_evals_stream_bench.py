@@ -151,12 +151,12 @@ def test_nothing_that_comes_after_a_question_changes_what_is_shown_for_it(
 
 def test_even_moments_lie_at_even_times() -> None:
     from evals.bench.streams.replay import EvenMoments
-    from memory.stream.queue import Kept
+    from memory.stream.queue import FrameRef
 
     moments = EvenMoments(9, 0.3, 0.0, 0.0)
     picture, feature = np.zeros((36, 64, 3), np.uint8), np.eye(4, dtype=np.float32)[0]
     for t_s in range(200):
-        moments.offer(Kept.of(Frame("a", float(t_s), picture), "clear", None), feature, picture)
+        moments.offer(FrameRef.of(Frame("a", float(t_s), picture), "clear", None), feature, picture)
     times = [moment.t_s for moment in moments.all()]
     gaps = np.diff(times)
     assert len(times) == 9

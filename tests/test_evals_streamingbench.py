@@ -348,7 +348,7 @@ def test_a_stretch_without_pictures_spoils_its_own_question_only(data: Path, tmp
     (data / "questions_real.json").write_text(json.dumps(questions))
     outcome = asked(data, tmp_path, "real", context_s=0.4, llm=Scripted(turns=[Turn(say="A"), Turn(say="A")]))
     problems = {one.id: one.problem for one in outcome.transcripts.values()}
-    assert "no readable picture" in problems.pop("real-2")
+    assert "cannot find a readable picture" in problems.pop("real-2")
     assert set(problems.values()) == {""}
 
 
@@ -377,7 +377,7 @@ def test_missing_and_malformed_files_are_named(data: Path, tmp_path: Path) -> No
     with pytest.raises(MediaError, match=r"questions_real\.json.*1\.questions\.0\.time_stamp.*soon"):
         load(data, Options())
     shutil.rmtree(data / "videos")
-    with pytest.raises(MediaError, match=r"not one video was found.*sample_4_sqa\.mp4"):
+    with pytest.raises(MediaError, match=r"cannot find any video.*sample_4_sqa\.mp4"):
         load(data, Options(part="sqa"))
 
 
@@ -394,10 +394,10 @@ def test_prompts_of_a_file_take_the_place_of_ours(data: Path, tmp_path: Path) ->
         "real-3": "C",
     }
     for text, message in (
-        ("answer = 'x'", "sets 'answer'.*choice, sequence, wait, speak"),
+        ("answer = 'x'", "kind 'answer'.*choice, sequence, wait, speak"),
         ("choice = '{query}'", "placeholder 'query'.*options, question"),
         ("choice = '{'", "malformed"),
-        ("choice", "cannot be read"),
+        ("choice", "cannot read"),
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):

@@ -104,7 +104,7 @@ def test_what_cannot_be_computed_is_said_and_not_counted(tmp_path: Path) -> None
     )
     result = run("medspot", path)
     assert result.exit_code == 0
-    assert "name --data" in result.stderr
+    assert "pass --data" in result.stderr
     assert "later: no scorer computes it" in result.stderr
 
 
@@ -143,7 +143,7 @@ def test_numbers_over_all_tasks_are_computed_from_the_annotations(tmp_path: Path
     annotation.write_text(json.dumps({"tasks": [{"steps": [{"actions": [{"type": "click", "bbox": [1, 1, 0, 9]}]}]}]}))
     with pytest.raises(MediaError, match=r"tasks\[0\].steps\[0\].actions\[0\]"):
         verify("medspot", path, tmp_path / "data")
-    with pytest.raises(MediaError, match="holds no file"):
+    with pytest.raises(MediaError, match="has no file"):
         verify("medspot", path, GOLDEN)
 
 
@@ -181,7 +181,7 @@ def test_errors_are_one_line_without_a_traceback(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
-    assert "'nowhere.json' cannot be read" in capsys.readouterr().err
+    assert "cannot read 'nowhere.json'" in capsys.readouterr().err
 
 
 def test_an_unknown_suite_is_refused_with_the_nearest() -> None:
@@ -213,7 +213,7 @@ def test_a_case_that_cannot_be_scored_is_a_mismatch_that_says_why(tmp_path: Path
 
     lines = run("proactivebench", write(tmp_path / "spoilt.json", "proactivebench", spoil)).stdout.splitlines()
     assert any(line.startswith("inc: error") and "entry.num_images" in line for line in lines)
-    assert any(line.startswith("coco: error") and "no data set 'VQA'" in line for line in lines)
+    assert any(line.startswith("coco: error") and "unknown data set 'VQA'" in line for line in lines)
     assert any(line.startswith("reference: error") and "entry.prompt: Field required" in line for line in lines)
     path = write(tmp_path / "short.json", "medspot", lambda held: held["cases"][0]["raw_outputs"].pop())
     assert "has no reply" in run("medspot", path).stdout

@@ -26,14 +26,14 @@ from agent.core.events import Answered
 from agent.models.scripted import Scripted
 from agent.perception.session import open_source_session
 from memory.store.frames import FrameStore
-from memory.store.source_dir import places
+from memory.store.source_dir import source_dirs
 from memory.store.vectors import WRITING, VectorIndex
-from memory.stream.archive import MOST_WAITING, Archive, Journal, PastMoment
+from memory.stream.archive import MOST_WAITING, Archive, PastMoment, WriteQueue
 from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from memory.stream.recorder import Recorder
 from tests.fixtures.clips import need
 from tests.fixtures.faults import (
@@ -371,7 +371,7 @@ def attend_chat(address: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def key_moments(folder: Path) -> list[float]:
-    found = list(places(folder))
+    found = list(source_dirs(folder))
     if not found or not (found[0] / "memory.sqlite").exists():
         return []
     archive = Archive(found[0])
@@ -394,7 +394,7 @@ def test_a_killed_chat_is_gone_on_with_and_a_damaged_index_is_made_anew(camera: 
         killed_s = key_moments(folder)[-1]
         process.send_signal(signal.SIGKILL)
         process.wait()
-    place = next(places(folder))
+    place = next(source_dirs(folder))
     with Notes(place, camera.address, by_meaning) as notes:
         notes.add(killed_s, "f", "text", "a gate")
         assert [note.text for note in notes.search("portal", 1)] == ["a gate"]
@@ -423,7 +423,7 @@ def test_two_processes_share_a_folder_and_forget_for_each_other(
         with watching(camera.address, config) as session:
             assert session.source_memory.place.second
             wait_for(lambda: session.status.numbers().key_moments > 1)
-        first = next(places(folder))
+        first = next(source_dirs(folder))
         with Notes(first, camera.address) as notes:
             notes.add(1.0, "f", "text", "a gate")
         search_memories(config, "gate", None, 5, make_console(), as_json=True)
@@ -468,7 +468,7 @@ def test_an_index_cut_off_while_it_was_written_is_not_even_opened(
     again = VectorIndex(tmp_path / "vectors", "notes", lambda: rows)
     assert again.query(vectors[7], 1)[0][0] == "7"
     assert again.count() == 1200
-    assert ["cut off while it was written" in record.message for record in caplog.records] == [True]
+    assert ["was interrupted" in record.message for record in caplog.records] == [True]
 
 
 class Disk:
@@ -498,8 +498,10 @@ class Disk:
 
 def test_what_a_full_disk_refused_is_written_in_order_and_as_it_is_by_then() -> None:
     disk = Disk()
-    journal = Journal(disk)
-    moment = KeyMoment(Kept("f", "cam", 1.0, 4, 4, "clear", None, None), np.ones(2), np.zeros((90, 160)), 1, 1, 1, 1)
+    journal = WriteQueue(disk)
+    moment = KeyMoment(
+        FrameRef("f", "cam", 1.0, 4, 4, "clear", None, None), np.ones(2), np.zeros((90, 160)), 1, 1, 1, 1
+    )
     disk.full = True
     journal.push_gap(Gap("cam", 0.0, 0.5, "lost"))
     journal.save(moment)

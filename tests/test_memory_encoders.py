@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory.stream.encoders import HEAD_DIM, MID_DIM, Encoder, load_encoder, shared_tower, to_input
+from memory.stream.encoders import HEAD_DIM, MID_DIM, Encoder, load_encoder, shared_extractor, to_input
 from tools.errors import ModelError
 
 
@@ -40,7 +40,7 @@ def test_the_tower_knows_what_is_in_a_picture() -> None:
     from skimage import data
 
     batch = torch.from_numpy(np.stack([to_input(data.chelsea()), to_input(data.coffee())]))
-    head, mid, logits = shared_tower().features(batch)
+    head, mid, logits = shared_extractor().features(batch)
     assert head.shape == (2, HEAD_DIM, 9, 9)
     assert mid.shape == (2, MID_DIM, 17, 17)
     assert logits.shape == (2, 1000)
@@ -48,16 +48,16 @@ def test_the_tower_knows_what_is_in_a_picture() -> None:
     assert int(logits[1].argmax()) in (967, 968)  # espresso, cup
     assert float(head.min()) >= 0
     assert float(head.max()) <= 6  # ReLU6
-    torch.testing.assert_close(shared_tower().classify(head.mean((2, 3))), logits)
-    alone = shared_tower().features(batch[1:])
+    torch.testing.assert_close(shared_extractor().classify(head.mean((2, 3))), logits)
+    alone = shared_extractor().features(batch[1:])
     torch.testing.assert_close(alone.logits[0], logits[1], rtol=1e-3, atol=1e-3)
-    assert shared_tower() is shared_tower()
+    assert shared_extractor() is shared_extractor()
 
 
 @pytest.mark.parametrize("batch", [torch.zeros(1, 3, 224, 224, dtype=torch.uint8), torch.zeros(1, 3, 260, 260)])
 def test_the_tower_refuses_what_it_was_not_trained_on(batch: torch.Tensor) -> None:
     with pytest.raises(ModelError, match="260"):
-        shared_tower().features(batch)
+        shared_extractor().features(batch)
 
 
 @pytest.fixture
@@ -87,9 +87,9 @@ def test_a_vision_transformer_gives_its_cls_token(tiny_dinov2: Path) -> None:
 
 
 def test_an_encoder_that_cannot_be_loaded_says_what_would_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelError, match=r"no encoder 'dino'.*efficientnet-lite2.*hf:facebook/dinov2-small"):
+    with pytest.raises(ModelError, match=r"unknown encoder 'dino'.*efficientnet-lite2.*hf:facebook/dinov2-small"):
         load_encoder("dino")
-    with pytest.raises(ModelError, match=r"cannot be loaded.*local folder"):
+    with pytest.raises(ModelError, match=r"cannot load the encoder.*local folder"):
         load_encoder(str(tmp_path))
     from transformers import BertConfig, BertModel
 
@@ -101,5 +101,5 @@ def test_an_encoder_that_cannot_be_loaded_says_what_would_work(tmp_path: Path, m
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"hf:attend-test/none.*Without a network"):
+    with pytest.raises(ModelError, match=r"hf:attend-test/none.*Offline"):
         load_encoder("hf:attend-test/none")

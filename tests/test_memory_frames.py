@@ -111,7 +111,7 @@ def test_a_damaged_file_is_found_and_removed(tmp_path: Path) -> None:
 
 def test_what_is_not_there_and_what_is_no_id_are_told_apart(tmp_path: Path) -> None:
     store = FrameStore(tmp_path, BIG)
-    with pytest.raises(StoreError, match="gave way"):
+    with pytest.raises(StoreError, match="was evicted"):
         store.get("0" * 64)
     for foreign in ("../secret", "", "A" * 64):
         with pytest.raises(StoreError, match="not a frame id"):
@@ -225,7 +225,7 @@ def test_a_full_disk_is_told_with_a_remedy_and_leaves_nothing_behind(tmp_path: P
 def test_a_folder_without_permission_is_told_with_a_remedy(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:  # tmp_path lies in a folder that only its owner may enter
         Path(folder).chmod(0o755)
-        assert "a folder that this user may write" in run_script(READ_ONLY, f"{folder}/store")
+        assert "a writable folder" in run_script(READ_ONLY, f"{folder}/store")
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError, match="cannot open the frame store"):
         FrameStore(tmp_path / "file" / "store", BIG)

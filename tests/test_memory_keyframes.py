@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.store.frames import FrameStore
-from memory.stream.keyframes import KeyMoment, Moments, distance, local_change, make_sketch
+from memory.stream.keyframes import KeyMoment, KeyMoments, distance, local_change, make_sketch
 from memory.stream.memory import StreamMemory
 from memory.stream.options import StreamOptions
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tools.media.types import Frame, Span
 
 DIM = 16
 OPTIONS = StreamOptions()
 
 
-def make(budget: int = 256) -> Moments:
-    return Moments(budget, OPTIONS.scene_change, OPTIONS.moment_step, OPTIONS.moment_local_step)
+def make(budget: int = 256) -> KeyMoments:
+    return KeyMoments(budget, OPTIONS.scene_change, OPTIONS.moment_step, OPTIONS.moment_local_step)
 
 
-def kept(t_s: float) -> Kept:
-    return Kept(f"{int(t_s * 1000):064x}", "s", t_s, 64, 36, "clear")
+def kept(t_s: float) -> FrameRef:
+    return FrameRef(f"{int(t_s * 1000):064x}", "s", t_s, 64, 36, "clear")
 
 
 def direction(index: int, dim: int = DIM) -> np.ndarray:

@@ -12,7 +12,7 @@ from memory.narrative.causal_order import illegal
 from memory.narrative.ingest.cues import Cue
 from memory.narrative.ingest.extract_rules import (
     MOST_RESUMED,
-    Named,
+    MentionIndex,
     count_heads,
     entities_of,
     extract,
@@ -151,7 +151,7 @@ def test_a_cause_is_what_was_told_before_in_the_same_field() -> None:
     assert [event.spans[0].field for event in events] == ["caption", "dialogue", "caption", "dialogue"]
     (cause,) = [one for one in link(events) if one.type == "causes"]
     assert (cause.src, cause.dst) == (events[1].id, events[3].id)
-    named = Named()
+    named = MentionIndex()
     assert [*link(events[:3], named), *link(events[3:], named, events[2])] == link(events)
 
 
@@ -162,7 +162,7 @@ def test_no_cause_is_named_that_comes_later_in_the_story() -> None:
 
 
 def test_links_cost_the_same_however_much_came_before() -> None:
-    named = Named()
+    named = MentionIndex()
     many = extract(
         [scene(n, f"The fox {n % 7} meets a crow, a hen, an ox and the pig of Farm{n % 50} there.") for n in range(400)]
     )
@@ -173,6 +173,6 @@ def test_links_cost_the_same_however_much_came_before() -> None:
 
 def test_links_in_parts_are_those_of_the_whole() -> None:
     events = extract([scene(n, f"The fox {n} meets Mole{n % 4} at the river bank.") for n in range(12)])
-    named = Named()
+    named = MentionIndex()
     parts = [*link(events[:5], named), *link(events[5:], named, events[4])]
     assert parts == link(events)

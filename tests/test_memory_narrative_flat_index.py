@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.narrative.retrieval import bm25, flat_index
-from memory.narrative.retrieval.flat_index import ExactVectors
+from memory.narrative.retrieval.flat_index import FlatIndex
 from memory.narrative.store.database import TOKENIZER
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.types import Event
@@ -70,8 +70,8 @@ def test_words_are_ranked_as_fts5_ranks_them(
 
 def test_words_that_are_asked_for_again_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    whole = bm25.EventWords._read
-    monkeypatch.setattr(bm25.EventWords, "_read", lambda self, *given: read.append(given[1]) or whole(self, *given))
+    whole = bm25.BM25Index._read
+    monkeypatch.setattr(bm25.BM25Index, "_read", lambda self, *given: read.append(given[1]) or whole(self, *given))
     with NarrativeStore(tmp_path, writer=True) as store:
         store.commit(grounded(tuple(told(["a red door", "a red king", "a queen"]))))
         for question in ("red door", "door", "red king"):
@@ -123,7 +123,7 @@ def test_a_reader_finds_what_is_nearest_whatever_has_room_in_memory(
         store.index()
 
         def found(source: str | None, as_of: int | None = None) -> list[str]:
-            held: ExactVectors = reader._vectors._all
+            held: FlatIndex = reader._vectors._all
             ids = [id_ for id_, _ in reader.nearest("scene 5", 99, source, as_of=as_of)]
             assert sum(one.bytes for one in held._held.values()) <= room
             return ids

@@ -28,7 +28,7 @@ from evals.cli import app
 from memory.narrative.causal_order import CAUSAL, illegal
 from memory.narrative.chains import build_chains
 from memory.narrative.ingest.cues import Cue
-from memory.narrative.ingest.extract_rules import Named, count_heads, extract
+from memory.narrative.ingest.extract_rules import MentionIndex, count_heads, extract
 from memory.narrative.ingest.extract_rules import link as links_of
 from memory.narrative.ingest.segments import tile
 from memory.narrative.options import FILE_NAME
@@ -191,7 +191,7 @@ def test_invariant_4_one_more_segment_costs_the_same_after_50_and_5000_events(
         store._database._connection.set_progress_handler(None, 0)
         return len(taken)
 
-    named, before = Named(), None
+    named, before = MentionIndex(), None
     segments = [told(number) for number in range(520)]
     heads = count_heads(segments[:5])
     costs: dict[int, list[int]] = {}

@@ -300,7 +300,7 @@ def test_what_is_no_subtitle_file_is_refused(tmp_path: Path, told: list[str], co
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path, told: list[str]) -> None:
     for path in (tmp_path / "missing.srt", tmp_path):
-        with pytest.raises(MediaError, match="cannot be read"):
+        with pytest.raises(MediaError, match="cannot read"):
             read_cues(path, told.append)
     film = put(tmp_path, "film.srt", b"")
     os.truncate(film, 65 * 2**20)
@@ -461,14 +461,14 @@ def test_damaged_entries_are_told_and_the_others_kept(tmp_path: Path, told: list
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("a.json", '[{"start": 1', "no JSON"),
+        ("a.json", '[{"start": 1', "as JSON"),
         ("a.json", '{"segments": 5}', "segments"),
         ("a.json", '[{"from": 1}]', "'start'"),
         ("a.json", '[{"start": 1' + "0" * 400 + ', "text": "x"}]', "'start'"),
-        ("a.json", "[" * 100_000, "no JSON"),
+        ("a.json", "[" * 100_000, "as JSON"),
         ("a.csv", "a,b\n1,2\n", "'section'"),
         ("a.csv", "section,text\n1,one, two\n", "line 2"),
-        ("a.csv", 'section,text\n1,"one', "no CSV"),
+        ("a.csv", 'section,text\n1,"one', "as CSV"),
         ("a.csv", 'section,text\n1,"a\nb"\n2\n', "line 4"),
         ("a.txt", " \n\n", "empty"),
     ],
@@ -497,7 +497,7 @@ def test_a_story_has_sections_and_no_seconds(tmp_path: Path, told: list[str]) ->
     assert [cue.line for cue in cues] == [1, 4, 7]
     assert len(told) == 1
     assert "3 paragraphs" in told[0]
-    assert "no seconds" in told[0]
+    assert "not seconds" in told[0]
     lines = read_transcript(put(tmp_path, "lines.txt", "one\ntwo\n"), told.append)
     assert [cue.text for cue in lines] == ["one", "two"]
 
@@ -527,7 +527,7 @@ def test_a_csv_of_sections(tmp_path: Path, told: list[str]) -> None:
     assert told == []
     odd = put(tmp_path, "odd.tsv", "text\tsection\none\t1\n\t2\nfour\t4\n")
     assert [cue.text for cue in read_transcript(odd, told.append)] == ["one", "", "four"]
-    assert "line 4: section '4' stands where '3' is expected" in told[0]
+    assert "line 4: section '4' comes where '3' is expected" in told[0]
     assert "section '2' has no words" in told[1]
 
 

@@ -125,9 +125,9 @@ def test_a_version_of_before_is_drawn_and_one_that_holds_nothing_is_told(tmp_pat
         store.commit(Change((segment(12), event(12))))
         assert len(read_story(store, "tale", "tale").events) == 13
         assert len(read_story(store, "tale", "tale", as_of=1).events) == 12
-        with pytest.raises(StoreError, match=r"nothing is held of 'tale' at version 0.*the newest is 2"):
+        with pytest.raises(StoreError, match=r"no records of 'tale' at version 0.*the newest is 2"):
             read_story(store, "tale", "tale", as_of=0)
-        with pytest.raises(StoreError, match="no version 9"):
+        with pytest.raises(StoreError, match="unknown version 9"):
             read_story(store, "tale", "tale", as_of=9)
 
 
@@ -436,7 +436,7 @@ def test_the_png_shows_bars_links_and_chains_and_says_why_it_cannot_be_written(s
     assert share((75, 111, 140)) > 1e-4  # bars
     assert share((192, 39, 45)) > 1e-5  # what causes
     assert share((138, 90, 0)) > 1e-5  # the chain's number
-    with pytest.raises(StoreError, match=r"cannot be written: No such file"):
+    with pytest.raises(StoreError, match=r"cannot write .*No such file"):
         draw_story(story, tmp_path / "nowhere" / "story.png")
 
 
@@ -445,7 +445,7 @@ def test_a_source_without_events_is_drawn_empty(tmp_path: Path, visit: Open) -> 
         found = read_story(store, "tale", "silent.mp4")
     page = browse(visit, tmp_path / "story.html", found)
     expect(page.locator("#counts")).to_contain_text("2 segments, 0:20; 0 events, 0 links, 0 chains")
-    expect(page.locator("#chains")).to_contain_text("No chains are held.")
+    expect(page.locator("#chains")).to_contain_text("There are no chains.")
     page.locator("#chart").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")

@@ -70,7 +70,7 @@ def test_policies_without_scores_and_frames_that_are_gone_are_drawn_too(memory: 
 
 
 def test_nothing_to_draw_and_nowhere_to_draw_are_told(memory: StreamMemory, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no decision"):
+    with pytest.raises(StoreError, match="empty log of decisions"):
         draw_scores([], [], [], memory.options, tmp_path / "a.png")
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot write"):
         draw_scores(memory.log, [], [], memory.options, tmp_path / "none" / "a.png")

@@ -15,13 +15,13 @@ from memory.store.secure_delete import wipe
 from memory.store.vectors import VectorIndex
 from memory.stream.archive import Archive
 from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tools.errors import StoreError
 from tools.media.types import Span
 
 
 def moment(t_s: float, frame_id: str, feature: np.ndarray) -> KeyMoment:
-    kept = Kept(frame_id, "camera", t_s, 160, 120, "clear", 0.5, None)
+    kept = FrameRef(frame_id, "camera", t_s, 160, 120, "clear", 0.5, None)
     return KeyMoment(kept, feature, np.zeros(SKETCH_SHAPE, np.uint8), t_s, t_s, 1, 0, pinned=False)
 
 
@@ -59,7 +59,7 @@ def test_a_log_that_stays_in_use_is_told_of_and_wiped_the_next_time(
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM moments").fetchall()
         archive.forget(Span(0.0, 2.0))
-        with pytest.raises(StoreError, match=r"may still lie unused.*no other process"):
+        with pytest.raises(StoreError, match=r"cannot purge deleted data.*no other process"):
             wipe(archive.path)
     wipe(archive.path)
     assert b"ab" * 32 not in b"".join(path.read_bytes() for path in tmp_path.iterdir())

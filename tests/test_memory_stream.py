@@ -260,7 +260,7 @@ def test_gaps_are_held_and_an_open_one_is_closed_by_its_end(make: Callable[..., 
 
 
 def test_bad_input_is_refused_with_a_reason(make: Callable[..., StreamMemory], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="given no encoder"):
+    with pytest.raises(ConfigError, match="missing encoder"):
         StreamMemory(StreamOptions(), None, FrameStore(tmp_path, 10**9))
     memory = make()
     first, second = frames(2)

@@ -16,12 +16,20 @@ import numpy as np
 import pytest
 
 from memory.store.frames import FrameStore
-from memory.store.source_dir import claim_place, glance_at_place, in_use_by, places, source_of, tidy_places, visit_place
+from memory.store.source_dir import (
+    claim_source_dir,
+    in_use_by,
+    read_source_dir,
+    source_dirs,
+    source_of,
+    tidy_source_dirs,
+    visit_source_dir,
+)
 from memory.stream.archive import Archive
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes
 from memory.stream.options import StreamOptions
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from memory.stream.recall import stretches, window
 from tools.errors import StoreError
 from tools.media.live import DRIFT_S
@@ -66,7 +74,7 @@ class Memory:
             if self.stream.push(frame).key:
                 self.notes.add(frame.t_s, frame.id, "text", f"WORD{second // SCENE_S}")
 
-    def ask(self, question: str | None) -> list[Kept]:
+    def ask(self, question: str | None) -> list[FrameRef]:
         return window(self.stream, self.notes, question)
 
     def close(self) -> None:
@@ -81,7 +89,7 @@ def memory(tmp_path: Path):
     opened.close()
 
 
-def scenes(found: list[Kept]) -> list[int]:
+def scenes(found: list[FrameRef]) -> list[int]:
     return [int(kept.t_s) // SCENE_S for kept in found]
 
 
@@ -404,41 +412,41 @@ def test_a_damaged_or_newer_archive_says_so(tmp_path: Path) -> None:
 
 
 def test_two_watchers_of_one_source_get_a_place_each(tmp_path: Path) -> None:
-    first = claim_place(tmp_path, "rtsp://***@camera/1", "camera")
-    second = claim_place(tmp_path, "rtsp://***@camera/1", "camera")
-    other = claim_place(tmp_path, "rtsp://***@camera/1", "another")
+    first = claim_source_dir(tmp_path, "rtsp://***@camera/1", "camera")
+    second = claim_source_dir(tmp_path, "rtsp://***@camera/1", "camera")
+    other = claim_source_dir(tmp_path, "rtsp://***@camera/1", "another")
     assert len({first.folder, second.folder, other.folder}) == 3
     assert (first.second, second.second, other.second) == (False, True, False)
     assert in_use_by(first.folder) == os.getpid()
     assert source_of(first.folder) == "rtsp://***@camera/1"
     first.release()
     assert in_use_by(first.folder) is None
-    assert claim_place(tmp_path, "rtsp://***@camera/1", "camera").folder == first.folder
-    assert len(list(places(tmp_path))) == 3
+    assert claim_source_dir(tmp_path, "rtsp://***@camera/1", "camera").folder == first.folder
+    assert len(list(source_dirs(tmp_path))) == 3
 
 
 def test_memories_of_recordings_make_room_and_those_of_cameras_stay(tmp_path: Path) -> None:
     for number, recording in enumerate((True, True, False)):
-        place = claim_place(tmp_path, f"clip{number}", str(number))
+        place = claim_source_dir(tmp_path, f"clip{number}", str(number))
         if recording:
             place.clear(recording=True)
             os.utime(place.folder / "recording", (number + 1, number + 1))
         place.frames.mkdir()
         (place.frames / "picture").write_bytes(bytes(1000))
         place.release()
-    used = claim_place(tmp_path, "used", "used")
+    used = claim_source_dir(tmp_path, "used", "used")
     used.clear(recording=True)
-    tidy_places(tmp_path, 1500)
-    assert [source_of(path) for path in places(tmp_path)] == ["clip1", "clip2", "used"]
+    tidy_source_dirs(tmp_path, 1500)
+    assert [source_of(path) for path in source_dirs(tmp_path)] == ["clip1", "clip2", "used"]
     used.release()
 
 
 def test_a_watcher_waits_for_a_visitor_and_not_for_another_watcher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim_place(tmp_path, "camera", "camera").release()
-    (path,) = places(tmp_path)
-    visitor = visit_place(path)
+    claim_source_dir(tmp_path, "camera", "camera").release()
+    (path,) = source_dirs(tmp_path)
+    visitor = visit_source_dir(path)
     assert visitor.alone
     slept: list[float] = []
 
@@ -447,13 +455,13 @@ def test_a_watcher_waits_for_a_visitor_and_not_for_another_watcher(
         visitor.release()
 
     monkeypatch.setattr(time, "sleep", sleep)
-    first = claim_place(tmp_path, "camera", "camera")
+    first = claim_source_dir(tmp_path, "camera", "camera")
     assert (first.folder, first.second) == (path, False)
     assert sum(slept) > 0
-    assert not visit_place(path).alone
-    assert glance_at_place(path).folder == path
+    assert not visit_source_dir(path).alone
+    assert read_source_dir(path).folder == path
     slept.clear()
-    second = claim_place(tmp_path, "camera", "camera")
+    second = claim_source_dir(tmp_path, "camera", "camera")
     assert second.second
     assert sum(slept) == 0
     first.release()
@@ -468,11 +476,11 @@ def test_memories_are_tidied_and_claimed_by_many_at_once(tmp_path: Path) -> None
         try:
             for turn in range(15):
                 name = f"clip{(number + turn) % 4}"
-                place = claim_place(tmp_path, name, name)
+                place = claim_source_dir(tmp_path, name, name)
                 place.clear(recording=True)
                 place.frames.mkdir(exist_ok=True)
                 (place.frames / "picture").write_bytes(bytes(1000))
-                tidy_places(tmp_path, 500)
+                tidy_source_dirs(tmp_path, 500)
                 assert (place.frames / "picture").exists()
                 place.release()
         except BaseException as error:  # noqa: BLE001 - a thread has no caller

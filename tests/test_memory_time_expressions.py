@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from memory.stream.time_expressions import content_words, read_hint
+from memory.stream.time_expressions import content_words, parse_time_expression
 from tools.media.types import Span
 
 NOW_S = 9000.0
@@ -30,7 +30,7 @@ NOW_S = 9000.0
     ],
 )
 def test_a_named_moment_is_a_span_around_it(question: str, middle_s: float) -> None:
-    hint = read_hint(question, NOW_S)
+    hint = parse_time_expression(question, NOW_S)
     assert hint.kind == "span"
     assert hint.span is not None
     assert hint.span.start_s <= middle_s <= hint.span.end_s
@@ -47,14 +47,14 @@ def test_a_named_moment_is_a_span_around_it(question: str, middle_s: float) -> N
     ],
 )
 def test_a_named_stretch_is_that_stretch(question: str, span: Span) -> None:
-    assert read_hint(question, NOW_S).span == span
+    assert parse_time_expression(question, NOW_S).span == span
 
 
 @pytest.mark.parametrize(
     "question", ["What does the sign say now?", "Is there a dog?", "What do you see?", "What happened just now?"]
 )
 def test_the_present_needs_no_past(question: str) -> None:
-    assert read_hint(question, NOW_S).kind == "present"
+    assert parse_time_expression(question, NOW_S).kind == "present"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_present_needs_no_past(question: str) -> None:
     ],
 )
 def test_other_questions_are_about_the_past(question: str, kind: str, edge: str) -> None:
-    hint = read_hint(question, NOW_S)
+    hint = parse_time_expression(question, NOW_S)
     assert (hint.kind, hint.edge) == (kind, edge)
 
 
@@ -86,12 +86,12 @@ def test_other_questions_are_about_the_past(question: str, kind: str, edge: str)
     ],
 )
 def test_a_moment_before_the_beginning_was_not_watched(question: str, unwatched: str) -> None:
-    hint = read_hint(question, 100.0)
+    hint = parse_time_expression(question, 100.0)
     assert (hint.kind, hint.unwatched) == ("span", unwatched)
 
 
 def test_how_many_times_counts() -> None:
-    hint = read_hint("How many times was the word LAMP shown?", NOW_S)
+    hint = parse_time_expression("How many times was the word LAMP shown?", NOW_S)
     assert (hint.kind, hint.words, hint.counts) == ("past", "LAMP", True)
 
 
@@ -103,10 +103,10 @@ def test_a_live_source_reads_times_of_the_day_where_it_was_watched() -> None:
     began = datetime(2026, 3, 1, 8, 0).astimezone().timestamp()
     three_hours_s = 3 * 3600.0
     for question, t_s in (("What was there at 10:32?", 9120), ("at 9 am", 3600), ("at 10:05:30", 7530)):
-        hint = read_hint(question, three_hours_s, began)
+        hint = parse_time_expression(question, three_hours_s, began)
         assert hint.span is not None
         assert t_s in hint.span
-    assert read_hint("at 3 pm", three_hours_s, began).span is None  # not yet
-    assert read_hint("at 7:50", three_hours_s, began).span == Span(468, 472)  # before it began: media time
+    assert parse_time_expression("at 3 pm", three_hours_s, began).span is None  # not yet
+    assert parse_time_expression("at 7:50", three_hours_s, began).span == Span(468, 472)  # before it began: media time
     night_s = 16 * 3600.0
-    assert read_hint("at 9 pm", night_s, began).span == Span(13 * 3600 - 2, 13 * 3600 + 2)
+    assert parse_time_expression("at 9 pm", night_s, began).span == Span(13 * 3600 - 2, 13 * 3600 + 2)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli import setup
-from agent.cli.doctor import name_intruders
+from agent.cli.doctor import conflicting_packages
 from tests.fixtures.scenes import write_scenes
 from tests.test_architecture import SOURCES, imported_names
 from tools.errors import ConfigError
@@ -226,11 +226,11 @@ def _settings_of_pip() -> dict[str, str]:
 
 
 def test_nothing_else_here_owns_our_import_names() -> None:
-    assert name_intruders() == {}
+    assert conflicting_packages() == {}
 
 
 def test_an_intruder_is_named() -> None:
-    assert name_intruders({"tools": ["attend-agent", "tools"], "agent": ["attend-agent"]}) == {"tools": ["tools"]}
+    assert conflicting_packages({"tools": ["attend-agent", "tools"], "agent": ["attend-agent"]}) == {"tools": ["tools"]}
 
 
 def test_cv2_comes_from_opencv_python_alone() -> None:

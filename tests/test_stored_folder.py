@@ -22,7 +22,7 @@ from agent.core.checkpoints import FILE_NAME, count_threads, open_threads
 from agent.core.state import final_answer, split_turns
 from agent.narrative.answer import answer_question
 from memory.store.frames import FrameStore
-from memory.store.source_dir import places, source_of
+from memory.store.source_dir import source_dirs, source_of
 from memory.stream.archive import Archive
 
 STORED = Path(__file__).parent / "fixtures" / "stored_folder_0.1.tar.xz"
@@ -67,7 +67,7 @@ def test_a_story_is_asked_by_command_and_by_program(stored: Path) -> None:
 
 
 def test_moments_and_their_pictures_are_read(stored: Path) -> None:
-    (place,) = places(stored)
+    (place,) = source_dirs(stored)
     assert source_of(place) == "clip.mp4"
     archive, pictures = Archive(place), FrameStore(place / "frames", 16 << 20)
     moments = archive.key_moments()

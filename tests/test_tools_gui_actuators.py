@@ -77,18 +77,16 @@ def test_it_sees_types_and_clicks(stage: Stage) -> None:
 
 
 def test_what_goes_wrong_is_said(stage: Stage) -> None:
-    with pytest.raises(
-        WrongText, match=r"holds 6 characters .* where 9 were meant; they differ from character 7"
-    ) as told:
+    with pytest.raises(WrongText, match=r"has 6 characters .* instead of 9; they differ from character 7") as told:
         stage.actuator.perform(TypeText(point=CODE, text="987654321"))
     assert "987" not in str(told.value)
     stage.actuator.perform(TypeText(point=CODE, text=""))
     before = stage.state()
     for point in (Point(x_px=-1, y_px=5), Point(x_px=640, y_px=5), Point(x_px=5, y_px=480), Point(x_px=9e9, y_px=5)):
         for action in (Click(point=point), TypeText(point=point, text="x"), Drag(start=NAME, end=point)):
-            with pytest.raises(ToolFailed, match="lies off the screen"):
+            with pytest.raises(ToolFailed, match="is off the screen"):
                 stage.actuator.perform(action)
-    with pytest.raises(ToolFailed, match="no key 'hyper'"):
+    with pytest.raises(ToolFailed, match="unknown key 'hyper'"):
         stage.actuator.perform(PressKey(keys=("ctrl", "hyper")))
     with pytest.raises(ToolFailed, match="'Signed' is not shown after"):
         stage.actuator.perform(WaitFor(words="Signed", seconds=0.2))
@@ -163,7 +161,7 @@ def test_text_that_cannot_be_read_back_was_typed_nevertheless(display: Path, mon
     which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "xclip" else which(name))
     with gui_stage.desktop(display) as stage:
-        with pytest.raises(WrongText, match=r"pixels read as \d+ characters unlike the 12 that were typed") as told:
+        with pytest.raises(WrongText, match=r"OCR reads \d+ characters unlike the 12 typed") as told:
             stage.actuator.perform(TypeText(point=CODE, text="987654321098"))
         assert "987" not in str(told.value)
 
@@ -171,7 +169,7 @@ def test_text_that_cannot_be_read_back_was_typed_nevertheless(display: Path, mon
             raise ToolFailed("there is no RapidOCR.")
 
         monkeypatch.setattr(desktop_actuator, "shown_text", unreadable)
-        with pytest.raises(WrongText, match=r"^9 characters were typed, .* there is no RapidOCR"):
+        with pytest.raises(WrongText, match=r"^cannot verify the 9 typed characters: there is no RapidOCR"):
             stage.actuator.perform(TypeText(point=NOTE, text="Doe, Jane"))
         assert stage.state()["note"] == "Doe, Jane"
 
@@ -213,7 +211,7 @@ def test_pieces_of_a_text_are_the_text(text: str, most: int) -> None:
 def test_typing_needs_a_field(kind: str) -> None:
     with getattr(gui_stage, kind)() as stage:
         for point in (SAVE, Point(x_px=600, y_px=300)):
-            with pytest.raises(ToolFailed, match="no field at"):
+            with pytest.raises(ToolFailed, match="cannot find a field at"):
                 stage.actuator.perform(TypeText(point=point, text="x"))
         assert stage.state()["records"] == []
         stage.actuator.perform(TypeText(point=NAME, text="Doe"))
@@ -229,9 +227,9 @@ def test_typing_needs_a_field(kind: str) -> None:
     ["data:text/html,x", "blob:http://a/b", "file:///etc/passwd", "javascript:alert(1)", "chrome://settings", "x"],
 )
 def test_addresses_that_are_no_pages_are_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="is refused"):
+    with pytest.raises(ConfigError, match="cannot open the address"):
         check_url(url)
-    with pytest.raises(ConfigError, match="is refused"):
+    with pytest.raises(ConfigError, match="cannot open the address"):
         BrowserActuator(url)
 
 
@@ -251,7 +249,7 @@ def test_a_page_is_seen_where_it_is() -> None:
             actuator.perform(Click(point=save.rect.center))
             assert actuator._page.evaluate("() => state().records") == ["Doe: "]
             actuator._page.evaluate("() => { setTimeout(() => confirm('Really delete?'), 0) }")
-            with pytest.raises(Exception, match=r"'Really delete\?' .* answered with Cancel"):
+            with pytest.raises(Exception, match=r"'Really delete\?', .* answered with Cancel"):
                 actuator.perform(Click(point=Point(x_px=600, y_px=450)))
         finally:
             actuator.close()
@@ -326,7 +324,7 @@ def test_a_page_that_closes_while_it_is_typed_into_is_no_success(last: bool) -> 
                 f"() => {{ get('name').oninput = ({{target}}) => target.value.length > {2 if last else 0} && close() }}"
             )
             actuator._page.evaluate(closes)
-            with pytest.raises(WrongText, match="closed while it was typed into"):
+            with pytest.raises(WrongText, match="the page closed meanwhile"):
                 actuator.perform(TypeText(point=NAME, text="Doe"))
             assert actuator.screen().url.endswith("gui_form.html")
             assert not actuator._keys
@@ -365,13 +363,13 @@ TRAPS = {
     "another name under the pointer": (
         "get('save').onmouseover = () => { get('save').textContent = 'Delete chart' };"
         "get('save').onclick = () => { window.hit = 1 }",
-        "otherwise",
+        "its name changes",
     ),
     "another name drawn by a style": (
         "document.head.insertAdjacentHTML('beforeend',"
         " '<style>#save:hover::after { content: \"and delete\" }</style>');"
         "get('save').onclick = () => { window.hit = 1 }",
-        "otherwise",
+        "its name changes",
     ),
 }
 
@@ -381,7 +379,7 @@ TRAPS = {
 def test_what_lies_over_a_button_is_not_pressed(trap: str, label: str) -> None:
     script, told = TRAPS[trap]
     if not label and trap == "a transparent button":
-        told = "cannot be seen"
+        told = "an invisible element"
     with gui_stage.serve(gui_stage.FIXTURES) as address:
         actuator = BrowserActuator(f"{address}/gui_form.html", executable=gui_stage.chromium(), size_px=(640, 480))
         try:
@@ -451,7 +449,7 @@ def test_no_point_or_text_surprises(text: str, x: float, y: float) -> None:
     action = TypeText(point=point, text=text)
     if not fields:
         with pytest.raises(
-            ToolFailed, match="no field at" if actuator.screen().rect.holds(point) else "off the screen"
+            ToolFailed, match="cannot find a field at" if actuator.screen().rect.holds(point) else "off the screen"
         ):
             actuator.perform(action)
     elif len(text) > fields[0].most:

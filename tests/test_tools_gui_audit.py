@@ -57,7 +57,7 @@ def test_an_empty_file_holds_and_a_missing_one_is_named(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     path.touch()
     assert verify(path).entries == 0
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot read the audit file"):
         verify(tmp_path / "missing.jsonl")
 
 
@@ -104,7 +104,7 @@ def test_a_cut_or_a_file_written_anew_is_found_with_what_was_noted(tmp_path: Pat
     assert "2 lines are missing" in verify(path, entries=noted.entries).problem
     path.unlink()
     write(path, 5)
-    assert "written anew" in verify(path, entries=noted.entries, head=noted.head).problem
+    assert "the file was rewritten" in verify(path, entries=noted.entries, head=noted.head).problem
     again = verify(path)
     AuditLog(path).append("act", {})
     assert verify(path, entries=again.entries, head=again.head).holds
@@ -117,7 +117,7 @@ def test_a_line_that_cannot_be_read_does_not_hold(line: bytes, tmp_path: Path) -
     path.write_bytes(path.read_bytes() + line + b"\n")
     checked = verify(path)
     assert (checked.holds, checked.line) == (False, 3)
-    with pytest.raises(StoreError, match="does not hold"):
+    with pytest.raises(StoreError, match="invalid last line"):
         AuditLog(path)
 
 
@@ -140,7 +140,7 @@ def test_a_whole_last_line_that_does_not_hold_is_not_healed_away(tmp_path: Path)
     write(path, 2)
     before = path.read_bytes().replace(b'"number":1', b'"number":7')
     path.write_bytes(before)
-    with pytest.raises(StoreError, match="does not hold"):
+    with pytest.raises(StoreError, match="invalid last line"):
         AuditLog(path)
     assert path.read_bytes() == before
 
@@ -252,7 +252,7 @@ def test_an_address_keeps_its_server_and_a_text_only_its_length(tmp_path: Path) 
     other.append("act", {"url": study})
     assert next(iter(read_entries(other.path)))["url"] != first["url"]
     key.write_bytes(b"short")
-    with pytest.raises(StoreError, match="is no key"):
+    with pytest.raises(StoreError, match="invalid key"):
         AuditLog(log.path)
 
 

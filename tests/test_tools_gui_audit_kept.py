@@ -46,11 +46,11 @@ def write_to_it(path: Path) -> None:
 
 
 MEDDLING = [
-    pytest.param(Path.unlink, "is gone", id="removed"),
-    pytest.param(move_the_folder, "is gone", id="moved"),
-    pytest.param(replace_by_a_copy, "is another one", id="replaced"),
-    pytest.param(cut_its_end, "bytes, and", id="cut"),
-    pytest.param(write_to_it, "bytes, and", id="written"),
+    pytest.param(Path.unlink, "cannot find the audit file", id="removed"),
+    pytest.param(move_the_folder, "cannot find the audit file", id="moved"),
+    pytest.param(replace_by_a_copy, "it was replaced", id="replaced"),
+    pytest.param(cut_its_end, "bytes instead of", id="cut"),
+    pytest.param(write_to_it, "bytes instead of", id="written"),
 ]
 
 

@@ -92,7 +92,7 @@ def test_keys_are_forbidden_under_every_name_that_a_policy_gives_them() -> None:
 @pytest.mark.parametrize(("entry", "wrong"), [("cntrl+l", "cntrl"), ("ctrl+", ""), ("", ""), ("ctrl+ab", "ab")])
 @pytest.mark.parametrize("field", ["auto_keys", "forbidden_keys"])
 def test_a_policy_that_names_no_key_is_told_so(field: str, entry: str, wrong: str) -> None:
-    with pytest.raises(ValidationError, match=f"{wrong!r}, which is no key"):
+    with pytest.raises(ValidationError, match=f"unknown key {wrong!r}"):
         Policy.model_validate({"name": "x", "windows": ["*"], "identity": "none", field: [entry]})
 
 

@@ -51,8 +51,8 @@ def check(banner: str, patient: Patient = JANE) -> Identity:
         ("Baby Boy Doe 2026-11-01 No. 9911 (mother: Doe, Jane 1980-01-02 4471902)", "a second date"),
         ("Baby Boy Doe (mother: Doe, Jane 1980-01-02 4471902)", "speak of somebody else"),
         ("NOT Doe, Jane 1980-01-02 4471902", "speak of somebody else"),
-        ("Doe, Jane 1980-01-02 Tel 4471902", "stands only in"),
-        ("Doe, Jane 1980-01-02 Ward 4471902", "stands only in"),
+        ("Doe, Jane 1980-01-02 Tel 4471902", "appears only in"),
+        ("Doe, Jane 1980-01-02 Ward 4471902", "appears only in"),
         ("Doe, Jane 1980-01-02 Case 4471902 PatNr 88", "id expected"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_disk_without_room_for_a_stop_file_stops_the_work_too(tmp_path: Path) 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
-        with pytest.raises(StoreError, match="cannot be written"):
+        with pytest.raises(StoreError, match="cannot write the stop file"):
             write_stop(tmp_path, "Ann")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -204,16 +204,16 @@ def test_when_it_was_stopped_is_told_in_full_where_texts_are_redacted(tmp_path: 
 def test_what_lifts_a_stop_is_named_where_a_file_stops_only(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path)
     switch.interrupt("Ctrl+C")
-    with pytest.raises(Stopped, match=r"stopped by Ctrl\+C\. Look at the screen; then begin anew\."):
+    with pytest.raises(Stopped, match=r"stopped by Ctrl\+C\. Look at the screen; then start again\."):
         switch.pause(0)
     write_stop(tmp_path, "Ann")
-    with pytest.raises(Stopped, match=f"let work begin again with: attend stop --clear --folder {tmp_path}$"):
+    with pytest.raises(Stopped, match=f"allow work again with: attend stop --clear --folder {tmp_path}$"):
         KillSwitch(tmp_path).check()
 
 
 def test_a_stop_file_that_cannot_be_read_stops(tmp_path: Path) -> None:
     (tmp_path / STOP_FILE).mkdir()
-    assert "cannot be read" in read_stop(tmp_path)
+    assert "unreadable stop file" in read_stop(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         write_stop(tmp_path / "file", "Ann")
@@ -227,7 +227,7 @@ def test_a_watcher_that_breaks_stops_the_work() -> None:
             raise OSError("the display went away")
         return ""
 
-    assert "broke off" in type_until_stopped(slow_desk(), (source,), broken.set)
+    assert "failed watcher" in type_until_stopped(slow_desk(), (source,), broken.set)
 
 
 def test_a_release_that_fails_is_told() -> None:
@@ -281,5 +281,5 @@ def test_without_a_display_it_is_said_how_else_to_stop(monkeypatch: pytest.Monke
         with pytest.raises(ConfigError, match=r"DISPLAY is not set.*attend stop"):
             source()
     monkeypatch.setenv("DISPLAY", ":98765")
-    with pytest.raises(ConfigError, match="cannot be opened"):
+    with pytest.raises(ConfigError, match="cannot open the X display"):
         Hotkey()

@@ -161,7 +161,7 @@ def test_what_was_shown_before_verifies_nothing() -> None:
     before = actuator.screen()
     check = Check(actuator, before, Expect(words="Saved Doe"), None, 0.1, KillSwitch())
     assert check(actuator.screen()) is None
-    assert check.reason == "what is expected was shown before, too"
+    assert check.reason == "the expected state was already shown before"
     also_changed = Check(actuator, before, Expect(words="Saved Doe", changed=True), None, 0.1, KillSwitch())
     program.level = 50
     assert also_changed(actuator.screen()) is None
@@ -290,7 +290,7 @@ def test_a_field_that_holds_something_else_by_now_is_told_of(
     report = run_workflow(flow, Rewriting(program, to), guard, person=Ann())
     assert report.outcome == outcome
     assert len(program.records) == records
-    assert outcome == Outcome.VERIFIED or "holds something else" in report.steps[-1].reason
+    assert outcome == Outcome.VERIFIED or "has changed since" in report.steps[-1].reason
 
 
 def test_that_something_is_gone_tells_nothing_after_a_crash(audit: AuditLog, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_another_patient_who_is_opened_while_a_text_is_typed_is_told_of(audit: A
     approval = guard.desk.approve(asked.request.id, asked.request.nonce, "Ann")
     record = guarded(actuator, guard, action, seen=seen, target=target, approval=approval)
     assert record.outcome == Outcome.RECONCILE
-    assert "another after typing" in record.reason
+    assert "the patient changed while typing" in record.reason
     assert "Roe" not in record.reason
 
 

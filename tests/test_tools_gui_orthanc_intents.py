@@ -60,39 +60,39 @@ def test_what_docs_and_bench_ask_for_is_read() -> None:
 @pytest.mark.parametrize(
     ("goal", "told"),
     [
-        ("do not delete the study of patient Mueller^Karl", "'do', 'not' have no part"),
-        ("never delete the study of patient 1", "'never' has no part"),
-        ("lösche nicht die Studie von Patient 1", "'nicht' has no part"),
-        ("lösche die Studie nicht von Patient 1", "'nicht' has no part"),
-        ("lösche keine Studie von Patient 1", "'keine' has no part"),
-        ("who deleted the study of patient 1", "'who', 'deleted' have no part"),
-        ("has anyone removed the study of patient 1?", "'has', 'anyone', 'removed' have no part"),
-        ("list deleted studies of patient 1", "'list', 'deleted', 'studies' have no part"),
+        ("do not delete the study of patient Mueller^Karl", "'do', 'not' have no role"),
+        ("never delete the study of patient 1", "'never' has no role"),
+        ("lösche nicht die Studie von Patient 1", "'nicht' has no role"),
+        ("lösche die Studie nicht von Patient 1", "'nicht' has no role"),
+        ("lösche keine Studie von Patient 1", "'keine' has no role"),
+        ("who deleted the study of patient 1", "'who', 'deleted' have no role"),
+        ("has anyone removed the study of patient 1?", "'has', 'anyone', 'removed' have no role"),
+        ("list deleted studies of patient 1", "'list', 'deleted', 'studies' have no role"),
         ("check that the copy is complete before deleting the study of patient 1", "'check', 'that', 'copy'"),
-        ("delete series 2 of patient 1", "'series', '2' have no part"),
-        ("delete the HEAD CT of patient 1", r"'HEAD', 'CT' have no part.*description.*in quotes"),
-        ("delete the study HEAD CT of patient 1", r"'HEAD', 'CT' have no part.*in quotes"),
-        ('delete all studies except "CHEST CT" of patient 1', "'all', 'studies', 'except' have no part"),
-        ("delete the studies of patient 1", "'studies' has no part"),
-        ("remove the annotation from the image of patient 1", "'annotation', 'image' have no part"),
-        ("remove the name of patient 1", "'name' has no part"),
-        ("delete the private tags in the study of patient 1", "'private', 'tags', 'in' have no part"),
-        ("delete everything for patient 1", "'everything' has no part"),
-        ("delete patient 1", "does not say what is meant.*a study"),
-        ("delete the study of patient 1?", r"'1\?' has no part"),
-        ("delete the study of patient 1 and open the other", "'and' has no part"),
-        ("delete the study of patient Doe^Jane except the CT", "'except' has no part"),
-        ("delete and download the study of patient 1", "'and', 'download' have no part"),
-        ('delete the "HEAD CT" study "CHEST CT" of patient 1', "'\"CHEST CT\"' has no part"),
-        ('delete the study " " of patient 1', "has no part"),
-        ('delete the study of patient 1 "HEAD CT"', "have no part"),
-        ('find the study "HEAD CT" of patient 1', "no part"),
+        ("delete series 2 of patient 1", "'series', '2' have no role"),
+        ("delete the HEAD CT of patient 1", r"'HEAD', 'CT' have no role.*description.*in quotes"),
+        ("delete the study HEAD CT of patient 1", r"'HEAD', 'CT' have no role.*in quotes"),
+        ('delete all studies except "CHEST CT" of patient 1', "'all', 'studies', 'except' have no role"),
+        ("delete the studies of patient 1", "'studies' has no role"),
+        ("remove the annotation from the image of patient 1", "'annotation', 'image' have no role"),
+        ("remove the name of patient 1", "'name' has no role"),
+        ("delete the private tags in the study of patient 1", "'private', 'tags', 'in' have no role"),
+        ("delete everything for patient 1", "'everything' has no role"),
+        ("delete patient 1", "names no study.*a study"),
+        ("delete the study of patient 1?", r"'1\?' has no role"),
+        ("delete the study of patient 1 and open the other", "'and' has no role"),
+        ("delete the study of patient Doe^Jane except the CT", "'except' has no role"),
+        ("delete and download the study of patient 1", "'and', 'download' have no role"),
+        ('delete the "HEAD CT" study "CHEST CT" of patient 1', "'\"CHEST CT\"' has no role"),
+        ('delete the study " " of patient 1', "has no role"),
+        ('delete the study of patient 1 "HEAD CT"', "have no role"),
+        ('find the study "HEAD CT" of patient 1', "no role"),
         ("sign the report of patient 1", "asks for nothing that can be done in Orthanc: 'sign', 'report'"),
         ("delete the study", "names no patient"),
         ("delete the study of the patient", "names no patient"),
         ("delete", "names no patient"),
         ("find", "names no patient"),
-        ("", "nothing that can be done"),
+        ("", "it is empty"),
     ],
 )
 def test_a_word_without_a_part_is_told(goal: str, told: str) -> None:
@@ -147,11 +147,11 @@ def test_an_unknown_word_before_the_patient_is_never_dropped(word: str) -> None:
     goal = f"delete {word} study of patient 1"
     if word.casefold() in ("a", "the") or (len(word) > 2 and word[0] == word[-1] == "'"):
         return
-    with pytest.raises(ConfigError, match="no part"):
+    with pytest.raises(ConfigError, match="no role"):
         read_goal(goal)
 
 
 @pytest.mark.parametrize("goal", ["", "  ", " ...!"])
 def test_an_empty_request_is_told_as_such(goal: str) -> None:
-    with pytest.raises(ConfigError, match="the request is empty"):
+    with pytest.raises(ConfigError, match="it is empty"):
         read_goal(goal)

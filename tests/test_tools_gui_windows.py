@@ -71,8 +71,8 @@ def test_the_banner_is_the_part_that_lies_in_the_actions_window() -> None:
     assert banner_of(both, BANNER, [IN_LOW]) == (BANNER.overlap(LOW), "")
     for points in ([IN_HIGH], [IN_BOTH]):
         assert "in another window" in banner_of(both, BANNER, points)[1]
-    assert "does not go to one window" in banner_of(both, BANNER, [IN_LOW, IN_HIGH])[1]
-    assert "does not go to one window" in banner_of(both, BANNER, [Point(x_px=950, y_px=650)])[1]
+    assert "does not go to a single window" in banner_of(both, BANNER, [IN_LOW, IN_HIGH])[1]
+    assert "does not go to a single window" in banner_of(both, BANNER, [Point(x_px=950, y_px=650)])[1]
     assert banner_of(screen(), BANNER, [IN_LOW]) == (BANNER, "")
 
 
@@ -83,7 +83,7 @@ def test_a_dialog_goes_with_its_window_and_may_lie_over_its_banner() -> None:
 
 def test_no_other_window_may_lie_over_the_banner() -> None:
     over = screen(window(1, LOW), window(2, Rect(left=500, top=50, right=900, bottom=90)))
-    assert "lies over the banner" in banner_of(over, BANNER, [IN_LOW])[1]
+    assert "covers the banner" in banner_of(over, BANNER, [IN_LOW])[1]
 
 
 @pytest.mark.parametrize(("focused", "holds"), [(1, True), (2, False), (0, False)])

@@ -14,7 +14,7 @@ from tools.errors import StoreError
 from tools.literature.index import vectors
 from tools.literature.index.corpus import Corpus, open_corpus
 from tools.literature.index.ingest import index_path
-from tools.literature.index.vectors import MOST_PARTS, PART, parts
+from tools.literature.index.vectors import MAX_PARTS, PART, parts
 from tools.literature.retrieval.retrieve import retrieve
 from tools.literature.types import Document, Filters, Section
 
@@ -289,11 +289,11 @@ def test_another_versions_files_are_refused(corpus: Corpus) -> None:
 def test_parts_hold_all_words_and_are_short(texts: list[str], title: str) -> None:
     document = Document(id="x", title=title, sections=tuple(Section(text=text) for text in texts))
     found = parts(document)
-    assert 1 <= len(found) <= MOST_PARTS
+    assert 1 <= len(found) <= MAX_PARTS
     assert all(len(part) <= PART for part in found)
     assert "".join("".join(found).split()) == "".join(f"{title}{''.join(texts)}".split())
 
 
 def test_parts_of_a_book_are_bounded() -> None:
     document = Document(id="x", sections=(Section(text="A sentence of some length stands here. " * 20_000),))
-    assert len(parts(document)) == MOST_PARTS
+    assert len(parts(document)) == MAX_PARTS

@@ -120,7 +120,7 @@ def test_text_shows_both_sides_what_was_retracted_and_what_it_is_for() -> None:
     assert "Found, but retracted: pmid:13" in told
     assert told.endswith(NOTICE)
     nothing = quote_evidence("Does chewing gum help?", retrieve("zzz", [Shelf()]))
-    assert answer_text(nothing).startswith("The literature at hand says nothing of this.")
+    assert answer_text(nothing).startswith("The literature at hand says nothing about this.")
     assert answer_text(nothing).endswith(NOTICE)
 
 

@@ -71,11 +71,11 @@ def test_a_retraction_is_known_however_its_doi_is_written(tmp_path: Path) -> Non
         ("b.json", '[{"title": "café"}]'.encode("utf-16"), "not UTF-8"),
         ("b.json.gz", gzip.compress('[{"title": "café"}]'.encode("latin-1"), mtime=0), "not UTF-8"),
         ("b.jsonl", '{"title": "café"}'.encode("utf-16"), "not UTF-8"),
-        ("b.json", rb'[{"title": "half \ud800"}]', "half a letter"),
-        ("b.jsonl", rb'{"title": "half \ud800"}', "half a letter"),
+        ("b.json", rb'[{"title": "half \ud800"}]', "unpaired UTF-16 surrogate"),
+        ("b.jsonl", rb'{"title": "half \ud800"}', "unpaired UTF-16 surrogate"),
         ("b.xml", "<article>café</article>".encode("latin-1"), "XML is broken"),
-        ("b.pdf", b"%PDF-1.4 \xe9", "no PDF"),
-        ("b.json.gz", b"\x1f\x8b\x08\x00\xff\xff", "packed file is broken"),
+        ("b.pdf", b"%PDF-1.4 \xe9", "as a PDF"),
+        ("b.json.gz", b"\x1f\x8b\x08\x00\xff\xff", "compressed file is broken"),
     ],
 )
 def test_a_file_in_another_encoding_is_told_and_the_others_are_read(

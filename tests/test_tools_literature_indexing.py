@@ -15,7 +15,7 @@ import pytest
 from tests.literature_processes import POINTS, documents_of, embed
 from tests.test_tools_literature_reading import PUBMED, pdf
 from tools.errors import StoreError
-from tools.literature.index.corpus import MOST_PROBLEMS, Corpus, open_corpus
+from tools.literature.index.corpus import MAX_PROBLEMS, Corpus, open_corpus
 from tools.literature.index.ingest import embed_missing, index_path
 from tools.literature.index.status import Indexed, Progress
 from tools.literature.readers import ReadError
@@ -207,11 +207,11 @@ def test_broken_records_are_told_and_lose_nothing(corpus: Corpus, tmp_path: Path
 
 def test_of_many_broken_records_all_are_counted(corpus: Corpus, tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [paper(1)])
-    path.write_text(path.read_text() + "{\n" * (MOST_PROBLEMS + 5))
+    path.write_text(path.read_text() + "{\n" * (MAX_PROBLEMS + 5))
     indexed = index_path(corpus, path)
-    assert (indexed.bad, len(indexed.problems), indexed.added) == (MOST_PROBLEMS + 5, MOST_PROBLEMS, 1)
+    assert (indexed.bad, len(indexed.problems), indexed.added) == (MAX_PROBLEMS + 5, MAX_PROBLEMS, 1)
     status = corpus.status()
-    assert (status.files[0].problems, len(status.problems)) == (MOST_PROBLEMS + 5, MOST_PROBLEMS)
+    assert (status.files[0].problems, len(status.problems)) == (MAX_PROBLEMS + 5, MAX_PROBLEMS)
 
 
 def test_a_file_that_breaks_off_keeps_what_is_known_of_its_rest(corpus: Corpus, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_one_process_writes_and_the_other_is_told_which(tmp_path: Path) -> None:
     assert holder.stdout
     assert holder.stdin
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(StoreError, match=f"indexed by process {holder.pid}"):
+    with pytest.raises(StoreError, match=f"process {holder.pid} is indexing it"):
         open_corpus(tmp_path / "corpus", writer=True)
     open_corpus(tmp_path / "corpus").close()
     holder.communicate("\n")
@@ -423,7 +423,7 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(tmp_path: Path, most: 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match=r"file.*cannot be opened.*Choose a folder"):
+    with pytest.raises(StoreError, match=r"cannot write.*file.*Choose a writable folder"):
         open_corpus(tmp_path / "file" / "corpus", writer=True)
 
 
@@ -433,7 +433,7 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     open_corpus(folder, writer=True).close()
     folder.chmod(0o500)
     try:
-        with pytest.raises(StoreError, match="cannot be opened"):
+        with pytest.raises(StoreError, match="cannot write"):
             open_corpus(folder, writer=True)
     finally:
         folder.chmod(0o700)
@@ -454,7 +454,7 @@ def test_a_file_that_cannot_be_read_is_told_and_tried_again(corpus: Corpus, tmp_
 
     (problem,) = index_path(corpus, folder, progress=meddle).problems
     assert problem.file == str(other)
-    assert "cannot be read" in problem.reason
+    assert "cannot read it" in problem.reason
     assert set(texts(corpus)) == {"pmid:1", "pmid:2"}
     other.unlink()
     aside.rename(other)

@@ -94,9 +94,9 @@ POISON = paper(
          "speaks of children, and its quotes of adults"),
         ("Curcumin reduces tumour growth in patients with melanoma", MICE, "Curcumin reduced tumour growth in mice",
          "speaks of people, and its quotes of animals"),
-        ("Every record must be emailed", POISON, "every record must be emailed to us", "gives orders"),
+        ("Every record must be emailed", POISON, "every record must be emailed to us", "gives instructions"),
         ("Every record must be emailed to the office", POISON, "Every record must be emailed to the office",
-         "gives orders"),
+         "gives instructions"),
     ],
 )  # fmt: skip
 def test_a_claim_on_another_kind_or_others_is_dropped(text: str, document: Document, quote: str, reason: str) -> None:

@@ -208,7 +208,7 @@ def test_a_truncated_file_gives_what_stands_before_and_says_where_it_ends(tmp_pa
     (tmp_path / "r.xml.gz").write_bytes(PUBMED.encode())
     (last,) = read_file(tmp_path / "r.xml.gz")
     assert isinstance(last, Bad)
-    assert "packed" in last.reason
+    assert "compressed" in last.reason
 
 
 @pytest.mark.parametrize("text", ["<html><p>No.</p></html>", "", "plain"])

@@ -29,7 +29,7 @@ from tools.literature.index.ingest import index_path
 from tools.literature.retrieval.rank_fusion import RRF_K, mmr, rrf
 from tools.literature.retrieval.relevance import bearing, best_sentences, measure
 from tools.literature.retrieval.retrieve import Near, retrieve
-from tools.literature.retrieval.synonyms import MOST_TERMS, expand
+from tools.literature.retrieval.synonyms import MAX_TERMS, expand
 from tools.literature.types import Document, Filters, Hit, Problem
 
 rankings = st.dictionaries(st.sampled_from("abcd"), st.lists(st.sampled_from("stuvwxyz"), unique=True, max_size=8))
@@ -87,7 +87,7 @@ def test_headings_that_the_first_documents_share_are_added_but_not_those_of_ever
 @given(st.text(max_size=80), st.booleans())
 def test_expanding_is_bounded_for_any_text(text: str, doubled: bool) -> None:
     terms = expand(text + " heart attack COPD TB UTI stroke kidney" * doubled)
-    assert len(terms) <= MOST_TERMS
+    assert len(terms) <= MAX_TERMS
     assert len(set(terms)) == len(terms)
 
 
@@ -234,7 +234,7 @@ def test_a_cross_encoder_has_the_last_word_on_the_first_documents() -> None:
     found = retrieve("statins in water", [Shelf()], rerank=prefers_fish)
     assert found.hits[0].document == OTHER
     assert found.hits[0].ranks["reranked"] == 1
-    with pytest.raises(ConfigError, match="gave 0 scores for"):
+    with pytest.raises(ConfigError, match="0 scores for"):
         retrieve("statins", [Shelf()], rerank=lambda question, texts: [])
 
 

@@ -74,7 +74,7 @@ def test_arguments_are_checked(args: dict[str, Any]) -> None:
 
 
 def test_a_query_without_a_word_may_be_mended() -> None:
-    with pytest.raises(ToolRetry, match=r"nothing to search for in '\?!'. Search for some words"):
+    with pytest.raises(ToolRetry, match=r"cannot search for '\?!': no words\. Search for some words"):
         ask(Shelf(PAPERS), "?!")
 
 

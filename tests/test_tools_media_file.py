@@ -235,11 +235,11 @@ def _no_decodable_picture(path: Path) -> None:
     [
         ("empty.mp4", lambda path: path.touch(), "empty (0 bytes)"),
         ("text.mp4", lambda path: path.write_text("Dear diary,\n"), "is a text file"),
-        ("noise.mp4", lambda path: path.write_bytes(random.Random(1).randbytes(5000)), "not a video"),
+        ("noise.mp4", lambda path: path.write_bytes(random.Random(1).randbytes(5000)), "as a video"),
         ("index.mp4", _no_index, "index (moov)"),
-        ("sound.m4a", _sound_only, "holds audio only"),
+        ("sound.m4a", _sound_only, "only audio"),
         ("song.m4a", _sound_with_cover, "has no pictures"),
-        ("zeros.mp4", _no_decodable_picture, "no picture of it can be decoded"),
+        ("zeros.mp4", _no_decodable_picture, "cannot decode any picture"),
     ],
 )
 def test_a_file_without_video_is_refused_with_its_reason(tmp_path: Path, name: str, make: object, says: str) -> None:
@@ -251,7 +251,7 @@ def test_a_file_without_video_is_refused_with_its_reason(tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"start_s": 9.0}, "after the end"), ({"start_s": 3.97}, "no readable picture")]
+    ("options", "says"), [({"start_s": 9.0}, "after the end"), ({"start_s": 3.97}, "cannot find a readable picture")]
 )
 def test_a_stretch_without_pictures_is_refused(clips: Path, options: dict[str, float], says: str) -> None:
     with pytest.raises(MediaError, match=says):

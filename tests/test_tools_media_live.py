@@ -247,9 +247,9 @@ def test_a_recording_behind_an_address_ends_like_a_file(tmp_path: Path, web: str
 
 def test_what_is_behind_an_address_but_no_video_is_refused(tmp_path: Path, web: str) -> None:
     (tmp_path / "page.html").write_text("<p>hello</p>")
-    with pytest.raises(MediaError, match="cannot be opened"):
+    with pytest.raises(MediaError, match="cannot open"):
         open_source(f"{web}/page.html")
-    with pytest.raises(MediaError, match="not found"):
+    with pytest.raises(MediaError, match="cannot find"):
         open_source(f"{web}/nothing.mp4")
 
 
@@ -265,7 +265,7 @@ def test_closing_frees_a_stream_that_was_never_read(serve: Callable[..., Server]
 @pytest.mark.skipif(any(Path("/dev").glob("video*")), reason="there is a camera")
 @pytest.mark.parametrize("spec", ["0", "webcam:3"])
 def test_a_missing_camera_is_named(spec: str) -> None:
-    with pytest.raises(MediaError, match=rf"no camera {spec[-1]} .*Cameras seen: none"):
+    with pytest.raises(MediaError, match=rf"cannot find camera {spec[-1]} .*cameras found: none"):
         open_source(spec)
 
 
@@ -276,9 +276,9 @@ def test_camera_pictures_are_rgb_and_end_with_a_reason(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", [n / 25 for n in range(5)])
     pictures = read_camera(cv2.VideoCapture(str(path)), "camera 0", MediaOptions(max_side_px=64))
     assert [next(pictures).rgb().shape for _ in range(5)] == [(48, 64, 3)] * 5
-    with pytest.raises(MediaError, match="camera 0 gives no picture"):
+    with pytest.raises(MediaError, match="cannot read a picture from the camera 0"):
         next(pictures)
-    with pytest.raises(MediaError, match="cannot be opened"):
+    with pytest.raises(MediaError, match="cannot open"):
         next(read_camera(cv2.VideoCapture(str(tmp_path / "none.mp4")), "camera 0", MediaOptions()))
 
 

@@ -83,5 +83,5 @@ def test_a_picture_that_cannot_be_read_is_refused(folder: Path, content: bytes |
 def test_a_folder_of_broken_pictures_is_refused(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(MediaError, match="None of the 2 pictures"):
+    with pytest.raises(MediaError, match="cannot read any of the 2 pictures"):
         open_source(str(tmp_path))

@@ -20,11 +20,11 @@ from tools.media.sampling import TICK_TOLERANCE_S, Sampler, Timeline
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("", "source is empty"),
+        ("", "it is empty"),
         ("ftp://host/clip.mp4", "unknown scheme 'ftp'"),
         ("screen:", "no number"),
         ("webcam:front", "no number"),
-        ("~nobody-of-this-name/clip.mp4", "not a path"),
+        ("~nobody-of-this-name/clip.mp4", "invalid path"),
         ("no/such/folder/clip.mp4", "no folder"),
         ("clip\0.mp4", "does not exist"),
         ("/dev/null", "neither a file nor a folder"),

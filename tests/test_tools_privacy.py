@@ -146,7 +146,7 @@ def test_a_picture_whose_words_cannot_be_read_goes_nowhere(monkeypatch: pytest.M
 
     monkeypatch.setattr(tools.ocr, "_engine", tools.ocr._engine.__wrapped__)
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
-    with pytest.raises(PhiError, match="cannot be read"):
+    with pytest.raises(PhiError, match="cannot read the words of the picture"):
         redact_image(np.zeros((40, 40, 3), np.uint8))
 
 

@@ -35,7 +35,7 @@ def test_a_person_is_told_which_words_may_be_a_name_or_a_place(
                          timing=clock.timing) as source:  # fmt: skip
             source.search("gout", 5, NONE)
             before = len(server.seen)
-            assert "not allowed" in source.search(query, 5, NONE).problems[0].reason
+            assert "a person refused it" in source.search(query, 5, NONE).problems[0].reason
         assert asked[0] == ""
         assert told in asked[1]
         with opened(server, tmp_path, clock) as source:  # nobody can be asked
@@ -46,7 +46,7 @@ def test_a_person_is_told_which_words_may_be_a_name_or_a_place(
 @pytest.mark.parametrize("query", CASES["held_back"])
 def test_unasked_no_word_leaves_that_is_in_no_list(tmp_path: Path, clock: Clock, query: str) -> None:
     with FakeServer(pubmed([])) as server, opened(server, tmp_path, clock) as source:
-        assert "may be left in the query" in source.search(query, 5, NONE).problems[0].reason
+        assert "it may contain a name or a place" in source.search(query, 5, NONE).problems[0].reason
         assert server.seen == []
 
 

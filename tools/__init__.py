@@ -1,4 +1,4 @@
-"""What the agent can do. A leaf: nothing here imports `agent`, `memory` or `evals`."""
+"""Tools of the agent. A leaf package: nothing here imports `agent`, `memory` or `evals`."""
 
 from __future__ import annotations
 

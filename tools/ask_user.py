@@ -1,6 +1,6 @@
-"""`ask_user`: ask the person for what the agent cannot get by itself, and wait (ProactiveBench's idea, as a tool).
+"""`ask_user`: ask the person for help and wait for the answer (the idea of ProactiveBench, as a tool).
 
-The run stops at a LangGraph interrupt whose value is an `Intervention`; it goes on when the person's `Reply` comes in.
+The run stops at a LangGraph interrupt whose value is an `Intervention`, and resumes with the person's `Reply`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Kind = Literal[
     "move_occluder", "better_light", "other_view", "clearer_image", "repeat", "confirm", "choose", "free_text"
 ]
 NEEDS_NEW_FRAME: frozenset[Kind] = frozenset({"move_occluder", "better_light", "other_view", "clearer_image", "repeat"})
-"""Kinds that ask for something to be shown again: the newest frame answers them."""
+"""Kinds that need a new view: the newest frame is the answer."""
 
 
 DESCRIPTION = (
@@ -28,7 +28,7 @@ STAYS = "This is a recording: the frames stay the same."
 
 
 class Intervention(BaseModel):
-    """What the person is asked for."""
+    """A request for help to the person."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class Intervention(BaseModel):
 
 
 class Reply(BaseModel):
-    """The person's answer. For kinds in `NEEDS_NEW_FRAME` the text may stay empty: what is now seen answers."""
+    """The person's answer. For kinds in `NEEDS_NEW_FRAME` the text may be empty: the newest frame is the answer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,7 +65,7 @@ def _ask(kind: Kind, request: str, choices: list[str]) -> str:
         )
     question = Intervention(kind=kind, request=request, choices=choices).model_dump()
     reply = interrupt(question)
-    # The node runs again from its top on every resume, and each pass gets the replies in the order they were given.
+    # The node restarts from its top on every resume, and LangGraph replays the replies in their original order.
     while problem := _problem(reply, kind, choices):
         reply = interrupt({**question, "problem": problem})
     text = Reply.model_validate(reply).text.strip()
@@ -73,7 +73,7 @@ def _ask(kind: Kind, request: str, choices: list[str]) -> str:
 
 
 def _chosen(text: str, choices: list[str]) -> str | None:
-    """The choice meant by its words (any case) or by its number, counted from 1."""
+    """Return the choice that the text names, by its words (in any case) or by its number, counted from 1."""
     if text.isdecimal() and 1 <= int(text) <= len(choices):
         return choices[int(text) - 1]
     return next((choice for choice in choices if choice.casefold() == text.casefold()), None)
@@ -85,7 +85,7 @@ def _problem(reply: object, kind: Kind, choices: list[str]) -> str:
     except ValidationError:
         return f"{reply!r} is not an answer. Expected an object with the key 'text'."
     if kind == "choose" and _chosen(text, choices) is None:
-        return f"{text!r} is none of the choices. Expected one of them, or its number from 1 to {len(choices)}."
+        return f"{text!r} is not one of the choices. Expected one of them, or its number from 1 to {len(choices)}."
     if not text and kind not in NEEDS_NEW_FRAME:
         return "The answer is empty. Please type one."
     return ""

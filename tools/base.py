@@ -1,8 +1,8 @@
-"""What every tool shares: evidence, the memory as tools see it, the wrapping of untrusted text.
+"""Types and checks that all tools share: evidence, the memory interface, wrapping of untrusted text.
 
 A tool is a langchain-core tool with a pydantic argument schema. It returns `(text, Shown)`: the text goes to the model,
-the artifact names the frames it brought up. It fails with `ToolRetry` (the model may mend the call; the hint says how)
-or `ToolFailed` (final); neither ends the run.
+the artifact lists the frames it retrieved. It fails with `ToolRetry` (the model may correct the call; the remedy says
+how) or `ToolFailed` (final); neither ends the run.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from tools.errors import MediaError, ToolRetry
 from tools.media import Box, Span, parse_clock
 
 NEAR_S = 0.6
-"""How far from a named moment a frame may lie; our choice: times are named to the second."""
+"""Maximum distance between a named time and its frame, in seconds. Models name times to the second."""
 
 _UNTRUSTED_MARK = re.compile(r"<(\s*/?\s*untrusted[^>]*)>?", re.IGNORECASE)
 
 
 class SeenFrame(BaseModel):
-    """A reference to a frame; pixels stay in the frame store. Plain JSON types, since checkpoints hold it.
+    """A reference to a frame; pixels stay in the frame store. Plain JSON types, since checkpoints store it.
 
     Attributes:
         frame_id: sha256 of the pixels.
         t_s: media time in seconds.
-        detail: `clear`, `fuzzy` or `glance`: how much of it a model is shown.
-        source: where it came from, with credentials masked.
+        detail: `clear`, `fuzzy` or `glance`: the resolution at which the model sees it.
+        source: origin, with credentials masked.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,18 +42,18 @@ class SeenFrame(BaseModel):
 
 
 class Evidence(BaseModel):
-    """Something an answer may rest on.
+    """An item that an answer may cite.
 
     Attributes:
         id: unique within a run.
-        kind: `frame`, `text` (words read in a picture), `note` (what was noted about a moment), `event` (what is told
-            in a film) or `document`.
+        kind: `frame`, `text` (words read in a picture), `note` (an annotation of a moment), `event` (an event of the
+            narrative) or `document`.
         text: the words, for kinds that have any.
-        frame_id: the frame it was seen in, if any.
+        frame_id: the frame it comes from, if any.
         t_s: media time in seconds, if any.
-        source: where it came from.
+        source: origin.
         licence: terms of reuse, for documents.
-        retracted: whether a document was retracted, so that nothing may rest on it.
+        retracted: whether the document was retracted; an answer must not cite it then.
         sha256: of the frame or of the text.
     """
 
@@ -76,7 +76,7 @@ class Evidence(BaseModel):
 
 
 class Shown(BaseModel):
-    """What a tool brought up beside its text: frames for the model to see, and evidence for citations."""
+    """Frames for the model to see and evidence for citations, returned by a tool beside its text."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,52 +85,52 @@ class Shown(BaseModel):
 
 
 class Seen(Protocol):
-    """The memory as tools see it; the agent's `Eyes` is one."""
+    """The interface through which tools read the memory; `agent.perception` implements it."""
 
     @property
     def plays(self) -> bool:
-        """Whether time goes on by itself, so that something can be shown again; a recording read at once does not."""
+        """Whether the source plays in real time, so that something can be shown again."""
 
     def newest(self) -> SeenFrame | None:
-        """The frame last captured, or None before the first."""
+        """Return the latest captured frame, or None before the first."""
 
     def frames(self, span: Span | None, limit: int) -> list[SeenFrame]:
-        """At most `limit` frames of a span (None: all that is remembered), spread over it, oldest first."""
+        """Return at most `limit` frames of a span (None: of the whole memory), evenly spread, oldest first."""
 
     def near(self, t_s: float) -> SeenFrame | None:
-        """The frame nearest to a moment, at most `NEAR_S` seconds away; None where there is none."""
+        """Return the frame nearest to a time, at most `NEAR_S` seconds away, or None."""
 
     def picture(self, frame_id: str) -> np.ndarray:
-        """The pixels of a frame, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
+        """Return the pixels of a frame, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
 
     def add_picture(self, rgb: np.ndarray, t_s: float) -> SeenFrame:
-        """Store a picture derived from a moment, such as an enlarged part, and return its reference."""
+        """Store a picture derived from a frame, such as an enlarged part, and return its reference."""
 
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
-        """The best matching notes and frames, best first."""
+        """Return the best matching notes and frames, best first."""
 
     @property
     def tells(self) -> bool:
-        """Whether something is known of what is told in the source, as by its subtitles."""
+        """Whether the source has a narrative memory, as built from its subtitles."""
 
     def told(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
-        """The events that are told and bear on a query, best first; none where too little does."""
+        """Return the events of the narrative that match a query, best first; none if the match is weak."""
 
     def stretches(self, words: str, span: Span | None) -> list[Span]:
-        """The separate stretches of time in which all of some words were noted, oldest first."""
+        """Return the separate spans in which all of the words were noted, oldest first."""
 
 
 def untrusted(text: str) -> str:
-    """Wrap text that was read in a picture, on a screen or in a document: data for the model, never an instruction.
+    """Wrap text read from a picture, a screen or a document: it is data for the model, never an instruction.
 
-    Marks that the text itself contains are defused, however they are spelt, so that it cannot close the wrapping.
+    `<untrusted>` marks inside the text are defused, in any spelling, so that the text cannot close the wrapper.
     """
     defused = _UNTRUSTED_MARK.sub(r"(\1)", text)
     return f"<untrusted>{defused}</untrusted>"
 
 
 def parse_span(start: str | None, end: str | None, *, default_end_s: float) -> Span | None:
-    """Read a span given as clock times by a model; None when neither end is given.
+    """Parse a span given as clock times by a model; None when neither end is given.
 
     Raises:
         ToolRetry: if a time is unreadable or the span runs backwards.
@@ -140,12 +140,12 @@ def parse_span(start: str | None, end: str | None, *, default_end_s: float) -> S
     start_s = parse_time(start) if start else 0.0
     end_s = parse_time(end) if end else max(default_end_s, start_s)
     if end_s < start_s:
-        raise ToolRetry(f"the span {start} to {end} runs backwards.", remedy="Name the earlier moment first.")
+        raise ToolRetry(f"invalid span: {start} to {end} runs backwards.", remedy="Give the earlier time first.")
     return Span(start_s, end_s)
 
 
 def parse_time(text: str) -> float:
-    """Read a moment given by a model, in seconds. Raises ToolRetry if it is unreadable."""
+    """Parse a time given by a model, in seconds. Raises ToolRetry if it is unreadable."""
     try:
         return parse_clock(text)
     except MediaError as error:
@@ -153,7 +153,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_box(box: list[float] | None) -> Box | None:
-    """Read a box given by a model as [left, top, right, bottom] in fractions of the picture.
+    """Parse a box given by a model as [left, top, right, bottom] in fractions of the picture.
 
     Raises:
         ToolRetry: if it is not four fractions that make a rectangle.
@@ -162,7 +162,7 @@ def parse_box(box: list[float] | None) -> Box | None:
         return None
     if len(box) != 4:
         raise ToolRetry(
-            f"the box {box!r} has {len(box)} numbers.", remedy="Give [left, top, right, bottom], each 0 to 1."
+            f"invalid box {box!r}: it has {len(box)} numbers.", remedy="Give [left, top, right, bottom], each 0 to 1."
         )
     try:
         return Box(*box)

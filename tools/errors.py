@@ -1,16 +1,16 @@
-"""Errors that a person can act on. Every error the project raises on purpose derives from `AttendError`."""
+"""Errors that people can act on. Every error the project raises on purpose derives from `AttendError`."""
 
 from __future__ import annotations
 
 
 class AttendError(Exception):
-    """A failure with its cause and its cure; shown to people without a traceback.
+    """A failure with its cause and remedy, shown to people without a traceback.
 
     Args:
         problem: what went wrong, naming the offending value with `!r`.
         expected: what would have been accepted.
         remedy: what to do now.
-        details: names, numbers and the like of people, as they stand in these texts; taken out where they may be kept.
+        details: personal details (names, numbers) that occur in these texts; removed before the texts are stored.
     """
 
     def __init__(self, problem: str, *, expected: str = "", remedy: str = "", details: tuple[str, ...] = ()) -> None:
@@ -36,12 +36,12 @@ class ModelError(AttendError):
 
 
 class ToolRetry(AttendError):
-    """A tool call failed in a way that the model can mend; `remedy` is the hint it is given."""
+    """A tool call failed in a way that the model can correct; `remedy` is the hint it receives."""
 
 
 class ToolFailed(AttendError):
-    """A tool call failed for good; the model is told, and the run goes on without its result."""
+    """A tool call failed for good; the model reads the error, and the run continues without a result."""
 
 
 class Stopped(AttendError):
-    """A person stopped the work on a screen; every key and button is released, and nothing more is done."""
+    """A person stopped the work on a screen: all keys and buttons are released, and no further action is taken."""

@@ -1,4 +1,4 @@
-"""Optional packages: each belongs to an extra of the distribution, and is imported where it is used."""
+"""Import of optional packages: each belongs to an extra of the distribution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.errors import ConfigError
 
 
 class MissingExtra(ConfigError):
-    """A package that an extra brings is not installed; `extra` names the extra."""
+    """A package of an extra is not installed; `extra` names the extra."""
 
     def __init__(self, package: str, extra: str) -> None:
         self.extra = extra
@@ -24,10 +24,10 @@ def require(module: str, *, extra: str) -> Any:
 
     Args:
         module: its dotted name.
-        extra: the extra that brings it, a name under `[project.optional-dependencies]`.
+        extra: the extra that contains it, a name under `[project.optional-dependencies]`.
 
     Raises:
-        MissingExtra: if the package is not installed. A package that is there and fails to import says so itself.
+        MissingExtra: if the package is not installed. An installed package that fails to import raises its own error.
     """
     try:
         return import_module(module)

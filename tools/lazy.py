@@ -1,4 +1,4 @@
-"""Public names of a package that are imported on first use, so that importing the package loads nothing heavy."""
+"""Lazy public names of a package, so that importing the package loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def make_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], An
     """Return the `__getattr__` of a package (PEP 562).
 
     Args:
-        package: its name.
-        modules: its public names, each with the module that defines it.
+        package: name of the package.
+        modules: public names, each with the module that defines it.
     """
 
     def get(name: str) -> Any:

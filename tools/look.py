@@ -1,4 +1,4 @@
-"""`look`: bring up the frames of a stretch of time, or enlarge a part of one."""
+"""`look`: show frames of a span, or enlarge a part of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DESCRIPTION = "Show frames of an earlier stretch of the video, or enlarge a part
 
 
 class LookArgs(BaseModel):
-    """What to look at."""
+    """Arguments of `look`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class LookArgs(BaseModel):
 def look(
     seen: Seen, start: str | None = None, end: str | None = None, frames: int = 4, box: list[float] | None = None
 ) -> tuple[str, Shown]:
-    """Bring up frames. Raises ToolRetry for an unreadable span or box, or where nothing is remembered."""
+    """Show frames. Raises ToolRetry for an unreadable span or box, or when no frame matches."""
     newest = seen.newest()
     if newest is None:
         raise ToolRetry("nothing has been seen yet.", remedy="Ask the person to start the camera.")
@@ -42,7 +42,7 @@ def look(
     found = seen.frames(span, frames) if span else [newest]
     if not found:
         raise ToolRetry(
-            f"no frame is remembered from {start or '0:00'} to {end or 'now'}.",
+            f"cannot find a frame from {start or '0:00'} to {end or 'now'}.",
             remedy="Try a wider span, or recall.",
         )
     area = parse_box(box)

@@ -1,4 +1,4 @@
-"""Whether a network address leads to this machine: what is sent there needs no care, and must take no way around."""
+"""Detection of loopback addresses: traffic to this machine needs no egress checks and must bypass proxies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_local(url: str) -> bool:
-    """Return whether an address leads to this machine: localhost, or a loopback or unspecified address."""
+    """Return whether a URL leads to this machine: localhost, or a loopback or unspecified address."""
     host = urlsplit(url).hostname or ""
     try:
         address = ipaddress.ip_address(host)

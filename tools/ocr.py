@@ -1,4 +1,4 @@
-"""Words in pictures, read by RapidOCR with the models inside its wheel; nothing is downloaded."""
+"""Optical character recognition by RapidOCR, with the models inside its wheel; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tools.errors import ToolFailed
 from tools.media.types import Box
 
 N_THREADS = 2
-"""Threads of the recogniser; our choice: more do not help on small machines, and others need the rest."""
+"""Threads of the recogniser: more do not help on small machines, and other work needs the rest."""
 MIN_CONFIDENCE = 0.5
-"""Lines that are read less surely are left out; our choice, which is also RapidOCR's own default."""
+"""Minimum confidence of a line; RapidOCR's own default."""
 _MIN_SIDE_PX = 32
 _MODEL = ("engine_type", "ocr_version", "task_type", "lang_type", "model_type")
 
@@ -26,12 +26,12 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Word:
-    """A line of text found in a picture.
+    """A line of text in a picture.
 
     Attributes:
         text: the line as read.
-        box: where it stands, in fractions of the picture.
-        confidence: how sure the recogniser is, 0 to 1.
+        box: its place, in fractions of the picture.
+        confidence: of the recogniser, 0 to 1.
     """
 
     text: str
@@ -46,7 +46,7 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
 
     Args:
         rgb: the picture.
-        max_side_px: larger pictures are scaled down to this longer side first.
+        min_side_px: smaller pictures are scaled up to this shorter side for detection; cost grows with it.
         min_side_px: smaller pictures are scaled up to this shorter side to find lines in them; costs grow with it.
 
     Raises:
@@ -58,13 +58,13 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
     scale = min(1.0, max_side_px / max(height, width))
     if scale < 1:
         rgb = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    # The detector needs some surroundings, also of a very small cut-out.
+    # The detector needs some margin, even around a very small crop.
     pad_y, pad_x = (max(0, _MIN_SIDE_PX - side) for side in rgb.shape[:2])
     if pad_x or pad_y:
         rgb = cv2.copyMakeBorder(rgb, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
     with _lock:
         engine = _engine()
-        # A detector is made at the first picture and looks at its limit for each, so that one does for all.
+        # The detector is made at the first picture and reads its limit at each call, so one instance serves all sizes.
         (engine.text_det or engine.cfg.Det).limit_side_len = min_side_px
         found = engine(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if found.boxes is None or found.txts is None:
@@ -79,15 +79,15 @@ def read_words(rgb: np.ndarray, max_side_px: int = 1280, min_side_px: int = 480)
 
 
 def load_recogniser(detector_threads: int, reader_threads: int, settings: Mapping[str, object]) -> Any:
-    """RapidOCR with the models inside its wheel; takes one to four seconds.
+    """Load RapidOCR with the models inside its wheel; takes one to four seconds.
 
-    Threads do not spin while they wait, as ONNX Runtime has them do by default: on two cores that makes them slower
-    themselves, and whatever else runs.
+    Threads do not spin while they wait, unlike ONNX Runtime's default: on two cores spinning slows both them and
+    everything else.
 
     Args:
-        detector_threads: threads that look for lines.
-        reader_threads: threads that read one.
-        settings: others of RapidOCR, by their names there.
+        detector_threads: threads of line detection.
+        reader_threads: threads of recognition.
+        settings: further settings of RapidOCR, by its own names.
 
     Raises:
         ToolFailed: if RapidOCR or one of its models is not installed.
@@ -99,7 +99,7 @@ def load_recogniser(detector_threads: int, reader_threads: int, settings: Mappin
         from rapidocr.inference_engine.base import FileInfo, InferSession
     except ImportError as error:
         raise ToolFailed(
-            f"words cannot be read, since RapidOCR is missing: {error}.",
+            f"cannot read words: RapidOCR is missing: {error}.",
             remedy="Run: attend setup",
         ) from error
     engine = RapidOCR(params={"Global.log_level": "error", **settings})
@@ -115,7 +115,7 @@ def load_recogniser(detector_threads: int, reader_threads: int, settings: Mappin
         model = Path(engine.cfg.Global.model_root_dir) / Path(file).name
         if not model.is_file():
             raise ToolFailed(
-                f"words cannot be read, since RapidOCR's model {model.name} is missing.",
+                f"cannot read words: RapidOCR's model {model.name} is missing.",
                 remedy="Run: pip install --no-deps --force-reinstall rapidocr",
             )
         part.session = InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
@@ -135,7 +135,7 @@ def _box(corners: np.ndarray, width_px: int, height_px: int) -> Box | None:
 
 
 def _in_reading_order(words: list[Word]) -> list[Word]:
-    """Sort by lines: words whose middles lie within half a word's height of each other share one."""
+    """Sort words into lines: words whose centres lie within half a word's height of each other share a line."""
     lines: list[list[Word]] = []
     for word in sorted(words, key=lambda word: word.box.top + word.box.bottom):
         middle = (word.box.top + word.box.bottom) / 2

@@ -1,7 +1,7 @@
-"""Plug-ins: what other distributions add to Attend by entry points of their packaging metadata.
+"""Plug-ins: extensions that other distributions add to Attend through entry points.
 
-`attend.tools` adds tools to the agent, `attend.models` kinds of model strings, `attend.suites` evaluation suites, and
-`attend.commands` commands of `attend`. Nothing is imported before it is used.
+`attend.tools` adds tools to the agent, `attend.models` adds kinds of model strings, `attend.suites` evaluation suites,
+and `attend.commands` commands of `attend`. Nothing is imported before it is used.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Plugins = Mapping[str, importlib.metadata.EntryPoint]
 
 
 class PluginError(AttendError):
-    """A plug-in cannot be loaded, or is not what its group takes."""
+    """A plug-in cannot be loaded, or has the wrong type for its group."""
 
 
 def find_plugins(group: Group) -> Plugins:
-    """Return the entry points of a group by name, in the order of their names.
+    """Return the entry points of a group by name, sorted by name.
 
     Raises:
-        PluginError: if two distributions give one name.
+        PluginError: if two distributions define the same name.
     """
     found: dict[str, importlib.metadata.EntryPoint] = {}
     for entry in sorted(importlib.metadata.entry_points(group=group), key=lambda entry: entry.name):
@@ -38,18 +38,18 @@ def find_plugins(group: Group) -> Plugins:
 
 
 def load_plugin(entry: importlib.metadata.EntryPoint, kind: type | None = None) -> Any:
-    """Import what an entry point names.
+    """Import the object that an entry point names.
 
     Args:
         entry: one of `find_plugins`.
-        kind: the type that it must have; None takes anything that can be called.
+        kind: the type it must have; None accepts any callable.
 
     Raises:
         PluginError: if it cannot be imported or is of another type; names the distribution.
     """
     try:
         loaded = entry.load()
-    except Exception as error:  # it is anybody's code
+    except Exception as error:  # it runs third-party code
         raise _broken(entry, f"{type(error).__name__}: {error}") from error
     if isinstance(loaded, kind) if kind else callable(loaded):
         return loaded

@@ -1,4 +1,4 @@
-"""`read_text`: read the words in a frame, with their places."""
+"""`read_text`: read the words in a frame, with their positions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tools.media import Box, format_clock
 from tools.ocr import read_words
 
 CAREFUL_PX = 736
-"""Shorter side at which lines are looked for. Our choice: twice the time of the usual one, for small cut-outs."""
+"""Shorter side for line detection. Our choice: twice the time of the default, for small crops."""
 
 
 DESCRIPTION = "Read the words and numbers in a frame (optical character recognition), with their places."
 
 
 class ReadTextArgs(BaseModel):
-    """What to read."""
+    """Arguments of `read_text`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,11 +28,11 @@ class ReadTextArgs(BaseModel):
 
 
 def read_text(seen: Seen, at: str | None = None, box: list[float] | None = None) -> tuple[str, Shown]:
-    """Read words. Raises ToolRetry for an unreadable time or box, or where no frame is remembered."""
+    """Read words. Raises ToolRetry for an unreadable time or box, or when no frame matches."""
     moment_s = parse_time(at) if at else None
     frame = seen.newest() if moment_s is None else seen.near(moment_s)
     if frame is None:
-        raise ToolRetry(f"no frame is remembered at {at or 'present'}.", remedy="Name a moment that was shown.")
+        raise ToolRetry(f"cannot find a frame at {at or 'present'}.", remedy="Name a moment that was shown.")
     area = parse_box(box) or Box(0, 0, 1, 1)
     words = read_words(area.crop(seen.picture(frame.frame_id)), min_side_px=CAREFUL_PX)
     moment = format_clock(frame.t_s)
@@ -53,7 +53,7 @@ def read_text(seen: Seen, at: str | None = None, box: list[float] | None = None)
 
 
 def _place(box: Box, area: Box) -> str:
-    """The box of a word in the whole picture, when it was read inside `area`."""
+    """Convert the box of a word from `area` to the whole picture, and format it."""
     width, height = area.right - area.left, area.bottom - area.top
     edges = (
         area.left + box.left * width,

@@ -1,4 +1,4 @@
-"""`recall`: search what the memory holds and what was noted about it."""
+"""`recall`: search the memory and its notes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from tools.base import Evidence, Seen, SeenFrame, Shown, parse_span, untrusted
 from tools.media import Span, format_clock
 
 SHOWN_FRAMES = 3
-"""Frames brought up with the notes; our choice: notes carry most of it, and frames cost tokens."""
+"""Frames shown with the notes: notes carry most of the information, and frames cost tokens."""
 
 
-STRETCHES_TOLD = 12
-"""Stretches of time told of, when something was noted several times; our choice."""
+MAX_STRETCHES = 12
+"""Maximum number of spans listed when something was noted several times."""
 
 
 DESCRIPTION = "Search earlier moments of the video by what was seen, read or noted, and how often it was."
 TELLS = "It knows what is told in the video, too: who does what, and why."
-"""Said to the model where that is so; the embedded model looks for it."""
+"""Part of the description when the source has a narrative memory; the embedded model looks for it."""
 TOLD = "told"
-"""What a line of a result begins with that says what is told."""
+"""Prefix of a result line that gives an event of the narrative."""
 
 
 class RecallArgs(BaseModel):
-    """What to search for."""
+    """Arguments of `recall`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,7 +36,7 @@ class RecallArgs(BaseModel):
 def recall(
     seen: Seen, query: str, start: str | None = None, end: str | None = None, limit: int = 6
 ) -> tuple[str, Shown]:
-    """Search memory. Raises ToolRetry for an unreadable span; finding nothing is an answer, not an error."""
+    """Search memory. Raises ToolRetry for an unreadable span; an empty result is an answer, not an error."""
     newest = seen.newest()
     span = parse_span(start, end, default_end_s=newest.t_s if newest else 0.0)
     found = seen.search(query, limit, span)
@@ -47,8 +47,8 @@ def recall(
     lines = [_line(entry) for entry in in_order]
     stretches = seen.stretches(query, span)
     if stretches:
-        times = "; ".join(_told(stretch) for stretch in stretches[:STRETCHES_TOLD])
-        more = len(stretches) - STRETCHES_TOLD
+        times = "; ".join(_told(stretch) for stretch in stretches[:MAX_STRETCHES])
+        more = len(stretches) - MAX_STRETCHES
         lines.append(
             f"Noted in {len(stretches)} separate stretch{'es' * (len(stretches) > 1)} of time: {times}"
             + (f"; and {more} more" if more > 0 else "")
@@ -59,7 +59,7 @@ def recall(
             frame = SeenFrame(frame_id=entry.frame_id, t_s=entry.t_s, source=entry.source)
             shown.setdefault(entry.frame_id, frame)
     frames = sorted(shown.values(), key=lambda frame: frame.t_s)
-    counted = [_evidence(query, stretch) for stretch in stretches[:STRETCHES_TOLD]]
+    counted = [_evidence(query, stretch) for stretch in stretches[:MAX_STRETCHES]]
     return "\n".join(lines), Shown(frames=frames, evidence=[*in_order, *counted])
 
 

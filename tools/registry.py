@@ -1,4 +1,4 @@
-"""The tools of the agent, in the order in which a model is told of them."""
+"""Registry of the agent's tools, in the order in which the model sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.plugins import find_plugins, load_plugin
 
 
 def make_tools(seen: Seen, more: Sequence[BaseTool] = ()) -> tuple[BaseTool, ...]:
-    """Build the tools over a memory, with others behind them, such as `tools.literature.tool.make_literature`'s.
+    """Build the tools over a memory, followed by `more`, such as `tools.literature.tool.make_literature`'s.
 
     Plug-ins come last: an entry point of `attend.tools` is a function that takes the memory and returns a tool.
 
@@ -55,7 +55,7 @@ def make_tool(seen: Seen, run: Callable[..., tuple[str, Shown]], args: type[Base
 
 
 def check_tool(tool: BaseTool) -> BaseTool:
-    """Return the tool if a model can be told of it, else say what is missing.
+    """Return the tool if its description and schema are complete.
 
     Raises:
         ConfigError: if the description or an argument's description is empty, or an argument has no type.

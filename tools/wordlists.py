@@ -1,7 +1,7 @@
-"""Word lists that are kept as data: `data/NAME.txt` beside the code of a package.
+"""Loader of word lists, stored as `data/NAME.txt` beside the code of a package.
 
-Each line is one word, or one alternative of a regular expression. `[SECTION]` on a line of its own begins a section;
-lines that begin with `#` are comments. The order of sections and of lines is kept.
+Each line is one word, or one alternative of a regular expression. A line `[SECTION]` begins a section; lines that
+begin with `#` are comments. The order of sections and lines is preserved.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The command line: thin shells over the features."""
+"""Command line: thin shells over the features."""

@@ -1,4 +1,4 @@
-"""The verbs `attend audit` and `attend stop`: what was done on screens, and how to end it at once."""
+"""`attend audit` and `attend stop`: check and report GUI audit files, and the kill switch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import typer
 from agent.cli.console import make_console, safe
 from agent.gui.path_checks import check_new
 
-audit_app = typer.Typer(no_args_is_help=True, help="What was asked, decided and done on screens.")
+audit_app = typer.Typer(no_args_is_help=True, help="Verify and report audit files of screen actions.")
 
-AuditFile = Annotated[Path, typer.Argument(help="An audit file, JSON lines.")]
+AuditFile = Annotated[Path, typer.Argument(help="An audit file (JSON lines).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @audit_app.command("verify")
 def verify_audit(
     file: AuditFile,
-    entries: Annotated[int | None, typer.Option(min=0, help="The number of lines that was noted elsewhere.")] = None,
-    head: Annotated[str | None, typer.Option(help="The last hash that was noted elsewhere.")] = None,
+    entries: Annotated[int | None, typer.Option(min=0, help="Expected number of entries, noted elsewhere.")] = None,
+    head: Annotated[str | None, typer.Option(help="Expected last hash, noted elsewhere.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that no line of an audit file was changed, removed or moved; exit code 1 if one was, or if there is none.
+    """Check that no line of an audit file was changed, removed or moved; exit code 1 if one was or the file is empty.
 
-    Lines cut off at the end, and a file written anew as a whole, are found only with --entries and --head.
+    Truncation at the end, and a rewritten file, are detected only with --entries and --head.
     """
     from tools.gui.guard.audit import verify_kept
 
@@ -35,10 +35,10 @@ def verify_audit(
     if as_json:
         _print_json({"holds": checked.holds, **vars(checked)})
     elif checked.holds:
-        make_console().print(f"[green]holds[/]  {checked.entries} entries, last hash {checked.head}", soft_wrap=True)
+        make_console().print(f"[green]valid[/]  {checked.entries} entries, last hash {checked.head}", soft_wrap=True)
     else:
-        told = f"line {checked.line}: {checked.problem}. {checked.entries} entries before it hold."
-        make_console().print(f"[bold red]does not hold[/]  {safe(told)}", soft_wrap=True)
+        message = f"line {checked.line}: {checked.problem}. {checked.entries} entries before it are valid."
+        make_console().print(f"[bold red]not valid[/]  {safe(message)}", soft_wrap=True)
     raise typer.Exit(0 if checked.holds else 1)
 
 
@@ -47,16 +47,14 @@ def report_audit(
     file: AuditFile,
     html: Annotated[
         Path | None,
-        typer.Option(help="Where the page is written, a new file (default FILE.html, which is replaced)."),
+        typer.Option(help="Write the page to this new file (default: FILE.html, overwritten)."),
     ] = None,
-    known: Annotated[
-        list[str] | None, typer.Option(help="A detail to take out, such as a name; may be repeated.")
-    ] = None,
+    known: Annotated[list[str] | None, typer.Option(help="Text to redact, such as a name; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an audit file as one page, redacted, that needs nothing else; exit codes are those of `audit verify`.
+    """Write a redacted, self-contained HTML report of an audit file; exit codes as for `audit verify`.
 
-    The page can be read by its owner only, as the file can.
+    Like the audit file, the page is readable by its owner only.
     """
     from tools.gui.guard.audit import verify_kept
     from tools.gui.guard.audit_report import write_audit_report
@@ -71,20 +69,22 @@ def report_audit(
     else:
         make_console().print(f"{entries} entries: {safe(str(out))}", soft_wrap=True)
         if not checked.holds:
-            told = f"line {checked.line}: {checked.problem}"
-            make_console().print(f"[bold red]does not hold[/]  {safe(told)}", soft_wrap=True)
+            message = f"line {checked.line}: {checked.problem}"
+            make_console().print(f"[bold red]not valid[/]  {safe(message)}", soft_wrap=True)
     raise typer.Exit(0 if checked.holds else 1)
 
 
 def stop(
-    clear: Annotated[bool, typer.Option("--clear", help="Let work begin again.")] = False,
-    folder: Annotated[Path | None, typer.Option(help="Where conversations, frames and notes are kept.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is found.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Allow work again.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Folder for conversations, frames and notes.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop all work on screens at once, in every process that shares this folder; it stays stopped until --clear.
+    """Stop all work on screens at once, in every process that uses this folder, until `attend stop --clear`.
 
-    Runs that were begun with another --folder go on: each folder is stopped by itself.
+    Runs started with another --folder continue: each folder has its own stop.
     """
     from agent.config import load_config
     from tools.gui.guard.kill_switch import clear_command, clear_stop, read_stop, write_stop
@@ -92,19 +92,19 @@ def stop(
     place = load_config({"folder": folder}, file=config).folder
     if clear:
         cleared = clear_stop(place)
-        told = f"{'work may begin again' if cleared else 'nothing was stopped'}, in the folder {place}"
+        message = f"{'work is allowed again' if cleared else 'nothing was stopped'} in the folder {place}"
     else:
         write_stop(place, f"attend stop ({getpass.getuser()})")
-        told = (
+        message = (
             f"stopped by {read_stop(place)}: all runs of the folder {place}\n"
-            "Runs that were begun with another --folder are not stopped.\n"
-            f"Let work begin again with: {clear_command(place)}"
+            "Runs started with another --folder are not stopped.\n"
+            f"To allow work again: {clear_command(place)}"
         )
     if as_json:
         _print_json({"stopped": bool(read_stop(place)), "by": read_stop(place), "folder": str(place)})
     else:
-        make_console().print(safe(told), soft_wrap=True)
+        make_console().print(safe(message), soft_wrap=True)
 
 
-def _print_json(told: dict[str, Any]) -> None:
-    typer.echo(json.dumps(told))
+def _print_json(message: dict[str, Any]) -> None:
+    typer.echo(json.dumps(message))

@@ -1,4 +1,4 @@
-"""The chat in a terminal: questions in, streamed answers, tool calls, requests to the person, and JSON for scripts."""
+"""`attend chat` in the terminal: a prompt with streamed answers and tool calls, and JSON lines for scripts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tools.media import format_clock
 
 EXIT_OK, EXIT_WAITING = 0, 3
 
-HELP = """Type a question about the video. Ctrl-C stops an answer; at the prompt it leaves.
+HELP = """Type a question about the video. Ctrl-C stops an answer; at the prompt it exits.
 [bold]/kept[/] frames in memory   [bold]/status[/] capture   [bold]/history[/] conversation   [bold]/quit[/]"""
 
 
 class Opened(BaseModel):
-    """The first line of `--json`: what was opened, and whether anything leaves the machine."""
+    """First line of `--json`: the source and model, and whether anything leaves the machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,16 +47,17 @@ class Opened(BaseModel):
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """How a chat runs.
+    """Options of `attend chat`.
 
     Attributes:
-        ask: questions to answer without a dialogue; empty for a dialogue.
-        as_json: print one JSON object an event instead of text.
-        thread: the conversation to resume or begin.
-        realtime: play a file at its own speed.
-        loop: begin a file again at its end.
-        until_s: media time in seconds to watch before the first question; None: files to their end, live sources not.
-        cassette: where the model's traffic is recorded.
+        ask: questions to answer without a dialogue; empty starts a dialogue.
+        as_json: print one JSON object per event instead of text.
+        thread: name of the conversation to resume or start.
+        realtime: play a file in real time.
+        loop: restart a file when it ends.
+        until_s: media time in seconds to watch before the first question; None watches files to the end and
+            live sources not at all.
+        cassette: file to record the model's calls to.
     """
 
     ask: tuple[str, ...] = ()
@@ -69,9 +70,9 @@ class ChatOptions:
 
 
 async def chat(source: str, config: Config, options: ChatOptions, console: Console) -> int:
-    """Run a chat to its end and return the exit code: 0, or 3 where a script's question waits for a person."""
+    """Run a chat and return the exit code: 0, or 3 if a script's question waits for a person."""
     if options.until_s and not options.realtime:
-        # A recording is read ahead of the questions: what comes later must not be seen.
+        # A recording is read before the first question: frames after `until_s` must not be seen.
         config = config.model_copy(update={"media": config.media.model_copy(update={"end_s": options.until_s})})
     with console.status("Opening ..."):
         opening = open_assistant(
@@ -97,7 +98,7 @@ async def chat(source: str, config: Config, options: ChatOptions, console: Conso
 
 
 class Screen:
-    """Renders events for a person, or as JSON lines."""
+    """Prints events as text for a person, or as JSON lines."""
 
     def __init__(self, console: Console, as_json: bool) -> None:
         self.console, self.as_json = console, as_json
@@ -128,12 +129,12 @@ class Screen:
         self.console.print(f"model [bold]{safe(assistant.model.spec)}[/]: {where}")
         for finding in assistant.findings:
             if finding.what == "no tool images":
-                continue  # the prompt avoids it
+                continue  # handled by the prompt
             self.console.print(f"[yellow]{safe(finding.problem)}[/] [dim]{safe(finding.remedy)}[/]")
         self.console.print(f"[dim]conversation {safe(assistant.thread)}[/]")
 
     def notice(self, text: str, style: str = "yellow") -> None:
-        """Tell the person something that is no event of a run; scripts are not told."""
+        """Print a message that is not an event of a run; not printed with --json."""
         self._waiting.stop()
         self.end_line()
         if not self.as_json:
@@ -144,7 +145,7 @@ class Screen:
             self.console.print(f"\n[bold cyan]you>[/] {safe(text)}")
 
     def wait(self) -> None:
-        """Show that an answer is being prepared, until the next event."""
+        """Show a spinner until the next event."""
         if not self.as_json:
             self._waiting.start()
 
@@ -173,7 +174,7 @@ class Screen:
                 self.wait()
             case Revising():
                 self.end_line()
-                self.console.print("[yellow]That is no answer to rely on; asking again.[/]")
+                self.console.print("[yellow]That answer is unreliable; asking again.[/]")
             case Needs():
                 self.end_line()
                 self._needs(event)
@@ -191,7 +192,7 @@ class Screen:
 
     def _answered(self, event: Answered) -> None:
         if self._streamed.strip() != event.answer.text.strip():
-            # The checked text differs from what was streamed: it is the one that counts.
+            # The checked text differs from the streamed text and replaces it.
             self.end_line()
             self.console.print(plain(event.answer.text), markup=False, end="")
         self._streamed = "."
@@ -199,22 +200,22 @@ class Screen:
         moments = [format_clock(citation.t_s) for citation in event.answer.citations]
         cited = safe(", ".join([*moments, *event.answer.documents]))
         first = "" if event.first_token_s is None else f", first words after {event.first_token_s:.1f} s"
-        rests = f", rests on {cited}" if cited else ""
+        rests = f", based on {cited}" if cited else ""
         self.console.print(f"[dim]{event.seconds:.1f} s{first}, {event.tokens_out} tokens{rests}[/]")
         if event.answer.unverified:
             wrong = ", ".join(format_clock(t_s) for t_s in event.answer.unverified)
-            self.console.print(f"[yellow]Nothing was shown to the model at {wrong}.[/]")
+            self.console.print(f"[yellow]The model was shown nothing at {wrong}.[/]")
         if event.answer.unverified_documents:
             wrong = safe(", ".join(event.answer.unverified_documents))
-            self.console.print(f"[yellow]No tool has brought {wrong} to the model.[/]")
+            self.console.print(f"[yellow]No tool returned {wrong} to the model.[/]")
         for quote in event.answer.unverified_quotes:
-            self.console.print(f"[yellow]No document that is cited for it says “{safe(quote)}”.[/]")
+            self.console.print(f"[yellow]No cited document contains “{safe(quote)}”.[/]")
         if event.answer.retracted_documents:
             wrong = safe(", ".join(event.answer.retracted_documents))
             self.console.print(f"[bold red]Retracted: {wrong}.[/]")
 
     def end_line(self) -> None:
-        """End a line of streamed text, if one is open."""
+        """End the line of streamed text, if there is one."""
         if self._streamed:
             self.console.print()
         self._streamed = ""
@@ -224,7 +225,7 @@ class Screen:
 
 
 async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> None:
-    """Watch the source before the first question; Ctrl-C goes on with what was seen so far."""
+    """Watch the source before the first question; Ctrl-C continues with what was seen so far."""
     info = assistant.session.info
     plays = info.live or options.realtime
     until_s = options.until_s if options.until_s is not None else (0.0 if plays else None)
@@ -238,14 +239,14 @@ async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> 
 
         watching = asyncio.ensure_future(assistant.watch(until_s, advance))
         if not await _interruptible(watching, assistant.session.stop_waiting):
-            screen.notice("Stopped watching early; answers rest on what was seen so far.")
+            screen.notice("Stopped watching early; answers use what was seen so far.")
     screen.notice(assistant.session.status.summary(), "dim")
 
 
 async def _answer_all(assistant: Assistant, questions: Sequence[str], screen: Screen) -> int:
     waiting = await assistant.pending()
     if waiting is True:
-        screen.notice("Going on with the question that was cut off.")
+        screen.notice("Resuming the interrupted question.")
         if not await _show(assistant.resume(), screen, assistant):
             return EXIT_WAITING
     elif isinstance(waiting, Needs):
@@ -262,7 +263,7 @@ async def _answer_all(assistant: Assistant, questions: Sequence[str], screen: Sc
 
 
 async def _show(events: AsyncIterator[Event], screen: Screen, assistant: Assistant) -> bool:
-    """Show a run; False when it ends waiting for a person."""
+    """Show a run; return False if it ends waiting for a person."""
     last: Event | None = None
     screen.wait()
     async for event in events:
@@ -280,7 +281,7 @@ async def _dialogue(assistant: Assistant, screen: Screen, history_file: Path) ->
         screen.console.print(HELP)
     waiting = await assistant.pending()
     if waiting is True:
-        screen.notice("Going on with the question that was cut off.")
+        screen.notice("Resuming the interrupted question.")
         waiting = await _dialogue_run(assistant.resume(), screen)
     elif isinstance(waiting, Needs):
         screen.event(waiting)
@@ -298,7 +299,7 @@ async def _dialogue(assistant: Assistant, screen: Screen, history_file: Path) ->
 
 
 async def _dialogue_run(events: AsyncIterator[Event], screen: Screen) -> Needs | bool:
-    """Show a run in a dialogue, where errors and Ctrl-C end the answer but not the program."""
+    """Show a run in a dialogue, where errors and Ctrl-C end the answer, not the program."""
     needs: Needs | bool = False
     screen.wait()
 
@@ -317,7 +318,7 @@ async def _dialogue_run(events: AsyncIterator[Event], screen: Screen) -> Needs |
 
 
 async def _interruptible(task: asyncio.Future[None], stop: Callable[[], None] | None = None) -> bool:
-    """Await a task that Ctrl-C ends: by `stop` if given, else by cancelling it. False when it was ended so."""
+    """Await a task that Ctrl-C ends, by `stop` if given, else by cancelling it; return False if Ctrl-C ended it."""
     stopped = False
 
     def interrupt() -> None:
@@ -351,11 +352,11 @@ async def _command(text: str, assistant: Assistant, console: Console) -> None:
             for message in await assistant.history():
                 console.print(f"{'you' if message.type == 'human' else 'attend'}> {safe(message.text)}")
         case _:
-            console.print(f"{safe(text)} is no command.\n{HELP}" if text != "/help" else HELP)
+            console.print(f"unknown command {safe(text)}.\n{HELP}" if text != "/help" else HELP)
 
 
 def _line_reader(history_file: Path) -> Callable[[str], Awaitable[str | None]]:
-    """Read lines with editing and history in a terminal, plainly from a pipe; None at the end."""
+    """Return a reader of lines, with editing and history in a terminal; it returns None at the end of input."""
     if not sys.stdin.isatty():
 
         async def read_pipe(prompt: str) -> str | None:

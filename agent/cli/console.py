@@ -1,4 +1,4 @@
-"""The terminal: one way to make a console, and to show text that came from elsewhere."""
+"""Rich consoles, and escaping of untrusted text for the terminal."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that prints what it is given: no colours for numbers, no emoji for `:words:`."""
+    """Return a console that neither highlights numbers nor turns `:words:` into emoji."""
     return Console(stderr=stderr, highlight=False, emoji=False)
 
 
 def plain(text: str) -> str:
-    """Make the control characters of a foreign text visible, so that it cannot steer the terminal."""
+    """Replace control characters in untrusted text, so that it cannot control the terminal."""
     return _CONTROL.sub("\ufffd", text)
 
 
 def safe(text: str) -> str:
-    """Make a foreign text (of a model, a picture, a file name, a server) fit to stand in rich markup."""
+    """Escape untrusted text (from a model, picture, file name or server) for rich markup."""
     return escape(plain(text))

@@ -1,4 +1,4 @@
-"""`attend doctor`: is everything there, and if not, what mends it."""
+"""`attend doctor` and `attend models`: checks of the installation, with remedies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEEDED_DISK_BYTES = 1 << 30
 
 
 class Check(BaseModel):
-    """One finding. `failed` keeps the main job from working; `note` concerns something optional."""
+    """Result of one check: `failed` prevents normal use, `note` concerns something optional."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +39,7 @@ class Check(BaseModel):
 
 
 def run_checks(config: Config) -> list[Check]:
-    """Run every check, none of which changes anything; the model's server is asked only if one is configured."""
+    """Run every check, without changing anything; contact a model server only if one is configured."""
     return [
         _versions(),
         _names(),
@@ -54,11 +54,11 @@ def run_checks(config: Config) -> list[Check]:
     ]
 
 
-def name_intruders(owners: Mapping[str, list[str]] | None = None) -> dict[str, list[str]]:
-    """Return, by import name, the other distributions on this machine that install the same top-level name.
+def conflicting_packages(owners: Mapping[str, list[str]] | None = None) -> dict[str, list[str]]:
+    """Return, by import name, other distributions in this environment that install the same top-level name.
 
     Args:
-        owners: distributions by import name; None reads this environment.
+        owners: distributions by import name; None inspects this environment.
     """
     known = importlib.metadata.packages_distributions() if owners is None else owners
     found = {name: sorted(set(known.get(name, [])) - {DISTRIBUTION}) for name in IMPORT_NAMES}
@@ -66,7 +66,7 @@ def name_intruders(owners: Mapping[str, list[str]] | None = None) -> dict[str, l
 
 
 def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> None:
-    """Print findings, each one that is not ok with its remedy."""
+    """Print the checks, with a remedy for each that is not ok."""
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "failed": "[bold red]failed[/]"}
     table = Table.grid("", "", "", padding=(0, 2))
     for check in checks:
@@ -80,16 +80,16 @@ def show_checks(checks: Iterable[Check], console: Console, as_json: bool) -> Non
 
 
 def show_models(console: Console, as_json: bool) -> None:
-    """Print the forms of a model string, and whether each works here."""
+    """Print the forms of a model specification, and whether each works here."""
     embedded = [check for check in _weights() if check.status == "failed"]
     rows = [
-        ("embedded", "the small model that comes with the packages", embedded[0].found if embedded else "ready"),
+        ("embedded", "the small bundled model", embedded[0].found if embedded else "ready"),
         ("hf:ORG/NAME, hf:FOLDER", "any image-text-to-text model of transformers", _hub_models()),
-        ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "asked when named"),
-        ("scripted:FILE", "answers and tool calls from a file, for tests and demos", "ready"),
-        ("replay:FILE", "the recorded traffic of any model", "ready"),
+        ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "checked when used"),
+        ("scripted:FILE", "scripted answers and tool calls, for tests and demos", "ready"),
+        ("replay:FILE", "recorded calls of any model", "ready"),
         *(
-            (f"{name}:...", f"added by {added.value}", "asked when named")
+            (f"{name}:...", f"added by {added.value}", "checked when used")
             for name, added in find_plugins("attend.models").items()
         ),
     ]
@@ -119,17 +119,17 @@ def _versions() -> Check:
 
 def _names() -> Check:
     names = ", ".join(IMPORT_NAMES)
-    if intruders := name_intruders():
-        found = "; ".join(f"{name!r} also belongs to {', '.join(others)}" for name, others in intruders.items())
-        others = " ".join(sorted({other for owners in intruders.values() for other in owners}))
-        remedy = f"Run `pip uninstall {others}`, then reinstall attend-agent; give it an environment of its own."
+    if conflicts := conflicting_packages():
+        found = "; ".join(f"{name!r} also belongs to {', '.join(others)}" for name, others in conflicts.items())
+        others = " ".join(sorted({other for owners in conflicts.values() for other in owners}))
+        remedy = f"Run `pip uninstall {others}`, then reinstall attend-agent, preferably in its own environment."
         return Check(name="import names", status="failed", found=found, remedy=remedy)
     elsewhere = [name for name in IMPORT_NAMES if (at := _location(name)) and at != _location("agent")]
     if elsewhere:
         found = "; ".join(f"{name!r} is imported from {_location(name)}" for name in elsewhere)
-        remedy = "Run from another folder, or remove the other one from PYTHONPATH."
+        remedy = "Run from another folder, or remove that one from PYTHONPATH."
         return Check(name="import names", status="failed", found=found, remedy=remedy)
-    return Check(name="import names", status="ok", found=f"{names} belong to this project alone")
+    return Check(name="import names", status="ok", found=f"{names} belong only to attend-agent")
 
 
 def _location(name: str) -> Path | None:
@@ -182,17 +182,17 @@ def _folder(folder: Path) -> Check:
     found = f"{folder}, {free_bytes / 1e9:.1f} GB free"
     if not os.access(existing, os.W_OK):
         return Check(
-            name="folder", status="failed", found=f"{existing} is not writable", remedy="Name one with --folder."
+            name="folder", status="failed", found=f"{existing} is not writable", remedy="Choose another with --folder."
         )
     if free_bytes < NEEDED_DISK_BYTES:
-        return Check(name="folder", status="failed", found=found, remedy="Free 1 GB, or name another with --folder.")
+        return Check(name="folder", status="failed", found=found, remedy="Free 1 GB, or choose another with --folder.")
     return Check(name="folder", status="ok", found=found)
 
 
 def _display() -> Check:
     name = os.environ.get("DISPLAY")
     if not name and sys.platform == "linux":
-        remedy = "Needed for the source 'screen' only: run in a desktop, or under `xvfb-run`."
+        remedy = "Only the source 'screen' needs one: run in a desktop session, or under `xvfb-run`."
         return Check(name="display", status="note", found="none", remedy=remedy)
     import mss
 
@@ -210,7 +210,7 @@ def _display() -> Check:
         try:
             open_display().close()
         except AttendError as error:
-            found = f"{name}: {sizes}; mouse and keys cannot be worked: {error.problem}"
+            found = f"{name}: {sizes}; cannot control mouse and keyboard: {error.problem}"
             return Check(name="display", status="note", found=found, remedy=error.remedy)
     return Check(name="display", status="ok", found=f"{name or 'desktop'}: {sizes}")
 
@@ -218,13 +218,13 @@ def _display() -> Check:
 def _camera() -> Check:
     cameras = sorted(str(device) for device in Path("/dev").glob("video*"))
     if cameras or sys.platform != "linux":
-        return Check(name="camera", status="ok", found=", ".join(cameras) or "asked for when opened")
-    remedy = "Needed for camera sources only; files, folders, DICOM, screens and network streams work without."
+        return Check(name="camera", status="ok", found=", ".join(cameras) or "permission is requested when opened")
+    remedy = "Only camera sources need one; files, folders, DICOM, screens and network streams work without."
     return Check(name="camera", status="note", found="no /dev/video*", remedy=remedy)
 
 
 def _model(config: Config) -> list[Check]:
-    """Load the configured model and ask it, or its server, what works. The embedded one was checked by its parts."""
+    """Load the configured model and run its preflight; the parts of the embedded model are checked separately."""
     if config.model == "embedded":
         return []
     from agent.models import load_mllm
@@ -243,7 +243,7 @@ def _model(config: Config) -> list[Check]:
 
 
 def _literature(config: Config) -> list[Check]:
-    """What is indexed, if anything is, and whether what it was embedded with is there."""
+    """Check the literature index, if there is one, and that its embedding model is available."""
     from agent.config import has_corpus
     from agent.literature.library import describe
 

@@ -1,4 +1,4 @@
-"""`attend gui`: look at a screen, and say where things are on it; `attend gui run` does things there."""
+"""`attend gui`: locate controls on a screen; `run` and `record` execute and record workflows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.console import make_console, safe
-from agent.cli.gui_model import ready, screen_model, strictness_of
+from agent.cli.gui_model import check_model, load_screen_model, parse_strictness
 from agent.cli.gui_record import record
 from agent.cli.gui_run import run
 from agent.gui.path_checks import is_same_file
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from tools.gui.types import Located, Screen
     from tools.privacy.redact import Strictness
 
-gui_app = typer.Typer(no_args_is_help=True, help="Find and do things on graphical screens.")
+gui_app = typer.Typer(no_args_is_help=True, help="Locate controls on screens and run workflows.")
 gui_app.command()(run)
 gui_app.command()(record)
 
 NOT_FOUND = 5
-"""The exit code where nothing was found, or a person has to choose."""
+"""Exit code if nothing was found, or a person has to choose."""
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-"""What an overlay is written as, by its ending."""
+"""Format of an overlay, by suffix."""
 
 
 @gui_app.callback()
 def gui() -> None:
-    """Find and do things on graphical screens."""
+    """Locate controls on screens and run workflows."""
 
 
 @gui_app.command()
@@ -44,81 +44,79 @@ def locate(
     instruction: Annotated[
         str, typer.Argument(help='What to find, such as: click the "Delete" button next to Doe^Archibald')
     ],
-    image: Annotated[Path | None, typer.Option(help="A screenshot: PNG or JPEG.")] = None,
-    screen: Annotated[bool, typer.Option("--screen", help="The screen of this machine, as it is now.")] = False,
+    image: Annotated[Path | None, typer.Option(help="A screenshot (PNG or JPEG).")] = None,
+    screen: Annotated[bool, typer.Option("--screen", help="Capture the screen of this machine.")] = False,
     overlay: Annotated[
-        Path | None, typer.Option(help="Draw what was found into a copy of the picture, a PNG or JPEG by its ending.")
+        Path | None, typer.Option(help="Write a copy of the picture with the result drawn on it (.png or .jpg).")
     ] = None,
-    pixels: Annotated[
-        bool, typer.Option("--pixels", help="Use no accessibility tree, also where one is known.")
-    ] = False,
+    pixels: Annotated[bool, typer.Option("--pixels", help="Ignore the accessibility tree.")] = False,
     nodes: Annotated[
-        Path | None, typer.Option("--tree", help="The picture's accessibility tree: a JSON list of nodes.")
+        Path | None, typer.Option("--tree", help="The picture's accessibility tree (a JSON list of nodes).")
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="A model that is asked where nothing is found, or several places fit alike.")
-    ] = "",
+    model: Annotated[str, typer.Option(help="Model to ask if nothing is found or the result is ambiguous.")] = "",
     phi: Annotated[
-        str, typer.Option(help="How personal details are kept from a model elsewhere: on, or strict (with Presidio).")
+        str, typer.Option(help="Redaction of personal details sent to a remote model: on, or strict (with Presidio).")
     ] = "on",
-    config: Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is found.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say where something is on a screen; exit code 5 if it is not there, or several places fit alike.
+    """Locate a control on a screen; exit code 5 if it is not found or ambiguous.
 
-    What a model chose is marked `by model`: it was asked twice and agreed with itself, and nobody has checked it.
+    A result marked `by model` was chosen by the model twice in a row; nothing else has verified it.
     """
     from tools.gui.grounding import LAYERS, PIXELS
     from tools.gui.grounding import locate as find
 
-    strictness = strictness_of(phi)
+    strictness = parse_strictness(phi)
     if (image is None) != screen:
-        raise ConfigError(
-            "either --image FILE or --screen is needed, not both.", remedy="Name a screenshot, or use --screen."
-        )
+        raise ConfigError("expected either --image FILE or --screen.", remedy="Give exactly one of them.")
     if nodes is not None and screen:
-        raise ConfigError("--tree belongs to a picture and does not go with --screen.", remedy="Leave one of them out.")
+        raise ConfigError(
+            "cannot combine --tree with --screen: it describes an --image.", remedy="Leave one of them out."
+        )
     if overlay is not None:
         _check_overlay(overlay, image)
     shown = _capture() if image is None else _open(image, nodes)
-    ask = _pointing(instruction, model, strictness, config) if model else None
+    ask = _grounder(instruction, model, strictness, config) if model else None
     found = find(instruction, shown, layers=PIXELS if pixels else LAYERS, ask=ask)
     if overlay is not None:
         _write(overlay, _draw(shown, found))
     if as_json:
         print(json.dumps(_record(instruction, shown, found)))
     else:
-        _tell(shown, found)
+        _print_located(shown, found)
     raise typer.Exit(NOT_FOUND if found.abstained else 0)
 
 
 def _check_overlay(overlay: Path, image: Path | None) -> None:
-    """Check, before anything is looked for, that an overlay is a picture and not the one it is drawn on."""
+    """Check early that the overlay has a picture suffix and does not overwrite the input."""
     if overlay.suffix.lower() not in FORMATS:
         raise ConfigError(
-            f"--overlay {str(overlay)!r} does not end like a picture.", expected=f"one of {', '.join(FORMATS)}"
+            f"invalid --overlay {str(overlay)!r}: not a picture suffix.", expected=f"one of {', '.join(FORMATS)}"
         )
     if image is not None and is_same_file(overlay, image):
         raise ConfigError(
-            f"--overlay {str(overlay)!r} is the picture itself, which would be lost.", remedy="Name another file."
+            f"invalid --overlay {str(overlay)!r}: it would overwrite the input picture.", remedy="Name another file."
         )
 
 
-def _pointing(instruction: str, spec: str, strictness: Strictness, config: Path | None) -> Ask:
-    """What asks a model. Raises ModelError and PhiError."""
+def _grounder(instruction: str, spec: str, strictness: Strictness, config: Path | None) -> Ask:
+    """Return a function that asks a model where something is. Raises ModelError and PhiError."""
     from agent.config import load_config
-    from agent.gui.vlm_grounder import pointing, veil_for
+    from agent.gui.vlm_grounder import make_grounder, make_veil
     from tools.gui.workflow.placeholders import values_of
 
-    model = screen_model(spec, load_config({}, file=config).mllm)
-    veil = veil_for(model, values_of(instruction, {}), strictness)
+    model = load_screen_model(spec, load_config({}, file=config).mllm)
+    veil = make_veil(model, values_of(instruction, {}), strictness)
 
     @functools.cache
     def opened() -> Ask:
-        ready(model)
-        return pointing(model, veil)
+        check_model(model)
+        return make_grounder(model, veil)
 
-    # A server is spoken to only if it is needed; where it is away, the answer without it stays.
+    # Contact the server only if it is needed; if it is unreachable, keep the answer without it.
     return lambda question: opened()(question)
 
 
@@ -133,25 +131,25 @@ def _open(image: Path, nodes: Path | None) -> Screen:
         with Image.open(image) as picture:
             rgb = np.asarray(picture.convert("RGB"))
     except Image.DecompressionBombError as error:
-        raise ConfigError(f"the picture {str(image)!r} is too large: {error}", expected="a screenshot") from None
-    except (OSError, UnidentifiedImageError) as error:
         raise ConfigError(
-            f"the picture {str(image)!r} cannot be read: {error}.", expected="a PNG or JPEG file"
+            f"cannot read the picture {str(image)!r}: it is too large: {error}", expected="a screenshot"
         ) from None
+    except (OSError, UnidentifiedImageError) as error:
+        raise ConfigError(f"cannot read the picture {str(image)!r}: {error}.", expected="a PNG or JPEG file") from None
     if nodes is None:
         return Screen(rgb=rgb)
     try:
         tree = TypeAdapter(tuple[Node, ...]).validate_json(nodes.read_bytes())
     except (OSError, ValidationError) as error:
         raise ConfigError(
-            f"the tree {str(nodes)!r} cannot be read: {_first(error)}.",
-            expected="a JSON list of nodes with role, name and rect, as `tools.gui.types.Node` says",
+            f"cannot read the tree {str(nodes)!r}: {_first(error)}.",
+            expected="a JSON list of nodes with role, name and rect (see `tools.gui.types.Node`)",
         ) from None
     return Screen(rgb=rgb, nodes=tree)
 
 
 def _first(error: OSError | ValidationError) -> str:
-    """What is wrong, without the rest that pydantic tells."""
+    """Return the first problem, without the rest of pydantic's report."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     problem = error.errors(include_url=False)[0]
@@ -160,7 +158,7 @@ def _first(error: OSError | ValidationError) -> str:
 
 
 def _capture() -> Screen:
-    """Take the first screen; the mouse's units are told from those of the picture where they differ."""
+    """Capture the first screen, with the scale between mouse units and pixels where they differ."""
     import mss
     import numpy as np
 
@@ -173,8 +171,8 @@ def _capture() -> Screen:
             shot = screens.grab(monitor)
     except (mss.ScreenShotError, IndexError) as error:
         raise MediaError(
-            f"The screen cannot be read: {error}.",
-            remedy="Run in a graphical session. On Linux, DISPLAY must name an X server (such as Xvfb).",
+            f"cannot capture the screen: {error}.",
+            remedy="Run in a graphical session; on Linux, set DISPLAY to an X server (such as Xvfb).",
         ) from error
     rgb = np.frombuffer(shot.rgb, dtype=np.uint8).reshape(shot.height, shot.width, 3)
     return Screen(rgb=rgb, view=View(monitor["left"], monitor["top"], shot.width / monitor["width"]))
@@ -188,16 +186,16 @@ def _record(instruction: str, screen: Screen, found: Located) -> dict[str, Any]:
         shares = {"x": target.point.x_px / width, "y": target.point.y_px / height}
         targets.append({**target.model_dump(), "share": shares, "screen": {"x": x, "y": y}})
     size = {"width_px": width, "height_px": height}
-    told = {"abstained": found.abstained, "asked": found.asked}
-    return {"instruction": instruction, "image": size, "targets": targets, **told}
+    notes = {"abstained": found.abstained, "asked": found.asked}
+    return {"instruction": instruction, "image": size, "targets": targets, **notes}
 
 
-def _tell(screen: Screen, found: Located) -> None:
+def _print_located(screen: Screen, found: Located) -> None:
     console = make_console()
     for place, target in enumerate(found.targets):
         x, y = screen.view.to_screen(target.point)
         rect = target.rect
-        # Where several fit alike, none of them is before the others.
+        # Ambiguous targets have no order.
         rank = "runner-up: " if place and not found.abstained else ""
         console.print(
             f"{rank}[bold]{safe(target.label)}[/]  click at {target.point.x_px:.0f}, {target.point.y_px:.0f} "
@@ -212,7 +210,7 @@ def _tell(screen: Screen, found: Located) -> None:
 
 
 def _draw(screen: Screen, found: Located) -> np.ndarray:
-    """A copy of the picture with boxes, and the first target's point: raw, as a share of the picture, on the screen."""
+    """Draw the targets on a copy of the picture, with the first point in pixels, as fractions and in screen units."""
     import cv2
 
     drawn = screen.rgb.copy()
@@ -249,5 +247,5 @@ def _write(path: Path, rgb: np.ndarray) -> None:
         Image.fromarray(rgb).save(path, format=FORMATS[path.suffix.lower()])
     except OSError as error:
         raise ConfigError(
-            f"the overlay {str(path)!r} cannot be written: {error}.", expected="a file in a folder"
+            f"cannot write the overlay {str(path)!r}: {error}.", expected="a file in an existing folder"
         ) from None

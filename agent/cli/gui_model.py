@@ -1,4 +1,4 @@
-"""The model that a GUI command shows a screen: how it is loaded, announced and named in the audit."""
+"""Models for GUI commands: loading, the privacy notice, and their description in the audit."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     from tools.privacy.redact import Strictness
 
 
-def strictness_of(phi: str) -> Strictness:
-    """How strictly personal details are kept from a model elsewhere. Raises ConfigError for an unknown word."""
+def parse_strictness(phi: str) -> Strictness:
+    """Parse `--phi`. Raises ConfigError."""
     if phi not in ("on", "strict"):
-        raise ConfigError(f"--phi {phi!r} is no strictness.", expected="on or strict")
+        raise ConfigError(f"invalid --phi {phi!r}.", expected="on or strict")
     return "strict" if phi == "strict" else "on"
 
 
-def screen_model(spec: str, options: ModelOptions) -> MLLM:
-    """A model that is to be shown a screen. Raises ModelError if there is none."""
+def load_screen_model(spec: str, options: ModelOptions) -> MLLM:
+    """Load a model. Raises ModelError."""
     from agent.models import load_mllm
 
     return load_mllm(spec, options)
 
 
-def ready(model: MLLM) -> None:
-    """Find out what a model can do, and tell where a screen goes that it is shown. Raises ModelError."""
+def check_model(model: MLLM) -> None:
+    """Run a model's preflight, and print a notice if screens leave this machine. Raises ModelError."""
     model.preflight()
     if not model.abilities.local:
-        told = "the screen goes to this server, less the personal details that were found on it"
-        make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{told}[/]")
+        notice = "screens go to this server, with detected personal details removed"
+        make_console(stderr=True).print(f"model [bold]{safe(model.spec)}[/]: [bold red]{notice}[/]")
 
 
-def about_model(model: MLLM) -> dict[str, str]:
-    """What an audit says of the model of a run."""
+def describe_model(model: MLLM) -> dict[str, str]:
+    """Return the audit's description of a run's model."""
     from agent.models.fingerprint import content_of
 
     return {"model": model.spec, "model_sha256": content_of(model.spec)}

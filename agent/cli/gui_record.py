@@ -1,4 +1,4 @@
-"""`attend gui record`: watch a person work a program, and write what was done as a workflow."""
+"""`attend gui record`: record a person's actions in a program as a workflow."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ if TYPE_CHECKING:
     from tools.gui.recording.recorder import Did
     from tools.gui.types import Actuator
 
-DOUBTFUL = 4
-"""The exit code where something could not be recorded, or has to be looked at."""
+NEEDS_REVIEW = 4
+"""Exit code if something could not be recorded or needs review."""
 
 
 def record(
-    out: Annotated[Path, typer.Argument(help="The workflow to write, a YAML file that is not there yet.")],
-    target: Annotated[str, typer.Option(help="An http(s):// address, or 'desktop'.")],
-    name: Annotated[str, typer.Option(help="What the workflow is called; else as its file.")] = "",
-    window: Annotated[str, typer.Option(help="Only what is done in windows of this title; '*' is anything.")] = "*",
-    policy: Annotated[Path | None, typer.Option(help="What the workflow may do: a policy in YAML.")] = None,
-    pixels: Annotated[bool, typer.Option("--pixels", help="Look at pixels alone, without accessibility tree.")] = False,
-    connect: Annotated[str, typer.Option(help="The DevTools address of a running Chromium to watch.")] = "",
-    seconds: Annotated[float, typer.Option(min=1, help="End by itself after so many seconds.")] = math.inf,
-    folder: Annotated[Path | None, typer.Option(help="Where `attend stop` leaves its file.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is found.")] = None,
+    out: Annotated[Path, typer.Argument(help="Workflow file to write (a new YAML file).")],
+    target: Annotated[str, typer.Option(help="An http(s):// URL, or 'desktop'.")],
+    name: Annotated[str, typer.Option(help="Name of the workflow (default: the file name).")] = "",
+    window: Annotated[str, typer.Option(help="Record only windows with this title; '*' matches anything.")] = "*",
+    policy: Annotated[Path | None, typer.Option(help="Policy (YAML) of what the workflow may do.")] = None,
+    pixels: Annotated[bool, typer.Option("--pixels", help="Use pixels only, without the accessibility tree.")] = False,
+    connect: Annotated[str, typer.Option(help="DevTools address of a running Chromium to record.")] = "",
+    seconds: Annotated[float, typer.Option(min=1, help="Stop after this many seconds.")] = math.inf,
+    folder: Annotated[Path | None, typer.Option(help="Folder in which `attend stop` writes its file.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")
+    ] = None,
 ) -> None:
-    """Watch a person work a program, and write a workflow that `attend gui run` replays without a model.
+    """Record a person's actions as a workflow that `attend gui run` replays without a model.
 
-    End with Ctrl+Alt+Esc, Ctrl+C, `attend stop`, or by closing the window. Nothing that is typed is kept: it becomes a
-    parameter, and so does a label in which personal details are found, in the names of steps, too. Detectors miss some:
-    the file can be read by its owner only; look at it before it is given away. Exit code 4 where something has to
-    be looked at.
+    Stop with Ctrl+Alt+Esc, Ctrl+C, `attend stop`, or by closing the window. Typed text is not stored: it becomes a
+    parameter, and so do labels in which personal details are detected, also in step names. Detection is incomplete:
+    only the owner can read the file; review it before sharing. Exit code 4 if something needs review.
     """
     from agent.config import load_config
     from tools.gui.guard.kill_switch import KillSwitch, watching
@@ -54,9 +55,12 @@ def record(
     stop = KillSwitch(load_config({"folder": folder}, file=config).folder)
     stop.check()
     console = make_console(stderr=True)
-    with _eyes(target, stop, pixels, connect) as (actuator, watcher), watching(stop, actuator.release, _keys(actuator)):
-        console.print("Watching. End with Ctrl+Alt+Esc, Ctrl+C, or by closing the window.")
-        watched = watch(actuator, watcher, stop, seconds=seconds, windows=window, on_event=_tell)
+    with (
+        _open_watcher(target, stop, pixels, connect) as (actuator, watcher),
+        watching(stop, actuator.release, _stop_keys(actuator)),
+    ):
+        console.print("Recording. Stop with Ctrl+Alt+Esc, Ctrl+C, or by closing the window.")
+        watched = watch(actuator, watcher, stop, seconds=seconds, windows=window, on_event=_print_event)
         start = target if target.startswith("http") else ""
         made = as_recording(watched, name or out.stem.replace("_", " "), start=start, policy=rules)
     save_workflow(made.workflow, out, new=True)
@@ -64,11 +68,11 @@ def record(
     console.print(f"{len(made.workflow.steps)} steps in {safe(str(out))}; parameters: {safe(parameters)}")
     for doubt in made.doubts:
         console.print(f"[yellow]{safe(doubt)}[/]", soft_wrap=True)
-    raise typer.Exit(DOUBTFUL if any(doubt.startswith("step ") for doubt in made.doubts) else 0)
+    raise typer.Exit(NEEDS_REVIEW if any(doubt.startswith("step ") for doubt in made.doubts) else 0)
 
 
 @contextlib.contextmanager
-def _eyes(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator[tuple[Actuator, Watcher]]:
+def _open_watcher(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator[tuple[Actuator, Watcher]]:
     with contextlib.ExitStack() as stack:
         if target == "desktop":
             from tools.gui.actuators.desktop import DesktopActuator
@@ -76,9 +80,9 @@ def _eyes(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator
 
             desktop = DesktopActuator(stop, tree=not pixels)
             stack.callback(desktop.close)
-            seen = XWatcher()
-            stack.callback(seen.close)
-            yield desktop, seen
+            x_watcher = XWatcher()
+            stack.callback(x_watcher.close)
+            yield desktop, x_watcher
         elif target.startswith("http"):
             from agent.gui.session import check_display
             from tools.gui.actuators.browser import BrowserActuator
@@ -88,21 +92,21 @@ def _eyes(target: str, stop: KillSwitch, pixels: bool, connect: str) -> Iterator
                 check_display()
             browser = BrowserActuator(target, stop, connect=connect, headless=False, tree=not pixels)
             stack.callback(browser.close)
-            heard = BrowserWatcher(browser)
-            stack.callback(heard.close)
-            yield browser, heard
+            browser_watcher = BrowserWatcher(browser)
+            stack.callback(browser_watcher.close)
+            yield browser, browser_watcher
         else:
-            raise ConfigError(f"there is no target {target!r}.", expected="an http(s):// address, or 'desktop'")
+            raise ConfigError(f"unknown target {target!r}.", expected="an http(s):// URL, or 'desktop'")
 
 
-def _keys(actuator: Actuator) -> list[Hotkey]:
+def _stop_keys(actuator: Actuator) -> list[Hotkey]:
     from agent.gui.session import watches_display
     from tools.gui.guard.kill_switch import Hotkey
 
     return [Hotkey()] if watches_display(actuator) else []
 
 
-def _tell(did: Did) -> None:
+def _print_event(did: Did) -> None:
     event = did.event
     what = event.keys if event.kind == "key" else event.kind
     at = f" at {did.point.x_px:.0f}, {did.point.y_px:.0f}" if did.point else ""

@@ -1,4 +1,4 @@
-"""Logging of the command line, set up in one place: what `--verbose` and `--log-file` ask for."""
+"""Logging setup for `--verbose` and `--log-file`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _Masked(logging.Formatter):
-    """Lines without credentials, also in tracebacks."""
+    """Masks credentials in log lines and tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         return mask_credentials(super().format(record))
 
 
 def set_up_logging(verbose: bool, file: Path | None) -> None:
-    """Send all messages of our modules to standard error, to a file, or to both; by default Python prints warnings.
+    """Log all messages of Attend's packages to standard error, a file, or both; by default Python prints warnings.
 
     Args:
-        verbose: print them on standard error.
-        file: append them to this file.
+        verbose: log to standard error.
+        file: append to this file.
 
     Raises:
         ConfigError: if the file cannot be written.

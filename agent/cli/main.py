@@ -1,10 +1,10 @@
-"""The command `attend`: verbs only; what they do lives elsewhere."""
+"""The `attend` command: argument parsing only; each command's work is in its own module."""
 
 from __future__ import annotations
 
 import os
 
-# OpenMP threads that spin while they wait slow torch down about four times on a machine with two busy cores.
+# Busy-waiting OpenMP threads make torch about four times slower when both cores of a machine are in use.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import asyncio
@@ -23,7 +23,7 @@ from agent.cli.plugins import ASK, CLINICAL, MEMORY, SET_UP, CommandGroup
 from tools.errors import AttendError, ConfigError
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
-memory_app = typer.Typer(no_args_is_help=True, help="What the memory keeps.")
+memory_app = typer.Typer(no_args_is_help=True, help="Search, question and delete stored memories.")
 app.add_typer(memory_app, name="memory", rich_help_panel=MEMORY)
 app.add_typer(literature_app, name="literature", rich_help_panel=CLINICAL)
 app.add_typer(gui_app, name="gui", rich_help_panel=CLINICAL)
@@ -40,29 +40,29 @@ Source = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="embedded, hf:ORG/NAME or a folder, openai:MODEL@URL, scripted:FILE, replay:FILE.")
 ]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A settings file; else attend.toml is looked for.")]
-Folder = Annotated[Path | None, typer.Option(help="Where conversations, frames and notes are kept.")]
-Fps = Annotated[float | None, typer.Option(help="Frames looked at per second of video (default 1).")]
-Budget = Annotated[int | None, typer.Option(help="Frames that the memory keeps (default 20).")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")]
+Folder = Annotated[Path | None, typer.Option(help="Folder for conversations, frames and notes.")]
+Fps = Annotated[float | None, typer.Option(help="Frames to sample per second of video (default 1).")]
+Budget = Annotated[int | None, typer.Option(help="Number of frames to keep in memory (default 20).")]
 Policy = Annotated[
     str | None, typer.Option(help="Memory policy: curvestream, last, uniform, alternate, motion, curvature, random.")
 ]
-Told = Annotated[
+NarrativeSource = Annotated[
     str,
     typer.Argument(
-        help="A film (subtitles beside it are read), subtitles, a transcript, a story, or a watched source."
+        help="A film (with any subtitles beside it), subtitles, a transcript, a story, or a source already watched."
     ),
 ]
-SourceName = Annotated[str | None, typer.Option("--source", help="Only this source, by its name in the list.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+SourceName = Annotated[str | None, typer.Option("--source", help="Only this source, named as in `attend memory list`.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 
 def main() -> None:
-    """Run the command line; known errors are shown in one line, with credentials masked, and exit code 1."""
+    """Run the command line; print an `AttendError` on one line, with credentials masked, and exit with code 1."""
     try:
         app()
     except AttendError as error:
-        from tools.media.types import mask_credentials  # It takes a while.
+        from tools.media.types import mask_credentials  # slow to import
 
         make_console(stderr=True).print(f"[bold red]error:[/] {safe(mask_credentials(str(error)))}", soft_wrap=True)
         raise SystemExit(1) from None
@@ -81,8 +81,8 @@ def attend(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print what the modules log on standard error.")] = False,
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append what the modules log to a file.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print log messages on standard error.")] = False,
+    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append log messages to this file.")] = None,
 ) -> None:
     """Chat with an agent that watches video, on this machine."""
     if verbose or log_file:
@@ -94,24 +94,22 @@ def attend(
 @app.command(rich_help_panel=ASK)
 def chat(
     source: Source,
-    ask: Annotated[list[str] | None, typer.Option(help="Answer this question and leave; may be repeated.")] = None,
+    ask: Annotated[list[str] | None, typer.Option(help="Answer this question and exit; repeatable.")] = None,
     model: Model = None,
     fps: Fps = None,
     budget: Budget = None,
     policy: Policy = None,
-    realtime: Annotated[bool, typer.Option(help="Play a file at its own speed, as if it were live.")] = False,
-    loop: Annotated[bool, typer.Option(help="Begin a file again at its end.")] = False,
-    until: Annotated[
-        str | None, typer.Option(help="Watch up to this time, as m:ss, before the first question.")
-    ] = None,
-    thread: Annotated[str | None, typer.Option(help="The conversation to resume or begin, by name.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Record the model's traffic, for --model replay:FILE.")] = None,
-    web: Annotated[bool, typer.Option(help="Talk on a web page, which a browser is opened for.")] = False,
+    realtime: Annotated[bool, typer.Option(help="Play a file in real time, as if it were live.")] = False,
+    loop: Annotated[bool, typer.Option(help="Restart a file when it ends.")] = False,
+    until: Annotated[str | None, typer.Option(help="Watch up to this time (m:ss) before the first question.")] = None,
+    thread: Annotated[str | None, typer.Option(help="Name of the conversation to resume or start.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record the model's calls, for --model replay:FILE.")] = None,
+    web: Annotated[bool, typer.Option(help="Chat on a web page, opened in the browser.")] = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Talk about a video, live or from a file."""
+    """Chat about a video, live or from a file."""
     from agent.cli.chat import ChatOptions
     from agent.cli.chat import chat as run_chat
     from tools.media import parse_clock
@@ -135,21 +133,21 @@ def chat(
 
 @app.command(rich_help_panel=ASK)
 def serve(
-    sources: Annotated[list[str], typer.Argument(help="One or several; each is what `attend chat` takes.")],
+    sources: Annotated[list[str], typer.Argument(help="One or more sources, as for `attend chat`.")],
     host: Annotated[
-        str | None, typer.Option(help="The address to listen on (default 127.0.0.1); others ask for a token.")
+        str | None, typer.Option(help="Address to listen on (default 127.0.0.1); any other requires a token.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="The port (default 8765, or the next that is free).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port (default 8765, or the next free one).")] = None,
     model: Model = None,
     fps: Fps = None,
     budget: Budget = None,
     policy: Policy = None,
-    loop: Annotated[bool, typer.Option(help="Begin a file again at its end.")] = False,
-    thread: Annotated[str | None, typer.Option(help="The conversation to resume or begin, by name.")] = None,
+    loop: Annotated[bool, typer.Option(help="Restart a file when it ends.")] = False,
+    thread: Annotated[str | None, typer.Option(help="Name of the conversation to resume or start.")] = None,
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Watch sources and talk about them on a web page; files play at their own speed."""
+    """Watch sources and chat about them on a web page; files play in real time."""
     flags = {"media.fps": fps, "memory.capacity": budget, "memory.policy": policy}
     settings = _settings(config, model, folder, {**flags, "server.host": host, "server.port": port})
     _serve(sources, settings, realtime=True, loop=loop, thread=thread)
@@ -158,33 +156,35 @@ def serve(
 @app.command(rich_help_panel=ASK)
 def watch(
     source: Source,
-    when: Annotated[list[str], typer.Option(help="A condition, such as 'a bicycle appears'; may be repeated.")],
-    cooldown: Annotated[float | None, typer.Option(help="Seconds from an alert to the next (default 60).")] = None,
-    webhook: Annotated[str | None, typer.Option(help="Post each alert as JSON to this http(s) address.")] = None,
-    webhook_picture: Annotated[bool, typer.Option("--webhook-picture", help="Send the picture along.")] = False,
+    when: Annotated[list[str], typer.Option(help="A condition, such as 'a bicycle appears'; repeatable.")],
+    cooldown: Annotated[float | None, typer.Option(help="Minimum seconds between alerts (default 60).")] = None,
+    webhook: Annotated[str | None, typer.Option(help="POST each alert as JSON to this http(s) URL.")] = None,
+    webhook_picture: Annotated[
+        bool, typer.Option("--webhook-picture", help="Include the picture in the webhook.")
+    ] = False,
     checks: Annotated[
-        int | None, typer.Option("--budget", help="Checks a minute, over all conditions (default 60).")
+        int | None, typer.Option("--budget", help="Checks per minute, over all conditions (default 60).")
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Leave after the first alert; exit code 4 if none came.")
+        bool, typer.Option("--once", help="Exit after the first alert; exit code 4 if there is none.")
     ] = False,
     model: Model = None,
     fps: Fps = None,
     policy: Policy = None,
-    realtime: Annotated[bool, typer.Option(help="Play a file at its own speed, as if it were live.")] = False,
-    loop: Annotated[bool, typer.Option(help="Begin a file again at its end.")] = False,
-    until: Annotated[str | None, typer.Option(help="Watch up to this time, as m:ss.")] = None,
+    realtime: Annotated[bool, typer.Option(help="Play a file in real time, as if it were live.")] = False,
+    loop: Annotated[bool, typer.Option(help="Restart a file when it ends.")] = False,
+    until: Annotated[str | None, typer.Option(help="Watch up to this time (m:ss).")] = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Tell when a condition comes true; exit code 3 if the model can judge none of them."""
-    from agent.cli.watch import WatchingOptions, watch_source
+    """Print an alert when a condition becomes true; exit code 3 if the model cannot judge any of them."""
+    from agent.cli.watch import WatchCommandOptions, watch_source
     from tools.media import parse_clock
 
     flags = {"media.fps": fps, "memory.policy": policy, "watch.cooldown_s": cooldown, "watch.checks_per_minute": checks}
     settings = _settings(config, model, folder, {**flags, "watch.webhook_picture": webhook_picture or None})
-    options = WatchingOptions(
+    options = WatchCommandOptions(
         when=tuple(when),
         webhook=webhook,
         until_s=parse_clock(until) if until else None,
@@ -199,16 +199,18 @@ def watch(
 @memory_app.command("show")
 def memory_show(
     source: Source,
-    png: Annotated[Path, typer.Option(help="Where to draw the score curve and the kept frames.")] = Path("memory.png"),
+    png: Annotated[Path, typer.Option(help="Write a plot of the scores and kept frames to this file.")] = Path(
+        "memory.png"
+    ),
     fps: Fps = None,
     budget: Budget = None,
     policy: Policy = None,
-    until: Annotated[str | None, typer.Option(help="Watch up to this time, as m:ss.")] = None,
+    until: Annotated[str | None, typer.Option(help="Watch up to this time (m:ss).")] = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Watch a source and show what is kept of it, in which detail and why."""
+    """Watch a source and show which frames memory keeps, at what detail, and why."""
     from agent.cli.memory_show import show_memory
     from tools.media import parse_clock
 
@@ -218,7 +220,7 @@ def memory_show(
 
 @memory_app.command("list")
 def memory_list(folder: Folder = None, config: ConfigFile = None, as_json: Json = False) -> None:
-    """List the sources of which something is remembered, and those of which something is told."""
+    """List the sources that have a stream memory or a narrative memory."""
     from agent.cli.memory import list_memories
     from agent.cli.narrative import list_narratives
 
@@ -229,14 +231,14 @@ def memory_list(folder: Folder = None, config: ConfigFile = None, as_json: Json 
 
 @memory_app.command("search")
 def memory_search(
-    words: Annotated[str, typer.Argument(help="What was seen, read or noted.")],
+    words: Annotated[str, typer.Argument(help="Words to search for.")],
     source: SourceName = None,
-    limit: Annotated[int, typer.Option(help="Findings a source.", min=1)] = 10,
+    limit: Annotated[int, typer.Option(help="Maximum number of results per source.", min=1)] = 10,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Search what was noted, by words."""
+    """Search the notes for words."""
     from agent.cli.memory import search_memories
 
     search_memories(_settings(config, None, folder, {}), words, source, limit, make_console(), as_json)
@@ -246,22 +248,20 @@ def memory_search(
 def memory_forget(
     source: SourceName = None,
     before: Annotated[
-        str | None, typer.Option(help="Forget what is older: an age (24h, 7d), yesterday, or a date and time.")
+        str | None, typer.Option(help="Forget everything older: an age (24h, 7d), yesterday, or a date and time.")
     ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Forget from this time of the source on, as m:ss.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Forget up to this time of the source, as m:ss.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Forget from this time of the source (m:ss).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Forget up to this time of the source (m:ss).")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Forget everything; without --source, the conversations too.")
+        bool, typer.Option("--all", help="Forget everything; without --source, conversations too.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove pictures, notes and their vectors for good; a process that watches the source forgets too.
+    """Permanently delete pictures, notes and their vectors, also in a process that is watching the source.
 
-    Conversations are kept, unless all of everything is forgotten: --all without --source.
+    Conversations are deleted only by --all without --source.
     """
     from agent.cli.memory import ALL
     from agent.cli.memory_forget import forget
@@ -276,17 +276,19 @@ def memory_forget(
 
 @memory_app.command("build")
 def memory_build(
-    source: Told,
+    source: NarrativeSource,
     model: Model = None,
     rules: Annotated[
-        bool, typer.Option("--rules", help="Find events and links by rules, whatever the model is.")
+        bool, typer.Option("--rules", help="Extract events and links by rules, even if the model could.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and written.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the planned model calls and changes; write nothing.")
+    ] = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Build the narrative memory of what is told and shown: events, what links them, and chains."""
+    """Build the narrative memory of a source: events, links between them, and chains."""
     from agent.cli.narrative import BuildOptions, build_narrative
 
     options = BuildOptions(dry_run=dry_run, rules=rules, as_json=as_json)
@@ -295,14 +297,14 @@ def memory_build(
 
 @memory_app.command("ask")
 def memory_ask(
-    source: Told,
-    question: Annotated[str, typer.Argument(help="What is asked.")],
+    source: NarrativeSource,
+    question: Annotated[str, typer.Argument(help="The question.")],
     model: Model = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from what was built, with the moments that the answer rests on."""
+    """Answer a question from the narrative memory, citing the moments that support the answer."""
     from agent.cli.narrative import ask_narrative
 
     ask_narrative(source, question, _settings(config, model, folder, {}), make_console(), as_json=as_json)
@@ -310,13 +312,13 @@ def memory_ask(
 
 @memory_app.command("recall")
 def memory_recall(
-    source: Told,
-    question: Annotated[str, typer.Argument(help="What is asked.")],
+    source: NarrativeSource,
+    question: Annotated[str, typer.Argument(help="The question.")],
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print the events that a question rests on, also where they lie far apart."""
+    """Print the events relevant to a question, including distant ones."""
     from agent.cli.narrative import recall_narrative
 
     recall_narrative(source, question, _settings(config, None, folder, {}), make_console(), as_json=as_json)
@@ -324,14 +326,14 @@ def memory_recall(
 
 @memory_app.command("same")
 def memory_same(
-    source: Told,
+    source: NarrativeSource,
     name: Annotated[str, typer.Argument(help="A name or description.")],
-    other: Annotated[str, typer.Argument(help="Another one of the same.")],
-    undo: Annotated[bool, typer.Option("--undo", help="They are two, after all.")] = False,
+    other: Annotated[str, typer.Argument(help="Another name for the same person or thing.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Separate the two names again.")] = False,
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Say that two names of a source stand for the same, such as "the man in grey" and "the doctor"."""
+    """Merge two names of the same person or thing, such as "the man in grey" and "the doctor"."""
     from agent.cli.narrative_aliases import same_narrative
 
     same_narrative(source, name, other, _settings(config, None, folder, {}), make_console(), undo=undo)
@@ -339,17 +341,17 @@ def memory_same(
 
 @memory_app.command("story")
 def memory_story(
-    source: Annotated[str, typer.Argument(help="What was built.")],
+    source: Annotated[str, typer.Argument(help="A source with a narrative memory.")],
     html: Annotated[
-        Path | None, typer.Option(help="Where the page is written (default NAME.story.html, in this folder).")
+        Path | None, typer.Option(help="Write the page here (default NAME.story.html in the current folder).")
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Draw a PNG here, too.")] = None,
-    as_of: Annotated[int | None, typer.Option(help="The version of the memory (default: the newest).", min=1)] = None,
+    png: Annotated[Path | None, typer.Option(help="Also write a PNG here.")] = None,
+    as_of: Annotated[int | None, typer.Option(help="Version of the memory (default: the newest).", min=1)] = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Draw events, chains and links on a time line: one page that needs nothing else, and a PNG."""
+    """Draw events, chains and links on a timeline: a self-contained HTML page and, optionally, a PNG."""
     from agent.narrative.story import write_story
 
     settings = _settings(config, None, folder, {})
@@ -358,7 +360,7 @@ def memory_story(
 
 @memory_app.command("reindex")
 def memory_reindex(folder: Folder = None, config: ConfigFile = None) -> None:
-    """Make the index of the narrative memory anew; it can always be."""
+    """Rebuild the search index of the narrative memory."""
     from agent.cli.narrative import reindex_narrative
 
     reindex_narrative(_settings(config, None, folder, {}), make_console())
@@ -366,7 +368,7 @@ def memory_reindex(folder: Folder = None, config: ConfigFile = None) -> None:
 
 @app.command(rich_help_panel=SET_UP)
 def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None, as_json: Json = False) -> None:
-    """Check that everything needed is there, and say how to mend what is not; exit code 1 if something fails."""
+    """Check the installation and say how to fix problems; exit code 1 if a check fails."""
     from agent.cli.doctor import run_checks, show_checks
 
     checks = run_checks(_settings(config, model, folder, {}))
@@ -376,11 +378,9 @@ def doctor(model: Model = None, folder: Folder = None, config: ConfigFile = None
 
 @app.command(rich_help_panel=SET_UP)
 def setup(
-    extras: Annotated[
-        list[str] | None, typer.Argument(help="Extras to install as well; `attend doctor` lists them.")
-    ] = None,
+    extras: Annotated[list[str] | None, typer.Argument(help="Extras to install; `attend doctor` lists them.")] = None,
 ) -> None:
-    """Install the weights of the embedded model, and packages of extras, into this environment."""
+    """Install the weights of the embedded model, and the packages of extras, into this environment."""
     from agent.cli.setup import install
 
     install(extras or ())
@@ -388,7 +388,7 @@ def setup(
 
 @app.command(rich_help_panel=SET_UP)
 def models(as_json: Json = False) -> None:
-    """List the ways to name a model, and what each can do here."""
+    """List the forms of --model and whether each works here."""
     from agent.cli.doctor import show_models
 
     show_models(make_console(), as_json)
@@ -398,7 +398,7 @@ def _serve(sources: list[str], settings: Any, **options: Any) -> None:
     from agent.server.serve import ServeOptions
     from agent.server.serve import serve as run_server
 
-    # Once all is closed the server raises the signal again that ended it: Ctrl-C is how it is meant to end.
+    # After shutting down, the server re-raises the signal that stopped it; Ctrl-C is the normal way to stop.
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run_server(sources, settings, ServeOptions(**options), make_console()))
 
@@ -407,7 +407,7 @@ def _refuse_with_web(flags: dict[str, Any]) -> None:
     for flag, value in flags.items():
         if value:
             raise ConfigError(
-                f"{flag} is for the terminal and does not go with --web.", remedy="Leave one of them out."
+                f"cannot combine {flag} with --web: it needs the terminal.", remedy="Leave one of them out."
             )
 
 

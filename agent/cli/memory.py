@@ -1,4 +1,4 @@
-"""`attend memory list`, `search` and `forget`: what is remembered on disk, of all sources, watched now or not."""
+"""`attend memory list`, `search` and `forget`: stored stream memories, whether their source is watched now or not."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import Forgotten
 from memory.store.frames import FrameStore
 from memory.store.source_dir import (
-    Place,
+    SourceDir,
     finish_removing,
-    glance_at_place,
     in_use_by,
     is_recording,
-    places,
+    read_source_dir,
+    source_dirs,
     source_of,
-    visit_place,
+    visit_source_dir,
     watched_wall_s,
 )
 from memory.stream.archive import Archive
@@ -43,7 +43,7 @@ _AGE_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 class Row(BaseModel):
-    """One memory on disk: its source, what it holds, and the process that watches into it, if any."""
+    """A memory on disk: its source, its size, and the process that uses it, if any."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,13 +61,13 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
     """Print each memory of the folder.
 
     Raises:
-        StoreError: after the others were printed, if some of them cannot be read.
+        StoreError: after printing the others, if some cannot be read.
     """
     table = Table("source", "watched", "moments", "notes", "MiB", "in use by", box=SIMPLE)
     failures: list[StoreError] = []
-    for path in places(config.folder):
+    for path in source_dirs(config.folder):
         try:
-            with _opened(glance_at_place(path), config) as found:
+            with _open_place(read_source_dir(path), config) as found:
                 row = _describe(path, found)
         except StoreError as error:
             failures.append(error)
@@ -79,23 +79,23 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
             numbers = [str(row.moments), str(row.notes), f"{row.disk_mb:.1f}"]
             table.add_row(safe(row.source), watched, *numbers, f"process {row.process}" if row.process else "")
     if not as_json:
-        console.print(table if table.row_count else f"Nothing that was watched is in {safe(str(config.folder))}.")
+        console.print(table if table.row_count else f"No memories in {safe(str(config.folder))}.")
     raise_failures(failures)
 
 
 def search_memories(
     config: Config, words: str, source: str | None, limit: int, console: Console, as_json: bool
 ) -> None:
-    """Print what was noted for some words, in all memories or in those of one source.
+    """Print the notes that match some words, in all memories or in those of one source.
 
     Raises:
-        StoreError: after what the others hold was printed, if some of them cannot be read.
+        StoreError: after printing results from the others, if some cannot be read.
     """
     found_any = False
     failures: list[StoreError] = []
-    for path in _chosen(config, source):
+    for path in _select_places(config, source):
         try:
-            with _opened(glance_at_place(path), config) as found:
+            with _open_place(read_source_dir(path), config) as found:
                 notes, walls = found.notes.search(words, limit), found.archive.wall_times()
         except StoreError as error:
             failures.append(error)
@@ -109,7 +109,7 @@ def search_memories(
                 when = format_clock(note.t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
                 console.print(f"[bold]{when}[/]  {safe(note.source)}  [dim]{note.kind}:[/] {safe(note.text)}")
     if not found_any and not as_json:
-        console.print(f"nothing was noted for {safe(words)!r}")
+        console.print(f"no notes match {safe(words)!r}")
     raise_failures(failures)
 
 
@@ -122,34 +122,34 @@ def forget_memories(
     *,
     missing_ok: bool = False,
 ) -> tuple[list[tuple[str, Forgotten]], list[StoreError]]:
-    """Remove what is remembered, of one source or of all: before a moment, in a span of media time, or everything.
+    """Delete the memory of one source or all: before a moment, in a span of media time, or everything.
 
-    A recording has no time of the day: `before` removes its memory if it was watched before. With `missing_ok` it is no
-    error if nothing is remembered of the source.
+    Times in a recording are not wall-clock times: `before` deletes its memory if it was watched before that. With
+    `missing_ok`, a source without memory is not an error.
 
     Returns:
-        What was removed, by source, and why something could not be (see `raise_failures`).
+        What was deleted, by source, and the failures (see `raise_failures`).
 
     Raises:
         ConfigError: see `check_forgetting`.
     """
     check_forgetting(config, source, before, span, everything, missing_ok=missing_ok)
     before_wall_s = parse_when(before) if before is not None else None
-    told: list[tuple[str, Forgotten]] = []
+    removed: list[tuple[str, Forgotten]] = []
     failures: list[StoreError] = []
     try:
         finish_removing(config.folder)
     except StoreError as error:
         failures.append(error)
-    for path in _chosen(config, source, missing_ok):
+    for path in _select_places(config, source, missing_ok):
         try:
             name = source_of(path)
             gone = _forget(path, config, before_wall_s, span)
         except StoreError as error:
             failures.append(error)
         else:
-            told += [(name, gone)] if gone else []
-    return told, failures
+            removed += [(name, gone)] if gone else []
+    return removed, failures
 
 
 def check_forgetting(
@@ -161,36 +161,35 @@ def check_forgetting(
     *,
     missing_ok: bool = False,
 ) -> list[str]:
-    """Check what is to be forgotten (see `forget_memories`) without a change; the names of the sources it is of.
+    """Check the arguments of `forget_memories` without deleting anything; return the names of the sources affected.
 
     Raises:
-        ConfigError: if nothing, or more than one of the three is chosen, `before` cannot be read, or nothing is
-            remembered of the source.
+        ConfigError: unless exactly one of the three is given, or if `before` is invalid or the source unknown.
     """
     if sum((before is not None, span is not None, everything)) != 1:
         raise ConfigError(
-            "say what to forget.", expected="one of --before WHEN, --from and --to, or --all", remedy="See --help."
+            "unclear what to forget.", expected="one of --before WHEN, --from and --to, or --all", remedy="See --help."
         )
     if span is not None and source is None:
-        raise ConfigError("--from and --to are times of one source.", remedy="Name it with --source.")
+        raise ConfigError("--from and --to need a source.", remedy="Name it with --source.")
     if before is not None:
         parse_when(before)
-    return sorted({source_of(path) for path in _chosen(config, source, missing_ok)})
+    return sorted({source_of(path) for path in _select_places(config, source, missing_ok)})
 
 
 def raise_failures(failures: Sequence[StoreError]) -> None:
-    """Raise what went wrong with some of the memories as one error, if anything did."""
+    """Raise the failures as one error, if there are any."""
     if failures:
         number = f"{len(failures)} memor{'ies' if len(failures) > 1 else 'y'}"
-        raise StoreError(f"{number} could not be dealt with: {' '.join(map(str, failures))}")
+        raise StoreError(f"cannot process {number}: {' '.join(map(str, failures))}")
 
 
 def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span | None) -> Forgotten | None:
-    """Forget what is older, or a span, or (None, None) all of one memory; None where there was nothing to forget."""
-    with visit_place(path) as place:
+    """Forget what is older, a span, or (None, None) all of one memory; return None if there was nothing to forget."""
+    with visit_source_dir(path) as place:
         if before_wall_s is None and span is None and place.alone:
             return _remove(place, config)
-        with _opened(place, config) as found:
+        with _open_place(place, config) as found:
             if before_wall_s is None:
                 spans = [span or ALL]
             elif is_recording(path):
@@ -202,19 +201,19 @@ def _forget(path: Path, config: Config, before_wall_s: float | None, span: Span 
     return Forgotten(**dict(zip(Forgotten.model_fields, totals, strict=True))) if gone else None
 
 
-def _remove(place: Place, config: Config) -> Forgotten:
-    """Remove a memory as a whole, be it damaged."""
+def _remove(place: SourceDir, config: Config) -> Forgotten:
+    """Delete a whole memory, even a damaged one."""
     try:
-        with _opened(place, config) as found:
+        with _open_place(place, config) as found:
             gone = found.forget(ALL)
-    except StoreError:  # what it held cannot be counted, but it can go
+    except StoreError:  # its content cannot be counted, but it can be deleted
         gone = Forgotten(frames=len(list(place.frames.glob("*.png"))), notes=0, vectors=0, moments=0)
     place.remove()
     return gone
 
 
 def parse_when(text: str, now_wall_s: float | None = None) -> float:
-    """Read a moment as Unix time in seconds: an age (`90m`, `24h`, `7d`), `today`, `yesterday`, a date (and time).
+    """Parse a moment as Unix time in seconds: an age (`90m`, `24h`, `7d`), `today`, `yesterday`, a date (and time).
 
     Raises:
         ConfigError: if it is none of these.
@@ -230,13 +229,13 @@ def parse_when(text: str, now_wall_s: float | None = None) -> float:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except ValueError as error:
         raise ConfigError(
-            f"{text!r} is not a moment.",
+            f"invalid moment {text!r}.",
             expected="an age such as 90m, 24h or 7d, today, yesterday, or a date such as 2026-03-01T10:30",
         ) from error
 
 
-def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
-    found = list(places(config.folder))
+def _select_places(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
+    found = list(source_dirs(config.folder))
     if source is None:
         return found
     chosen = [path for path in found if source in (source_of(path), path.name)]
@@ -247,8 +246,8 @@ def _chosen(config: Config, source: str | None, missing_ok: bool = False) -> Seq
 
 
 @contextmanager
-def _opened(place: Place, config: Config) -> Iterator[SourceMemory]:
-    """The files of a place, which stays claimed by whoever has claimed it."""
+def _open_place(place: SourceDir, config: Config) -> Iterator[SourceMemory]:
+    """Open the files of a place; its lock is left as it is."""
     with ExitStack() as stack:
         archive = Archive(place.folder)
         stack.callback(archive.close)

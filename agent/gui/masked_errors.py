@@ -1,4 +1,4 @@
-"""Errors of `attend gui run` without anybody's details, where they may be kept: with `--json`, and in a file."""
+"""Redaction of personal details in errors of `attend gui run` that may be stored: with `--json` or off a terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from tools.errors import AttendError
 
 _JOURNAL = r"run-\d{8}-\d{6}-\d+"
-"""Names of journals hold a date that is nobody's."""
+"""Names of journals, whose digits are not personal dates."""
 
 
 def errors_masked(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors are told in clear at a terminal only; its options are those of `attend gui run`."""
+    """Redact the errors of a command with the options of `attend gui run`, except on a terminal."""
 
     @functools.wraps(command)
     def masked(**given: Any) -> None:
@@ -31,8 +31,8 @@ def errors_masked(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _mask(error: AttendError, given: Mapping[str, Any]) -> None:
-    """Put names in the place of the values that an error tells, and take other personal details out of it."""
-    from agent.gui.reporter import LEAST_LETTERS
+    """Replace values in an error by their names, and redact other personal details."""
+    from agent.gui.reporter import MIN_HIDDEN_CHARS
     from tools.gui.workflow.placeholders import Veil, values_of
     from tools.gui.workflow.yaml_format import SUFFIXES
     from tools.privacy.redact import Redactor
@@ -44,9 +44,9 @@ def _mask(error: AttendError, given: Mapping[str, Any]) -> None:
         kept.append(request)  # a file's name
     else:
         values = {**values_of(request, values), "request": request}
-    veil = Veil({name: value for name, value in values.items() if len(value) >= LEAST_LETTERS})
+    veil = Veil({name: value for name, value in values.items() if len(value) >= MIN_HIDDEN_CHARS})
     redactor = Redactor(known=error.details)
-    # A file that cannot be found by its name helps nobody.
+    # File names stay: the user needs them to find the file.
     parts = re.compile("(" + "|".join([*map(re.escape, sorted(kept, key=len, reverse=True)), _JOURNAL]) + ")")
 
     def hidden(text: str) -> str:
@@ -63,9 +63,9 @@ def _mask(error: AttendError, given: Mapping[str, Any]) -> None:
 
 
 def _values(pairs: Sequence[str], patient: str) -> dict[str, str]:
-    """What `--set` and `--patient` give, also where it is not written as it should be."""
+    """Return the values of `--set` and `--patient`, even malformed ones."""
     entries = [entry.partition("=") for entry in pairs]
     values = {name if sign else f"value_{at}": value or name for at, (name, sign, value) in enumerate(entries, 1)}
     names = ("patient_name", "patient_birth_date", "patient_id")
-    told = zip(names, (part.strip() for part in patient.split(";")), strict=False)
-    return values | {name: part for name, part in told if part}
+    pairs_of_patient = zip(names, (part.strip() for part in patient.split(";")), strict=False)
+    return values | {name: part for name, part in pairs_of_patient if part}

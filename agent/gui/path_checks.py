@@ -1,4 +1,4 @@
-"""Checks of files and folders that are named on the command line, made before anything is done."""
+"""Checks of files and folders given on the command line, made before any work starts."""
 
 from __future__ import annotations
 
@@ -10,47 +10,45 @@ from tools.errors import ConfigError
 
 
 def check_new(option: str, file: Path | None, suffixes: Collection[str] = ()) -> None:
-    """Check, before anything is done, that a file can be written and that nothing is lost.
+    """Check that a new file can be written without overwriting anything.
 
     Args:
-        option: that names it, such as `--save`; "" for an argument.
-        file: the file; None is none.
-        suffixes: that its name has to end in, one of; any where there are none.
+        option: the option that names it, such as `--save`; "" for an argument.
+        file: the file; None skips the check.
+        suffixes: allowed suffixes; empty allows any.
 
     Raises:
-        ConfigError: if it is there already, its folder is not or cannot be written to, or its name ends otherwise.
+        ConfigError: if it exists, its folder does not exist or is not writable, or it has another suffix.
     """
     if file is None:
         return
-    said = f"{option}: " if option else ""
+    prefix = f"{option}: " if option else ""
     if os.path.lexists(file):
-        raise ConfigError(f"{said}the file {str(file)!r} is there already.", remedy="Name another one.")
+        raise ConfigError(f"{prefix}the file {str(file)!r} already exists.", remedy="Choose another name.")
     if suffixes and file.suffix not in suffixes:
         raise ConfigError(
-            f"{said}{str(file)!r} is no YAML file.", expected=f"a name that ends in {' or '.join(suffixes)}"
+            f"{prefix}{str(file)!r} is not a YAML file.", expected=f"a name ending in {' or '.join(suffixes)}"
         )
     if not file.parent.is_dir():
-        raise ConfigError(f"{said}there is no folder {str(file.parent)!r}.", remedy="Make it first.")
+        raise ConfigError(f"{prefix}cannot find the folder {str(file.parent)!r}.", remedy="Create it first.")
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{said}the folder {str(file.parent)!r} cannot be written to.", remedy="Name another one.")
+        raise ConfigError(f"{prefix}cannot write to the folder {str(file.parent)!r}.", remedy="Choose another one.")
 
 
 def check_folder(option: str, folder: Path | None) -> None:
-    """Check that files can be put into a folder, which is made where it is missing. Raises ConfigError."""
+    """Check that a folder can be created or written to. Raises ConfigError."""
     if folder is None:
         return
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     if not there.is_dir():
-        raise ConfigError(f"{option}: {str(there)!r} is no folder.", expected="a folder that files can be put into")
+        raise ConfigError(f"{option}: {str(there)!r} is not a folder.", expected="a writable folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"{option}: nothing can be written to the folder {str(there)!r}.", remedy="Name one that is yours."
-        )
+        raise ConfigError(f"{option}: cannot write to the folder {str(there)!r}.", remedy="Choose a writable one.")
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, by whatever names and links."""
+    """Return whether two paths lead to the same file, also through links."""
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return False

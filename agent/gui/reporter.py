@@ -1,4 +1,4 @@
-"""How a run on a screen is told: in clear to a person at a terminal, else without personal details."""
+"""Output of a GUI run: unmasked on a terminal, else without personal details."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tools.gui.workflow.placeholders import Veil
 from tools.gui.workflow.run_context import StepReport
 from tools.media.types import mask_credentials
 
-LEAST_LETTERS = 3
-"""Shorter values are not hidden, since they stand in other words, too, such as a number; our choice."""
+MIN_HIDDEN_CHARS = 3
+"""Minimum length of values to hide; shorter ones, such as numbers, also occur inside other words."""
 
 
 @dataclass(frozen=True)
-class Telling:
-    """Tells what becomes of a run.
+class Reporter:
+    """Prints the progress of a run.
 
     Attributes:
-        as_json: whether a program reads it.
-        audit: says what is taken out where the output may be kept.
-        values: of the run, by name; told by their names there.
+        as_json: print JSON.
+        audit: redacts output that may be stored.
+        values: values of the run, by name; replaced by their names there.
     """
 
     as_json: bool
@@ -33,37 +33,37 @@ class Telling:
     values: Mapping[str, str]
 
     def text(self, text: str, *, label: bool = False) -> str:
-        """A text as it may be told. Anything but a terminal may be a file, and gets no more than the audit file."""
+        """Redact a text as the audit file would, unless the output is a terminal."""
         text = mask_credentials(text)
         if not self.as_json and sys.stdout.isatty():
             return text
-        hidden = Veil({name: value for name, value in self.values.items() if len(value) >= LEAST_LETTERS}).hide(text)
+        hidden = Veil({name: value for name, value in self.values.items() if len(value) >= MIN_HIDDEN_CHARS}).hide(text)
         return self.audit.redacted(hidden, label=label)
 
-    def step(self, told: StepReport) -> None:
-        """Tell how a step ended."""
-        name, reason = self.text(told.name, label=True), self.text(told.reason)
+    def step(self, step: StepReport) -> None:
+        """Print the outcome of a step."""
+        name, reason = self.text(step.name, label=True), self.text(step.reason)
         if self.as_json:
-            print(json.dumps(_as_json(told, name, reason)), flush=True)
+            print(json.dumps(_as_json(step, name, reason)), flush=True)
             return
-        colour = {"verified": "green", "completed_unverified": "yellow"}.get(told.outcome.value, "bold red")
-        pointed = ", a model pointed at it" if told.target and told.target.layer == "model" else ""
-        how = f"  ({told.how}{pointed})" if told.how else ""
-        outcome = told.outcome.value.replace("_", " ")
+        colour = {"verified": "green", "completed_unverified": "yellow"}.get(step.outcome.value, "bold red")
+        pointed = ", a model pointed at it" if step.target and step.target.layer == "model" else ""
+        how = f"  ({step.how}{pointed})" if step.how else ""
+        outcome = step.outcome.value.replace("_", " ")
         make_console().print(
-            f"{told.number:3}  [{colour}]{outcome}[/]  {safe(name)}{safe(how)}{safe(f'  {reason}'.rstrip())}",
+            f"{step.number:3}  [{colour}]{outcome}[/]  {safe(name)}{safe(how)}{safe(f'  {reason}'.rstrip())}",
             soft_wrap=True,
         )
 
 
-def _as_json(told: StepReport, name: str, reason: str) -> dict[str, Any]:
+def _as_json(step: StepReport, name: str, reason: str) -> dict[str, Any]:
     return {
-        "step": told.number,
+        "step": step.number,
         "name": name,
-        "outcome": told.outcome.value,
-        "how": told.how,
+        "outcome": step.outcome.value,
+        "how": step.how,
         "reason": reason,
-        "approved_by": list(told.record.approved_by) if told.record else [],
-        "point": told.target.point.model_dump() if told.target else None,
-        "layer": told.target.layer if told.target else "",
+        "approved_by": list(step.record.approved_by) if step.record else [],
+        "point": step.target.point.model_dump() if step.target else None,
+        "layer": step.target.layer if step.target else "",
     }

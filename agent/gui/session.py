@@ -1,4 +1,4 @@
-"""What a run on a screen needs around it: an actuator for its target, and a guard that writes an audit file."""
+"""Session of a GUI run: an actuator for the target, and a guard that writes the audit file."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tools.privacy.redact import Redactor
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where a run works.
+class SessionOptions:
+    """Options of a session.
 
     Attributes:
-        target: `desktop`, or an http(s) address.
-        start: the page to open; "" is the target.
-        pixels: whether to do without an accessibility tree.
+        target: `desktop`, or an http(s) URL.
+        start: the page to open; "" opens the target.
+        pixels: use no accessibility tree.
         connect: the DevTools address of a running Chromium; "" starts one.
-        headed: whether the browser's window is shown.
-        downloads: the folder that downloads are kept in.
-        size_px: of the browser's window; None is as large as the page needs.
-        least_px: what the page needs; in a smaller window it is zoomed out.
+        headed: show the browser window.
+        downloads: folder for downloads.
+        size_px: size of the browser window; None takes what the page needs.
+        least_px: size that the page needs; in a smaller window it is zoomed out.
     """
 
     target: str
@@ -50,14 +50,14 @@ class Stage:
     least_px: tuple[int, int] | None = None
 
 
-def same_server(target: str, start: str) -> None:
-    """Check that a target is where a workflow starts. Raises ConfigError if it is another place."""
+def check_same_server(target: str, start: str) -> None:
+    """Check that a target is on the server where a workflow starts. Raises ConfigError."""
     if target.startswith("orthanc"):
         target = target.partition("@")[2]
     if target and start and _server(target) != _server(start):
         raise ConfigError(
-            f"--target {mask_credentials(target)!r} is not where the workflow works.",
-            expected=f"the server of {mask_credentials(start)!r}, or none",
+            f"--target {mask_credentials(target)!r} is not the server of the workflow.",
+            expected=f"the server of {mask_credentials(start)!r}, or no target",
             remedy="Leave --target out, or change `start` and the policy's addresses in the file.",
         )
 
@@ -68,32 +68,32 @@ def _server(address: str) -> tuple[str, str, int | None]:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError as error:
         shown = mask_credentials(address)
-        raise ConfigError(f"{shown!r} is no address: {error}.", expected="such as http://127.0.0.1:8042") from error
+        raise ConfigError(f"invalid address {shown!r}: {error}.", expected="such as http://127.0.0.1:8042") from error
     return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
 @contextlib.contextmanager
-def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
-    """An actuator for a stage. Raises ConfigError for a target that is none, or a window that cannot be shown."""
+def open_actuator(session: SessionOptions, stop: KillSwitch) -> Iterator[Actuator]:
+    """Open an actuator. Raises ConfigError if the target is unknown or a window cannot be shown."""
     actuator: Actuator
-    if stage.target == "desktop":
-        actuator = DesktopActuator(stop, tree=not stage.pixels)
-    elif stage.start or stage.target.startswith("http"):
-        if stage.headed and not stage.connect:
+    if session.target == "desktop":
+        actuator = DesktopActuator(stop, tree=not session.pixels)
+    elif session.start or session.target.startswith("http"):
+        if session.headed and not session.connect:
             check_display()
         actuator = BrowserActuator(
-            stage.start or stage.target,
+            session.start or session.target,
             stop,
-            connect=stage.connect,
-            headless=not stage.headed,
-            downloads=stage.downloads,
-            tree=not stage.pixels,
-            size_px=stage.size_px or stage.least_px or (WIDTH_PX, HEIGHT_PX),
-            least_px=stage.least_px,
+            connect=session.connect,
+            headless=not session.headed,
+            downloads=session.downloads,
+            tree=not session.pixels,
+            size_px=session.size_px or session.least_px or (WIDTH_PX, HEIGHT_PX),
+            least_px=session.least_px,
         )
     else:
         expected = "an http(s):// address, 'desktop' or 'orthanc'"
-        raise ConfigError(f"there is no target {mask_credentials(stage.target)!r}.", expected=expected)
+        raise ConfigError(f"unknown target {mask_credentials(session.target)!r}.", expected=expected)
     try:
         yield actuator
     finally:
@@ -101,7 +101,7 @@ def acting(stage: Stage, stop: KillSwitch) -> Iterator[Actuator]:
 
 
 @contextlib.contextmanager
-def guarding(
+def open_guard(
     policy: Policy,
     actuator: Actuator,
     stop: KillSwitch,
@@ -111,37 +111,37 @@ def guarding(
     patient: Patient | None,
     about: Mapping[str, str],
 ) -> Iterator[Guard]:
-    """A guard that writes `audit.jsonl` in a folder, while the ways to stop are watched.
+    """Open a guard that writes `audit.jsonl` in a folder, while watching for stop requests.
 
     Raises:
         StoreError: if the audit file cannot be written.
-        ConfigError: if an X display is there and cannot be watched.
+        ConfigError: if there is an X display that cannot be watched.
     """
     with contextlib.ExitStack() as stack:
         known = list(patient.fields.values()) if patient else []
         audit = AuditLog(place / "audit.jsonl", Redactor(known=known))
         stack.callback(audit.close)
-        stack.enter_context(watching(stop, actuator.release, _sources(actuator)))
+        stack.enter_context(watching(stop, actuator.release, _stop_inputs(actuator)))
         yield Guard(policy, audit, mode, patient, stop, about=about)
 
 
-def _sources(actuator: Actuator) -> list[Any]:
-    """Ways to stop beside `attend stop`: keys and the mouse's corner, where there is an X display."""
+def _stop_inputs(actuator: Actuator) -> list[Any]:
+    """Return the ways to stop besides `attend stop`: a hotkey and a screen corner, on an X display."""
     return [Hotkey(), Corner()] if watches_display(actuator) else []
 
 
 def check_display() -> None:
-    """Check that a browser's window can be shown. Raises ConfigError if not; browsers only say that they cannot."""
+    """Check that a browser window can be shown, as browsers do not say why they cannot. Raises ConfigError."""
     if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
         return
     if not os.environ.get("DISPLAY"):
         raise ConfigError(
-            "a browser's window cannot be shown: DISPLAY is not set.",
-            remedy="Set it to a display that you see, or name a running Chromium with --connect.",
+            "cannot show a browser window: DISPLAY is not set.",
+            remedy="Set it to a visible display, or give a running Chromium with --connect.",
         )
     open_display().close()
 
 
 def watches_display(actuator: Actuator) -> bool:
-    """Whether a person sees what is worked on an X display, where keys and the mouse can stop the work."""
+    """Return whether the work is visible on an X display, where keys and the mouse can stop it."""
     return actuator.name == "desktop" or (getattr(actuator, "shown", False) and bool(os.environ.get("DISPLAY")))

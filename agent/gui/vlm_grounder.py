@@ -1,4 +1,4 @@
-"""A model that points at things on a screen: what it is shown of them, and its answers as checked JSON."""
+"""Grounding by a vision-language model: redacted prompts, and validated JSON answers."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tools.gui.types import Screen
 from tools.gui.workflow.placeholders import Veil
 from tools.privacy.redact import Redactor, Strictness
 
-MOST_LETTERS = 120
-"""Of one thing on a screen that a model is told of; our choice."""
+MAX_LABEL_CHARS = 120
+"""Maximum length of a label in a prompt."""
 MAX_TOKENS = 500
-"""Of one answer; our choice."""
+"""Maximum number of tokens of an answer."""
 
 
-def veil_for(model: MLLM, values: Mapping[str, str], strictness: Strictness = "on") -> Veil:
-    """Hides values behind their names and, from a model that is not on this machine, all personal details.
+def make_veil(model: MLLM, values: Mapping[str, str], strictness: Strictness = "on") -> Veil:
+    """Return a veil that replaces values by their names and, for a remote model, redacts all personal details.
 
     Raises:
-        PhiError: if these cannot be looked for as strictly as that.
+        PhiError: if detection of that strictness is unavailable.
     """
     if model.abilities.local:
         return Veil(values)
@@ -39,37 +39,37 @@ def veil_for(model: MLLM, values: Mapping[str, str], strictness: Strictness = "o
     return Veil(values, Redactor(strictness, known=known))
 
 
-def pointing(model: MLLM, veil: Veil) -> Ask:
-    """What asks a model where things are, for `tools.gui.grounding.locate` and for runs.
+def make_grounder(model: MLLM, veil: Veil) -> Ask:
+    """Return a function that asks a model where things are, for `tools.gui.grounding.locate` and for runs.
 
     Args:
-        model: any backend that answers in JSON; one without eyes chooses from the list alone.
-        veil: hides what the model is not to see.
+        model: any backend with structured output; one without image input chooses from the list alone.
+        veil: redacts what the model must not see.
 
     Raises:
-        ConfigError: if the model cannot.
+        ConfigError: if the model has no structured output.
     """
     if not model.abilities.structured:
         raise ConfigError(
-            f"the model {model.spec!r} cannot point at things on a screen.",
+            f"the model {model.spec!r} cannot locate controls on a screen.",
             expected="a larger one, such as --model openai:qwen3-vl@http://127.0.0.1:8000/v1",
         )
-    sees, shown = model.abilities.images and model.abilities.max_images != 0, _Shown(veil)
+    sees, shown = model.abilities.images and model.abilities.max_images != 0, _RedactedPicture(veil)
 
     def ask(question: Question) -> Reply:
         if question.part is not None and not sees:
             raise ModelError(
-                f"the model {model.spec!r} sees no pictures, and named a place by coordinates.",
-                expected="a number of the list",
+                f"the model {model.spec!r} does not accept images, but answered with coordinates.",
+                expected="a number from the list",
                 remedy="Use a model that takes images.",
             )
         wanted = f"What is looked for: {json.dumps(veil.hide(question.instruction), ensure_ascii=False)}"
         if question.part is not None:
-            parts = [words("gui_zoom"), wanted, _ZOOM]
+            parts = [load_prompt("gui_zoom"), wanted, _ZOOM]
         else:
-            told = _told(question, veil)
+            listing = _list_controls(question, veil)
             alike = f"The words fit these alike, and one of them is meant: {', '.join(map(str, question.alike))}."
-            parts = [words("gui_point"), wanted, *([alike] if question.alike else []), f"The screen:\n{told}"]
+            parts = [load_prompt("gui_point"), wanted, *([alike] if question.alike else []), f"The screen:\n{listing}"]
             parts.append(_CHOOSE.format(place=_PLACE if sees else ""))
         images = []
         if sees:
@@ -78,7 +78,9 @@ def pointing(model: MLLM, veil: Veil) -> Ask:
             images = [image_block(picture, max_side_px=model.abilities.max_side_px)]
         prompt = "\n\n".join(parts)
         answer = ask_json(model, prompt, Pointed, images=images, max_tokens=MAX_TOKENS)
-        return Reply(answer.value, answer.calls, used(answer.tokens_in + answer.tokens_out, prompt, answer.text))
+        return Reply(
+            answer.value, answer.calls, count_tokens(answer.tokens_in + answer.tokens_out, prompt, answer.text)
+        )
 
     return ask
 
@@ -94,22 +96,22 @@ _ZOOM = """Answer with one JSON object and nothing else, one of these:
 {"none": "the reason, in one short sentence"} if it is not in this picture, or you are not sure."""
 
 
-class _Shown:
-    """The picture of the last screen as a model may see it: looking for personal details takes seconds."""
+class _RedactedPicture:
+    """Redacted picture of the last screen, cached because detecting personal details takes seconds."""
 
     def __init__(self, veil: Veil) -> None:
         self._veil, self._last = veil, ("", np.zeros((0, 0, 3), np.uint8))
 
     def picture(self, screen: Screen) -> np.ndarray:
-        """The whole screen (height, width, 3) without personal details. Raises PhiError."""
+        """Return the whole screen (height, width, 3) without personal details. Raises PhiError."""
         if self._last[0] != screen.sha256:
             self._last = screen.sha256, self._veil.picture(screen.rgb)
         return self._last[1]
 
 
-def _told(question: Question, veil: Veil) -> str:
-    """The list of a question, marked as content. Raises PhiError."""
-    titles = hidden_lines([question.screen.window, *(item.title for item in question.controls)], veil)
+def _list_controls(question: Question, veil: Veil) -> str:
+    """List the controls of a question, marked as untrusted. Raises PhiError."""
+    titles = redact_lines([question.screen.window, *(item.title for item in question.controls)], veil)
     lines = [f"window {titles[0]}"]
     for number, (item, title) in enumerate(zip(question.controls, titles[1:], strict=True), 1):
         lines.append(f"{number}. {item.role} {title} at {_place(item, question.screen)}")
@@ -121,15 +123,15 @@ def _place(item: Item, screen: Screen) -> str:
     return f"{1_000 * middle.x_px / screen.rect.width:.0f}, {1_000 * middle.y_px / screen.rect.height:.0f}"
 
 
-def hidden_lines(texts: Sequence[str], veil: Veil) -> list[str]:
-    """Texts of a screen, each as one quoted line, with values behind their names and without personal details.
+def redact_lines(texts: Sequence[str], veil: Veil) -> list[str]:
+    """Redact texts of a screen: each as one quoted line, with values replaced by names and without personal details.
 
-    They are searched as one text, since a label and its value often are lines of their own. None can look like two.
+    They are searched as one text, since a label and its value are often separate lines. Quoting keeps each on one line.
 
     Raises:
-        PhiError: if personal details cannot be looked for.
+        PhiError: if personal details cannot be detected.
     """
-    lines = [Veil(veil.values).hide(short(text)) for text in texts]
+    lines = [Veil(veil.values).hide(shorten(text)) for text in texts]
     findings = veil.redactor.find("\n".join(lines)) if veil.redactor else []
     hidden, start = [], 0
     for line in lines:
@@ -143,18 +145,18 @@ def hidden_lines(texts: Sequence[str], veil: Veil) -> list[str]:
     return hidden
 
 
-def short(text: str) -> str:
-    """A text of a screen on one line, cut off where it is long."""
+def shorten(text: str) -> str:
+    """Put a text on one line and truncate it."""
     plain = " ".join(text.split())
-    return plain if len(plain) <= MOST_LETTERS else f"{plain[: MOST_LETTERS - 1]}…"
+    return plain if len(plain) <= MAX_LABEL_CHARS else f"{plain[: MAX_LABEL_CHARS - 1]}…"
 
 
-def used(tokens: int, prompt: str, answer: str) -> int:
-    """Tokens that a backend told; where it tells none, four letters are taken for one."""
+def count_tokens(tokens: int, prompt: str, answer: str) -> int:
+    """Return the tokens that a backend reported, or else an estimate of four characters per token."""
     return tokens or (len(prompt) + len(answer)) // 4
 
 
 @cache
-def words(name: str) -> str:
-    """A prompt of ours."""
+def load_prompt(name: str) -> str:
+    """Return a prompt template."""
     return (files("agent") / "prompts" / f"{name}.md").read_text("utf-8").strip()

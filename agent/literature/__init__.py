@@ -1,1 +1,1 @@
-"""Clinical literature for people: the command, answers by a model, and the agent's own search for evidence."""
+"""Clinical literature: the library, answers with checked citations, and agentic search."""

@@ -1,6 +1,6 @@
-"""Answers from literature: `answer_question`. A model states claims with quotes, and code keeps those that hold.
+"""Answers from literature: a model states claims with quotes, and code keeps the supported ones.
 
-Without a model that can be asked for JSON, the answer is the sentences that say most, word for word.
+Without a model with structured output, the answer quotes the most relevant sentences.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.literature.prompts import prompt_of, shown, told
+from agent.literature.prompts import format_document, load_prompt, truncate_document
 from agent.models.protocol import MLLM
 from agent.models.structured import Structured, ask_json
 from tools.base import untrusted
@@ -28,52 +28,52 @@ from tools.literature.support.answer import (
 from tools.literature.types import Document
 
 MAX_TOKENS = 1_500
-"""Of an answer; our choice."""
-MOST_CLAIMS = 12
-"""Of an answer; our choice."""
+"""Maximum tokens of an answer."""
+MAX_CLAIMS = 12
+"""Maximum claims of an answer."""
 
 
-class Stated(BaseModel):
-    """What a model answers."""
+class StatedAnswer(BaseModel):
+    """The structured answer of a model."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    claims: tuple[StatedClaim, ...] = Field(max_length=MOST_CLAIMS)
+    claims: tuple[StatedClaim, ...] = Field(max_length=MAX_CLAIMS)
     missing: str | None = None
 
 
 def answer_question(
     question: str, retrieved: Retrieved, model: MLLM | None = None, findings: str = "", first: int = FIRST
 ) -> LiteratureAnswer:
-    """Answer from what was found for a question.
+    """Answer a question from retrieved documents.
 
     Args:
-        question: in words.
-        retrieved: what was found; `tools.literature.retrieval.relevance.POOL` documents tell best which words are rare.
-        model: states the claims; None, or one that cannot be asked for JSON, quotes sentences.
-        findings: what was seen in pictures, told to the model as such; it supports no claim.
-        first: documents that are looked at.
+        question: the question.
+        retrieved: the documents; `tools.literature.retrieval.relevance.POOL` of them give the best word frequencies.
+        model: states the claims; None, or a model without structured output, quotes sentences.
+        findings: imaging findings, given to the model as such; they do not support claims.
+        first: number of top-ranked documents to consider.
 
     Raises:
-        ModelError: if the model fails; MalformedAnswer, one of them, if its answer cannot be used.
+        ModelError: if the model fails; MalformedAnswer (a subclass) if its answer is invalid.
     """
     if model is None or not model.abilities.structured:
         return quote_evidence(question, retrieved, first)
-    bear = bearing(question, retrieved.hits, retrieved.cosines, first)[:MOST_DOCUMENTS]
-    if not bear:  # nothing to show: a model would answer from what it was trained on
+    relevant = bearing(question, retrieved.hits, retrieved.cosines, first)[:MOST_DOCUMENTS]
+    if not relevant:  # without documents, a model would answer from its training data
         return answer_of(question, retrieved, (), (), reason=why_nothing(retrieved.hits, ()), model=model.spec)
-    parts = [shown(hit.document) for hit in bear]
-    stated = _stated(model, parts, question, findings).value
+    parts = [truncate_document(hit.document) for hit in relevant]
+    stated = _ask_claims(model, parts, question, findings).value
     claims, dropped = check_claims(question, stated.claims, parts)
     if stated.claims and not claims:
-        reason = "Nothing of what the model said is supported by the documents."
+        reason = "The documents support none of the model's claims."
     else:
         reason = f"{NOTHING} Missing: {' '.join(stated.missing.split())[:300]}" if stated.missing else NOTHING
     return answer_of(question, retrieved, parts, claims, dropped, reason=reason, model=model.spec)
 
 
-def _stated(model: MLLM, documents: Sequence[Document], question: str, findings: str) -> Structured[Stated]:
+def _ask_claims(model: MLLM, documents: Sequence[Document], question: str, findings: str) -> Structured[StatedAnswer]:
     seen = f"\n\nFindings in pictures: {untrusted(findings)}" if findings else ""
-    content = "\n\n".join(told(document) for document in documents)
-    prompt = f"{prompt_of('answer')}\n{content}{seen}\n\nQuestion: {question}\n"
-    return ask_json(model, prompt, Stated, max_tokens=MAX_TOKENS)
+    content = "\n\n".join(format_document(document) for document in documents)
+    prompt = f"{load_prompt('answer')}\n{content}{seen}\n\nQuestion: {question}\n"
+    return ask_json(model, prompt, StatedAnswer, max_tokens=MAX_TOKENS)

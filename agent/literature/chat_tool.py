@@ -1,4 +1,4 @@
-"""Literature in the chat: the tool, where there is something to search, and a person's yes before anything leaves."""
+"""Literature tool of the chat, with a person's consent before queries are sent."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tools.literature.tool import make_literature
 from tools.literature.types import Asks
 
 SCOPE = (
-    "A yes holds for this source until this chat is closed. Later queries are shown as they leave; one in which a name "
-    "may be left is asked about again."
+    "Your consent covers this source until this chat is closed. Later queries are shown as they are sent; one that may "
+    "contain a name needs your consent again."
 )
 MOST_CHARS = 500
-"""Of a request to a person, as `tools.ask_user.Intervention` has it."""
+"""Maximum length of a request to a person, as in `tools.ask_user.Intervention`."""
 _YES = frozenset({"yes", "y", "ok", "okay", "sure", "send", "send it"})
 
 
 @contextmanager
 def literature_tools(config: Config) -> Iterator[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:
-    """The literature tool, and what cannot be searched; no tool where nothing is indexed and no remote source is set.
+    """Open the literature tool and return findings; no tool if nothing is indexed and no remote source is set.
 
-    What is wrong with the literature keeps nobody from the chat: it is told, and the chat goes on without.
+    A problem with the literature becomes a finding, and the chat continues without the tool.
     """
     names = searchable_literature(config)
     if not names:
@@ -42,7 +42,7 @@ def literature_tools(config: Config) -> Iterator[tuple[tuple[BaseTool, ...], tup
     consent = _Consent()
     with ExitStack() as stack:
         try:
-            library = stack.enter_context(open_library(config, names=names, allow=consent.allow, show=_show))
+            library = stack.enter_context(open_library(config, names=names, allow=consent.allow, show=_emit_sent))
         except AttendError as error:
             yield (), (Finding(what="no literature", problem=error.problem, remedy=error.remedy or error.expected),)
             return
@@ -55,19 +55,19 @@ def literature_tools(config: Config) -> Iterator[tuple[tuple[BaseTool, ...], tup
 
 
 class _Consent:
-    """A person's word on what may leave, for one chat.
+    """A person's consent to sending queries, for one chat.
 
-    A run that waits for a person is run again from its start when the reply is there, and replies have no names: the
-    first question of a run gets the first reply. So a search puts one question at most, for all sources, and before
-    anything is sent.
+    A run that waits for a person is run again from its start when the reply arrives, and replies are matched by order:
+    the first question of a run gets the first reply. So a search asks at most once, for all sources, before anything is
+    sent.
     """
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str], bool] = {}
+        self._consents: dict[tuple[str, str], bool] = {}
         self._too_long: set[tuple[str, str]] = set()
 
     def ask(self, library: Library, query: str) -> None:
-        """Ask about all that a search would send and that was not allowed yet."""
+        """Ask for consent to everything that a search would send and that is not covered yet."""
         wanted = {
             source.name: text
             for source in library.sources
@@ -81,34 +81,34 @@ class _Consent:
         if not wanted or len(request) > MOST_CHARS:
             return
         reply = interrupt(Intervention(kind="confirm", request=request).model_dump())
-        self._said |= {(text, source): _is_yes(reply) for source, text in wanted.items()}
+        self._consents |= {(text, source): _is_yes(reply) for source, text in wanted.items()}
 
     def allow(self, text: str, source: str, suspected: str = "") -> bool:
-        """Whether the person said yes to a text, or to a search of the source whose records are asked for.
+        """Return whether the person consented to a text, or to a search of the source.
 
         Raises:
-            GateError: if it could not be shown as a whole.
+            GateError: if the text is too long to show in full.
         """
         from tools.literature.remote import GateError
 
         if (text, source) in self._too_long:
             raise GateError(
-                f"nothing was sent to {source}: the query is too long to be shown to a person.",
-                remedy="Search for fewer words.",
+                f"nothing was sent to {source}: the query is too long to show to a person.",
+                remedy="Use fewer words.",
             )
-        searched = any(yes for (_, name), yes in self._said.items() if name == source)
-        return self._said.get((text, source), searched)
+        searched = any(yes for (_, name), yes in self._consents.items() if name == source)
+        return self._consents.get((text, source), searched)
 
 
 def _request(wanted: dict[str, str], suspected: str) -> str:
-    """The question whether texts may be sent, each text once, and which of their words may name a person or a place."""
+    """Return the question whether texts may be sent, each text once, with words that may name a person or place."""
     sources: dict[str, list[str]] = {}
     for source, text in wanted.items():
         sources.setdefault(text, []).append(source)
-    told = "; ".join(f"to {' and '.join(names)}: {text}" for text, names in sources.items())
+    texts = "; ".join(f"to {' and '.join(names)}: {text}" for text, names in sources.items())
     scope = SCOPE if len(wanted) < 2 else SCOPE.replace("this source", "these sources")
-    name = f"It may hold a name or a place: {suspected}. " if suspected else ""
-    return f"May this be sent on the network? {told.removesuffix('.')}. {name}{scope}"
+    name = f"It may contain a name or a place: {suspected}. " if suspected else ""
+    return f"May this be sent on the network? {texts.removesuffix('.')}. {name}{scope}"
 
 
 def _is_yes(reply: object) -> bool:
@@ -118,5 +118,5 @@ def _is_yes(reply: object) -> bool:
         return False
 
 
-def _show(text: str, source: str) -> None:
+def _emit_sent(text: str, source: str) -> None:
     get_stream_writer()(Sent(source=source, query=text))

@@ -1,4 +1,4 @@
-"""Citations of literature: the documents and quotes of an answer, checked against what the literature tool brought."""
+"""Citation check for literature: documents and quotes of an answer, against the tool's results."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
     from tools.literature.support.quote_match import Mention
 
 _QUOTED = re.compile(r"[“\"](?P<quote>[^“”\"\n]+)[”\"][.,]?\s*(?P<cited>[\[(][^\[\]\n]*[\])])")
-_CALLED_RETRACTED = re.compile(r"(?i)(?<![\w-])(?<!not )(?<!never )(?<!n't )(?<!n’t )retracted[\s:,(\[]*$")
-_SAID_BEHIND = re.compile(
+_DECLARED_BEFORE = re.compile(r"(?i)(?<![\w-])(?<!not )(?<!never )(?<!n't )(?<!n’t )retracted[\s:,(\[]*$")
+_DECLARED_AFTER = re.compile(
     r"(?i)[\])]*(?:,? (?:which |that )?(?:was|is|has been) (?:later |since |now )?retracted\b"
     r"| ?\((?:later |since |now )?retracted(?=[),;]| (?:in|by)\b))"
 )
-"""How an answer says behind a document that it was retracted; in `retracted pmid:1, retracted pmid:2` the second one is
-not said of the first."""
+"""Matches a statement after a document that it was retracted; in `retracted pmid:1, retracted pmid:2` the second
+`retracted` does not refer to the first document."""
 
 
 class LiteratureCitations:
-    """An `agent.core.citations.DocumentChecker`. It loads the literature only for texts that may name a paper, so that
-    a model which makes one up about a video is still found out."""
+    """An `agent.core.citations.DocumentChecker`. It imports the literature tools only for texts that may name a paper,
+    so that an invented paper in an answer about a video is still detected."""
 
     may_name_one = re.compile(r"pmid|pubmed|pmc|ncbi|doi|10\.\d{4}|local:", re.IGNORECASE)
-    """A part of every way of writing that `tools.literature.support.quote_match.mentions` knows."""
+    """Matches some part of every citation form that `tools.literature.support.quote_match.mentions` recognises."""
 
     def notice(self) -> str:
-        """What the literature is for."""
+        """Return the notice about the use of literature."""
         from tools.literature.support.answer import NOTICE
 
         return NOTICE
 
     def check(self, text: str, evidence: Sequence[Evidence], called: Collection[str]) -> Answer:
-        """Mark documents that no tool brought, retracted ones that are not called so, and quotes that none has.
+        """Mark documents that no tool returned, undeclared retracted ones, and quotes found in none of them.
 
-        Once the literature was searched, found or not, every paper that is named is a citation, in brackets or not.
+        Once the literature was searched, every paper named counts as a citation, in brackets or not.
         """
         from tools.literature.tool import NAME
 
-        told_of = [entry for entry in evidence if entry.kind == "document"]
-        brought = {entry.id.casefold(): entry.id for entry in told_of}
-        retracted = {entry.id for entry in told_of if entry.retracted}
-        wrong_quotes = _wrong_quotes(text, told_of)
+        documents = [entry for entry in evidence if entry.kind == "document"]
+        brought = {entry.id.casefold(): entry.id for entry in documents}
+        retracted = {entry.id for entry in documents if entry.retracted}
+        wrong_quotes = _wrong_quotes(text, documents)
         known: dict[str, None] = {}
         unknown: dict[str, None] = {}
         undeclared: dict[str, None] = {}
@@ -56,7 +56,7 @@ class LiteratureCitations:
             if id_ is None:
                 text = f"{text[: named.start]}unverified {text[named.start :]}"
             elif id_ in retracted and not (
-                _CALLED_RETRACTED.search(text[: named.start]) or _SAID_BEHIND.match(text, named.end)
+                _DECLARED_BEFORE.search(text[: named.start]) or _DECLARED_AFTER.match(text, named.end)
             ):
                 text = f"{text[: named.start]}retracted {text[named.start :]}"
                 undeclared[id_] = None
@@ -72,28 +72,30 @@ class LiteratureCitations:
 
 
 def _wrong_quotes(text: str, evidence: Sequence[Evidence]) -> list[tuple[int, str]]:
-    """Quotes, and where each begins, that stand before a citation of documents that were brought and have not these
-    words. What is too short to tell anything is no quote here."""
+    """Return the quotes before a citation that the cited documents do not contain, with their positions. Very short
+    quotes are ignored."""
     from tools.literature.support.quote_match import LEAST_WORDS, find_quote, mentions
     from tools.literature.types import Document, Section
 
-    held: dict[str, str] = {}
+    texts_by_id: dict[str, str] = {}
     for entry in evidence:
-        held[entry.id.casefold()] = "\n\n".join(filter(None, (held.get(entry.id.casefold()), entry.text)))
+        texts_by_id[entry.id.casefold()] = "\n\n".join(filter(None, (texts_by_id.get(entry.id.casefold()), entry.text)))
     found = []
     for match in _QUOTED.finditer(text):
-        texts = [held[named.id.casefold()] for named in mentions(match["cited"]) if named.id.casefold() in held]
+        texts = [
+            texts_by_id[named.id.casefold()] for named in mentions(match["cited"]) if named.id.casefold() in texts_by_id
+        ]
         if not texts or len(match["quote"].split()) < LEAST_WORDS:
             continue
-        told = tuple(Section(text=form) for text in texts for form in (text, untrusted(text)))
-        if find_quote(match["quote"], Document(id="local:shown", sections=told)) is None:
+        sections = tuple(Section(text=form) for text in texts for form in (text, untrusted(text)))
+        if find_quote(match["quote"], Document(id="local:shown", sections=sections)) is None:
             found.append((match.start(), match["quote"]))
     return found
 
 
 def _cited(text: str, *, everywhere: bool) -> list[Mention]:
-    """The documents that a text cites: those named in brackets, round ones too. One who has searched the literature
-    names no other; without, a paper may be seen in a frame, and read out."""
+    """Return the documents that a text cites: with `everywhere` all that it names, else those in square or round
+    brackets, because without a literature search a paper may be named because it is visible in a frame."""
     from tools.literature.support.quote_match import mentions
 
     inside = [match.span() for match in re.finditer(r"[\[(][^\[\]\n]*[\])]", text)]

@@ -1,8 +1,8 @@
-"""Models that make vectors of questions and documents, and read pairs of them again; loaded on first use.
+"""Embedders and cross-encoders for questions and documents, loaded on first use.
 
-`minilm` comes with the packages. `medcpt:FOLDER` is a folder with MedCPT's two encoders (Jin et al., Bioinformatics
-2023), named as by its authors: one for questions, of at most 64 tokens, and one for articles, of at most 512; the
-vector is that of the first token. There they are compared by inner product; unit length is our choice here.
+`minilm` is bundled. `medcpt:FOLDER` is a folder with MedCPT's two encoders (Jin et al., Bioinformatics 2023) under
+their original names: one for questions of at most 64 tokens and one for articles of at most 512; the vector is that
+of the first token. The authors compare them by inner product; here they are normalised to unit length.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MINILM, MEDCPT = "minilm", "medcpt"
 QUERIES, ARTICLES = "MedCPT-Query-Encoder", "MedCPT-Article-Encoder"
 QUERY_TOKENS, ARTICLE_TOKENS = 64, 512
 BATCH = 32
-"""Texts that a model reads at once; our choice."""
+"""Batch size in texts."""
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """A model by name, with what makes vectors of questions, and of documents."""
+    """An embedding model: its name, and functions that embed questions and documents."""
 
     name: str
     questions: Embed
@@ -36,23 +36,23 @@ class Embedder:
 
 
 def embedder(name: str) -> Embedder:
-    """The model of a name. Nothing is loaded yet.
+    """Return the embedder of a name, without loading it.
 
     Raises:
-        ConfigError: if there is none of this name, or its folder lacks something.
+        ConfigError: if the name is unknown, or its folder is incomplete.
     """
     if name == MINILM:
         return Embedder(name, _minilm_questions, _minilm)
     kind, _, folder = name.partition(":")
     if kind != MEDCPT or not folder:
         raise ConfigError(
-            f"there is no embedder {name!r}.", expected=f"{MINILM!r} or '{MEDCPT}:FOLDER'", remedy="Mend the setting."
+            f"unknown embedder {name!r}.", expected=f"{MINILM!r} or '{MEDCPT}:FOLDER'", remedy="Correct the setting."
         )
     place = Path(folder).expanduser()
     for part in (QUERIES, ARTICLES):
         if not (place / part / "config.json").is_file():
             raise ConfigError(
-                f"the embedder {name!r} lacks {str(place / part)!r}.",
+                f"cannot find {str(place / part)!r} for the embedder {name!r}.",
                 expected=f"a folder with {QUERIES} and {ARTICLES}",
                 remedy="Download both from their authors, or use the embedder 'minilm'.",
             )
@@ -64,15 +64,15 @@ def embedder(name: str) -> Embedder:
 
 
 def cross_encoder(folder: str) -> Rerank:
-    """What scores pairs of a question and a text, of a folder that sentence-transformers' `CrossEncoder` can open.
+    """Return a function that scores texts for a question, from a folder for sentence-transformers' `CrossEncoder`.
 
     Raises:
-        ConfigError: if the folder holds no model.
+        ConfigError: if the folder does not contain a model.
     """
     place = Path(folder).expanduser()
     if not (place / "config.json").is_file():
         raise ConfigError(
-            f"{folder!r} holds no cross-encoder.",
+            f"cannot find a cross-encoder in {folder!r}.",
             expected="a folder with config.json, weights and tokenizer",
             remedy="Download one, such as MedCPT-Cross-Encoder, or leave the setting out.",
         )

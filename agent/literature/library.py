@@ -1,4 +1,4 @@
-"""`Library`: the sources that the settings name, opened together, for commands, the chat and programs."""
+"""Library: the configured literature sources, opened together."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from tools.literature.remote import Allow, Show
 
 REMOTE = "remote"
-"""In the folder of the corpus: what remote sources answered."""
+"""Subfolder of the corpus with cached answers of remote sources."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """Sources, and how they are asked.
+    """Sources and search settings.
 
     Attributes:
-        sources: in the order in which they are asked.
-        embed: makes vectors of questions; None where the corpus has none, or none are wanted.
-        rerank: reads the first documents again; None where no cross-encoder is set.
-        limit: documents of a search.
-        diversity: how far documents like better ones are set back.
+        sources: in search order.
+        embed: embeds questions; None if the corpus has no vectors, or dense search is off.
+        rerank: rescores the top documents; None if no cross-encoder is configured.
+        limit: number of documents per search.
+        diversity: penalty for documents similar to higher-ranked ones.
     """
 
     sources: tuple[Source, ...]
@@ -48,29 +48,29 @@ class Library:
 
 
 def describe(config: Config) -> str:
-    """What is indexed, in a line, and where queries go beside it.
+    """Describe in one line what is indexed, and which remote sources are searched too.
 
     Raises:
-        ConfigError: if the model that it was embedded with, or a cross-encoder that is set, is not there.
-        StoreError: if it cannot be read, or waits to be indexed.
+        ConfigError: if the embedding model or a configured cross-encoder is missing.
+        StoreError: if the corpus cannot be read, or is not completely indexed.
     """
     from tools.literature.index.corpus import open_corpus
 
     with open_corpus(literature_folder(config)) as corpus:
-        held = corpus.status()
-    if held.embedded:
-        embedder(held.model)
+        status = corpus.status()
+    if status.embedded:
+        embedder(status.model)
     if config.literature.reranker:
         cross_encoder(config.literature.reranker)
-    if held.waiting:
+    if status.waiting:
         raise StoreError(
-            f"{held.waiting} of {held.documents} documents are not in the index of words yet.",
+            f"{status.waiting} of {status.documents} documents are not in the word index yet.",
             remedy="Run `attend literature index PATH` again.",
         )
-    by_meaning = f", {held.embedded} of them found by meaning ({held.model})" if held.embedded else ""
+    by_meaning = f", {status.embedded} of them also by meaning ({status.model})" if status.embedded else ""
     remote = [name for name in config.literature.sources if name != "local"]
-    asked = f"; {', '.join(remote)} are asked, too" if remote else ""
-    return f"{held.documents} documents{by_meaning}, in {held.folder}{asked}"
+    asked = f"; {', '.join(remote)} searched too" if remote else ""
+    return f"{status.documents} documents{by_meaning}, in {status.folder}{asked}"
 
 
 @contextmanager
@@ -82,17 +82,16 @@ def open_library(
     allow: Allow | None = None,
     show: Show | None = None,
 ) -> Iterator[Library]:
-    """Open the sources.
+    """Open the configured sources.
 
     Args:
-        config: which ones, and how.
-        names: sources by name, in place of those of the settings.
-        dense: search by meaning, too, where the corpus has vectors; they are made by the model that it was indexed
-            with.
+        config: the settings.
+        names: sources to open instead of the configured ones.
+        dense: also search by meaning, if the corpus has vectors, with the model that it was indexed with.
         allow, show: see `tools.literature.remote.open_remote`.
 
     Raises:
-        ConfigError: if there is no source of a name, or a setting that one needs is missing.
+        ConfigError: if a source is unknown, or a setting that it needs is missing.
         StoreError: if nothing is indexed, or a folder cannot be read.
     """
     options = config.literature
@@ -110,7 +109,7 @@ def open_library(
                 remote = open_remote(name, options, folder, allow, show=show)
                 sources.append(stack.enter_context(closing(remote)))
             else:
-                raise ConfigError(f"there is no source {name!r}.", expected="local, pubmed or europepmc")
+                raise ConfigError(f"unknown source {name!r}.", expected="local, pubmed or europepmc")
         rerank = cross_encoder(options.reranker) if options.reranker else None
         yield Library(tuple(sources), embed, rerank, options.limit, options.diversity)
 
@@ -126,6 +125,6 @@ def _open_corpus(config: Config, dense: bool, stack: ExitStack) -> tuple[Source,
     embed = embedder(model).questions
     if config.literature.chroma is None:
         return corpus, embed
-    from agent.literature.chroma_index import Served
+    from agent.literature.chroma_index import ChromaCorpus
 
-    return stack.enter_context(closing(Served(corpus, config.literature.chroma))), embed
+    return stack.enter_context(closing(ChromaCorpus(corpus, config.literature.chroma))), embed

@@ -1,4 +1,4 @@
-"""What a model is shown of documents, always as untrusted text."""
+"""Prompts for literature: documents as untrusted text."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tools.base import untrusted
 from tools.literature.support.quote_match import cite_id
 from tools.literature.types import Document
 
-MOST_CHARS = 6_000
-"""Characters of a document that a model is shown; our choice: an abstract has about 2,000."""
+MAX_DOCUMENT_CHARS = 6_000
+"""Maximum characters of a document in a prompt; an abstract has about 2,000."""
 
 
 @cache
-def prompt_of(role: str) -> str:
-    """The fixed text of a role: `answer` or `step`."""
+def load_prompt(role: str) -> str:
+    """Return the prompt template of a role: `answer` or `step`."""
     return files("agent").joinpath("prompts", f"literature_{role}.md").read_text("utf-8")
 
 
-def shown(document: Document) -> Document:
-    """A document as far as a model is shown it, so that nothing else of it can be cited."""
-    left = MOST_CHARS
+def truncate_document(document: Document) -> Document:
+    """Truncate a document to the part shown to the model, so that nothing else of it can be cited."""
+    left = MAX_DOCUMENT_CHARS
     sections = []
     for section in document.sections:
         text = section.text[:left]
@@ -32,16 +32,16 @@ def shown(document: Document) -> Document:
     return document.model_copy(update={"sections": tuple(sections)})
 
 
-def told(document: Document) -> str:
-    """A document for a prompt: its id, then all that comes from elsewhere, wrapped."""
+def format_document(document: Document) -> str:
+    """Format a document for a prompt: its id, then its content marked as untrusted."""
     about = "; ".join(part for part in (document.title, document.journal, document.published) if part)
     labelled = [f"{section.label}: {section.text}" if section.label else section.text for section in document.sections]
     mark = " RETRACTED" if document.retracted else ""
     return f"[{cite_id(document.id)}]{mark}\n{untrusted(chr(10).join([about, *labelled]).strip())}"
 
 
-def listed(documents: Sequence[Document]) -> str:
-    """Documents one a line: id, year and title."""
+def format_list(documents: Sequence[Document]) -> str:
+    """Format documents one per line: id, year and title."""
     lines = []
     for document in documents:
         title = document.title or document.text[:150]

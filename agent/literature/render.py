@@ -1,4 +1,4 @@
-"""Results of `attend literature` for people: lists, documents and answers, and the files that they are written to."""
+"""Terminal output and files of `attend literature`: lists, documents and answers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from agent.models.protocol import MLLM
 
 
-HEADINGS = 6
-"""MeSH headings of a document that a list names, at most; our choice: `show` names all."""
+MAX_HEADINGS = 6
+"""Maximum number of MeSH headings per document in a list; `show` prints all."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where an answer is written, beside the terminal; None writes none."""
+    """Files to write an answer to, besides the terminal; None writes none."""
 
     html: Path | None = None
     bibtex: Path | None = None
@@ -37,24 +37,24 @@ class Files:
 
 
 def show_found(found: Retrieved, console: Console) -> None:
-    """Print what a search found, each with its best sentence and headings, and why something may be missing."""
+    """Print search results, each with its best sentence and headings, and any problems of the sources."""
     for number, hit in enumerate(found.hits, start=1):
         mark = "[bold red]RETRACTED[/] " if hit.document.retracted else ""
-        told = safe(reference(hit.document).removeprefix("RETRACTED: "))
-        console.print(f"{number:>3}. [bold]{safe(hit.document.id)}[/]  {mark}{told}", soft_wrap=True)
+        cited = safe(reference(hit.document).removeprefix("RETRACTED: "))
+        console.print(f"{number:>3}. [bold]{safe(hit.document.id)}[/]  {mark}{cited}", soft_wrap=True)
         for sentence in best_sentences(found.question, [hit.document], 1):
             console.print(f"     [dim]{safe(' '.join(sentence.text.split()))}[/]", soft_wrap=True)
-        if told := "; ".join((*hit.document.publication_types, *hit.document.mesh[:HEADINGS])):
-            console.print(f"     [dim italic]{safe(told)}[/]", soft_wrap=True)
+        if headings := "; ".join((*hit.document.publication_types, *hit.document.mesh[:MAX_HEADINGS])):
+            console.print(f"     [dim italic]{safe(headings)}[/]", soft_wrap=True)
     if not found.hits:
-        console.print("Nothing was found.")
+        console.print("Nothing found.")
     for problem in found.problems:
         console.print(f"[yellow]{safe(problem.source)}:[/] {safe(problem.reason)}", soft_wrap=True)
     console.print(f"[dim]{found.seconds:.2f} s. {NOTICE}[/]")
 
 
 def show_document(document: Document, console: Console) -> None:
-    """Print a document as a whole."""
+    """Print a whole document."""
     if document.retracted:
         console.print("[bold red]RETRACTED[/]")
     console.print(f"[bold]{safe(document.title or document.id)}[/]", soft_wrap=True)
@@ -72,7 +72,7 @@ def show_document(document: Document, console: Console) -> None:
     console.print(f"\n[dim]{NOTICE}[/]")
 
 
-def answer_aloud(
+def run_answer(
     question: str,
     library: Library,
     config: Config,
@@ -85,31 +85,31 @@ def answer_aloud(
     files: Files,
     as_json: bool,
 ) -> LiteratureAnswer:
-    """Answer a question, print the answer and write the files that are asked for.
+    """Answer a question, print the answer and write the requested files.
 
     Raises:
-        ConfigError: if the model cannot search by itself, and is to; if a limit is given then, which it would not keep.
+        ConfigError: if `agentic` is set and the model cannot run its own searches, or a limit is given.
         ModelError: if it fails.
         StoreError: if a file cannot be written.
     """
     if agentic and limit is not None:
         raise ConfigError(
-            f"--limit {limit} has no meaning with --agentic: the model chooses what it opens, within its budget.",
-            remedy="Leave out one of them.",
+            f"cannot combine --limit {limit} with --agentic: the model chooses what it opens, within its budget.",
+            remedy="Leave one of them out.",
         )
-    aloud = make_console(stderr=True)
-    model = _model(config, aloud, agentic=agentic)
-    with aloud.status("searching ...") as shown:
+    stderr = make_console(stderr=True)
+    model = _model(config, stderr, agentic=agentic)
+    with stderr.status("searching ...") as shown:
 
-        def progress(told: str) -> None:
-            shown.update(safe(told))
+        def progress(message: str) -> None:
+            shown.update(safe(message))
 
         answer = _answer(question, library, model, filters, findings, limit, agentic, progress)
     if as_json:
         print(answer.model_dump_json())
     else:
         console.print(plain(answer_text(answer)), markup=False, soft_wrap=True)
-    _write(answer, files, aloud)
+    _write(answer, files, stderr)
     return answer
 
 
@@ -124,10 +124,10 @@ def _answer(
     progress: Callable[[str], None],
 ) -> LiteratureAnswer:
     from agent.literature.answer import answer_question
-    from agent.literature.search_agent import answer_by_seeking
+    from agent.literature.search_agent import answer_with_search
 
     if agentic and model is not None:
-        answer, _ = answer_by_seeking(
+        answer, _ = answer_with_search(
             question, library.sources, model, filters=filters, embed=library.embed, rerank=library.rerank,
             diversity=library.diversity, findings=findings, progress=progress,
         )  # fmt: skip
@@ -138,8 +138,8 @@ def _answer(
     return answer_question(question, found, model, findings, limit or FIRST)
 
 
-def _model(config: Config, aloud: Console, *, agentic: bool) -> MLLM | None:
-    """The model that is set; None for the embedded one, which quotes."""
+def _model(config: Config, stderr: Console, *, agentic: bool) -> MLLM | None:
+    """Load the configured model; return None for the embedded one, which quotes."""
     if config.model == "embedded":
         model = None
     else:
@@ -148,17 +148,17 @@ def _model(config: Config, aloud: Console, *, agentic: bool) -> MLLM | None:
         model = load_mllm(config.model, config.mllm)
         model.preflight()
         if not model.abilities.local:
-            aloud.print("[bold red]the question and documents go to the model's server[/]")
+            stderr.print("[bold red]the question and documents go to the model's server[/]")
     if agentic and (model is None or not model.abilities.structured):
         raise ConfigError(
-            f"the model {config.model!r} cannot search by itself.",
-            expected="one that follows instructions and answers with JSON",
-            remedy="Name a larger one with --model, or leave out --agentic.",
+            f"the model {config.model!r} cannot run its own searches.",
+            expected="a model with structured output (JSON)",
+            remedy="Choose a larger one with --model, or leave out --agentic.",
         )
     return model
 
 
-def _write(answer: LiteratureAnswer, files: Files, aloud: Console) -> None:
+def _write(answer: LiteratureAnswer, files: Files, stderr: Console) -> None:
     made = (
         (files.html, lambda: answer_html(answer)),
         (files.bibtex, lambda: bibtex(answer.cited)),
@@ -168,12 +168,12 @@ def _write(answer: LiteratureAnswer, files: Files, aloud: Console) -> None:
         if path is None:
             continue
         if path != files.html and not answer.cited:
-            aloud.print(f"[yellow]not written: {safe(str(path))}, since no document is cited[/]", soft_wrap=True)
+            stderr.print(f"[yellow]not written: {safe(str(path))}, because no document is cited[/]", soft_wrap=True)
             continue
         try:
             path.write_text(make(), "utf-8")
         except OSError as error:
             raise StoreError(
-                f"{str(path)!r} cannot be written: {error.strerror or error}.", remedy="Name another file."
+                f"cannot write {str(path)!r}: {error.strerror or error}.", remedy="Choose another file."
             ) from error
-        aloud.print(f"[dim]written: {safe(str(path))}[/]", soft_wrap=True)
+        stderr.print(f"[dim]written: {safe(str(path))}[/]", soft_wrap=True)

@@ -1,7 +1,7 @@
-"""The agent looks for evidence by itself: `seek`. It writes queries, reads abstracts, and stops within a budget.
+"""Agentic literature search: the model writes queries and opens abstracts within a budget.
 
-Each step is one model call that names one action as JSON. Code runs it, counts what it costs, and refuses what the
-budget does not allow or no search has listed, whatever the model says. Only what was opened can be cited later.
+Each step is one model call that names one action as JSON. Code runs it, counts its cost, and refuses actions over the
+budget and documents that no search has listed. Only opened documents can be cited later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agent.literature.answer import answer_question
-from agent.literature.prompts import listed, prompt_of, shown, told
+from agent.literature.prompts import format_document, format_list, load_prompt, truncate_document
 from agent.models.protocol import MLLM
 from agent.models.structured import MalformedAnswer, ask_json
 from tools.base import untrusted
@@ -26,23 +26,23 @@ from tools.literature.support.quote_match import cite_id, same_id
 from tools.literature.types import Document, Filters, Hit, Problem, Source
 
 LISTED = 10
-"""Documents that a search lists; our choice."""
-AT_ONCE = 5
-"""Documents that are opened at once, as in CURE's agent setting as we read it."""
+"""Number of documents that a search lists."""
+MAX_OPENED_AT_ONCE = 5
+"""Number of documents that one action can open, as in CURE's agent setting as we read it."""
 MAX_TOKENS = 300
-"""Of one action; our choice."""
+"""Maximum tokens of an action."""
 _CHARS_A_TOKEN = 3
-"""Characters of a token, at least, for the estimate of what a step takes; our choice: English has about four."""
+"""Characters per token for estimating the cost of a step, on the safe side: English has about four."""
 
 
 class Budget(BaseModel):
-    """What a search for evidence may cost; hard limits. All values are our choice.
+    """Hard limits of a search for evidence.
 
     Attributes:
-        searches: queries that are run.
-        abstracts: documents that are opened.
-        tokens: read and written by the model in its steps; a step that may pass this is not begun.
-        steps: model calls, so that notes and refused actions end, too; the last may be repaired by one more.
+        searches: queries.
+        abstracts: opened documents.
+        tokens: tokens read and written by the model; a step that could exceed this is not started.
+        steps: model calls, which also bounds notes and refused actions; the last may be repaired by one more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +54,7 @@ class Budget(BaseModel):
 
 
 class Action(BaseModel):
-    """What a model does next."""
+    """The model's next action."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -66,7 +66,7 @@ class Action(BaseModel):
     @field_validator("ids", mode="before")
     @classmethod
     def _is_a_list(cls, ids: object) -> object:
-        """Small models write one id for a list of ids."""
+        """Accept a single id, which small models write instead of a list."""
         return [ids] if isinstance(ids, str) else ids
 
     @model_validator(mode="after")
@@ -77,16 +77,15 @@ class Action(BaseModel):
         return self
 
 
-class Sought(BaseModel):
-    """What was found by a model's own search.
+class SearchOutcome(BaseModel):
+    """Result of a model's own search.
 
     Attributes:
-        opened: the documents that it read, in that order.
-        retrieved: all that its searches listed, the best first, with the queries and what was amiss.
-        notes: its remarks.
-        searches, abstracts, steps, tokens: what was spent; tokens are counted by characters where the model does not
-            say.
-        stopped: `finished`, or the limit that was reached, or what else ended it.
+        opened: the documents that it opened, in order.
+        retrieved: all documents that its searches listed, best first, with the queries and problems.
+        notes: its notes.
+        searches, abstracts, steps, tokens: what was spent; tokens are estimated if the model does not report them.
+        stopped: `finished`, or the limit or error that ended the search.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,7 +100,7 @@ class Sought(BaseModel):
     stopped: str = "finished"
 
 
-def seek(
+def search_with_model(
     question: str,
     sources: Sequence[Source],
     model: MLLM,
@@ -114,29 +113,31 @@ def seek(
     findings: str = "",
     passes: Callable[[Document], bool] | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Sought:
-    """Have a model look for evidence.
+) -> SearchOutcome:
+    """Have a model search for evidence.
 
     Args:
-        question: in words.
+        question: the question.
         sources, filters, embed, rerank, diversity: see `tools.literature.retrieval.retrieve.retrieve`.
-        model: any that can be asked for JSON.
-        budget: what it may cost.
-        findings: what was seen in pictures, in words; told to the model, which may search for it.
-        passes: which documents may be listed and opened; None lets all.
-        progress: told what is done, in words.
+        model: any with structured output.
+        budget: the limits.
+        findings: imaging findings, given to the model, which may search for them.
+        passes: whether a document may be listed and opened; None allows all.
+        progress: called with a description of each action.
 
     Raises:
-        ModelError: if the model fails. One whose answers cannot be read ends the search with what it has.
+        ModelError: if the model fails. An invalid answer ends the search with what it has found.
         ConfigError, StoreError: as `retrieve`.
     """
     find = partial(
         retrieve, sources=sources, limit=LISTED, filters=filters, embed=embed, rerank=rerank, diversity=diversity
     )
-    return _Seeking(question, find, model, budget or Budget(), findings, passes).run(progress or (lambda told: None))
+    return _SearchAgent(question, find, model, budget or Budget(), findings, passes).run(
+        progress or (lambda message: None)
+    )
 
 
-def answer_by_seeking(
+def answer_with_search(
     question: str,
     sources: Sequence[Source],
     model: MLLM,
@@ -148,29 +149,31 @@ def answer_by_seeking(
     diversity: float = 0.0,
     findings: str = "",
     progress: Callable[[str], None] | None = None,
-) -> tuple[LiteratureAnswer, Sought]:
-    """Have a model look for evidence, and answer from what it opened; see `seek` for arguments and errors.
+) -> tuple[LiteratureAnswer, SearchOutcome]:
+    """Have a model search for evidence, and answer from what it opened; arguments and errors as `search_with_model`.
 
-    Of what it opened, the documents that bear on the question are shown, `MOST_DOCUMENTS` at most, as
-    `answer_question` chooses them. Where none does, the model is not asked for an answer.
+    `answer_question` chooses at most `MOST_DOCUMENTS` relevant documents among the opened ones. If none is relevant,
+    the model is not asked for an answer.
     """
-    sought = seek(
+    outcome = search_with_model(
         question, sources, model, budget=budget, filters=filters, embed=embed, rerank=rerank, diversity=diversity,
         findings=findings, progress=progress,
     )  # fmt: skip
-    ids = {document.id for document in sought.opened}
-    hits = sorted(sought.retrieved.hits, key=lambda hit: hit.document.id not in ids)  # the others tell rare words
+    ids = {document.id for document in outcome.opened}
+    hits = sorted(
+        outcome.retrieved.hits, key=lambda hit: hit.document.id not in ids
+    )  # the others serve as corpus for word frequencies
     cosines = _cosines(question, sources, filters, embed) if ids else {}
-    retrieved = sought.retrieved.model_copy(update={"hits": tuple(hits), "cosines": cosines})
+    retrieved = outcome.retrieved.model_copy(update={"hits": tuple(hits), "cosines": cosines})
     try:
-        return answer_question(question, retrieved, model, findings, len(ids)), sought
+        return answer_question(question, retrieved, model, findings, len(ids)), outcome
     except MalformedAnswer:
-        # It can search but not state claims: its documents are quoted instead, and the answer names no model.
-        return quote_evidence(question, retrieved, len(ids)), sought
+        # The model can search but not state claims: quote its documents instead, without naming a model.
+        return quote_evidence(question, retrieved, len(ids)), outcome
 
 
 def _cosines(question: str, sources: Sequence[Source], filters: Filters, embed: Embed | None) -> dict[str, float]:
-    """Of documents with the question itself, by id; what the model searched for may be about something else."""
+    """Return the cosines of documents with the question itself (not with the model's queries), by id."""
     near = [source for source in sources if isinstance(source, Near)]
     if embed is None or not near:
         return {}
@@ -178,7 +181,7 @@ def _cosines(question: str, sources: Sequence[Source], filters: Filters, embed: 
     return {hit.document.id: hit.score for source in near for hit in source.near(vector, DEPTH, filters).hits}
 
 
-class _Seeking:
+class _SearchAgent:
     def __init__(
         self,
         question: str,
@@ -201,11 +204,11 @@ class _Seeking:
         self._searches = self._steps = self._tokens = 0
         self._seconds = 0.0
 
-    def run(self, progress: Callable[[str], None]) -> Sought:
+    def run(self, progress: Callable[[str], None]) -> SearchOutcome:
         stopped = ""
         while not stopped:
             prompt = self._prompt()
-            expected = 2 * math.ceil(len(prompt) / _CHARS_A_TOKEN) + 3 * MAX_TOKENS  # it may have to be repaired
+            expected = 2 * math.ceil(len(prompt) / _CHARS_A_TOKEN) + 3 * MAX_TOKENS  # including a repair
             if self._steps >= self._budget.steps:
                 stopped = f"the limit of {self._budget.steps} steps"
             elif self._tokens + expected > self._budget.tokens:
@@ -214,7 +217,7 @@ class _Seeking:
                 stopped = "the limits of searches and abstracts"
             else:
                 stopped = self._step(prompt, progress)
-        return Sought(
+        return SearchOutcome(
             opened=tuple(self._opened.values()),
             retrieved=Retrieved(
                 question=self._question,
@@ -233,13 +236,13 @@ class _Seeking:
         )
 
     def _step(self, prompt: str, progress: Callable[[str], None]) -> str:
-        """One action; why the search ends with it, or ""."""
+        """Run one action; return why the search ends with it, or ""."""
         try:
             answer = ask_json(self._model, prompt, Action, max_tokens=MAX_TOKENS)
         except MalformedAnswer as error:
             self._steps += len(error.answers)
             self._tokens += error.tokens or math.ceil(len(prompt) * len(error.answers) / _CHARS_A_TOKEN)
-            return "the model's answer could not be read"
+            return "the model's answer was invalid"
         self._steps += answer.calls
         counted = answer.tokens_in + answer.tokens_out
         self._tokens += counted or math.ceil((len(prompt) * answer.calls + len(answer.text)) / _CHARS_A_TOKEN)
@@ -261,7 +264,7 @@ class _Seeking:
         progress(f"searching for {query}")
         try:
             found = self._find(query)
-        except ConfigError as error:  # a query without a word, which the model may mend
+        except ConfigError as error:  # a query without words, which the model can correct
             return f"search {untrusted(query)}: failed: {untrusted(str(error))}"
         self._queries += found.queries
         self._problems = list(dict.fromkeys([*self._problems, *found.problems]))
@@ -272,13 +275,13 @@ class _Seeking:
             best = self._seen.get(hit.document.id)
             if best is None or hit.score > best.score:
                 self._seen[hit.document.id] = hit
-        told_of = listed([hit.document for hit in hits]) or "nothing was found"
-        amiss = "".join(f"\n({problem.source}: {untrusted(problem.reason)})" for problem in found.problems)
-        return f"search {untrusted(query)}:\n{told_of}{amiss}"
+        listing = format_list([hit.document for hit in hits]) or "nothing was found"
+        problems = "".join(f"\n({problem.source}: {untrusted(problem.reason)})" for problem in found.problems)
+        return f"search {untrusted(query)}:\n{listing}{problems}"
 
     def _open(self, action: Action, progress: Callable[[str], None]) -> str:
         lines = []
-        for id_ in tuple(dict.fromkeys(action.ids))[:AT_ONCE]:
+        for id_ in tuple(dict.fromkeys(action.ids))[:MAX_OPENED_AT_ONCE]:
             hit = next((hit for known, hit in self._seen.items() if same_id(known, id_)), None)
             if hit is None:
                 lines.append(f"open {untrusted(id_[:120])}: refused, no search has listed it.")
@@ -289,7 +292,7 @@ class _Seeking:
             else:
                 progress(f"reading {hit.document.id}")
                 self._opened[hit.document.id] = hit.document
-                lines.append(f"open:\n{told(shown(hit.document))}")
+                lines.append(f"open:\n{format_document(truncate_document(hit.document))}")
         return "\n".join(lines)
 
     def _note(self, action: Action, progress: Callable[[str], None]) -> str:
@@ -305,4 +308,4 @@ class _Seeking:
         )
         seen = f"\nFindings in pictures: {untrusted(self._findings)}" if self._findings else ""
         past = "\n\n".join(self._log) or "(nothing yet)"
-        return f"{prompt_of('step')}\nQuestion: {self._question}{seen}\n\nSo far:\n{past}\n\n{left}\n"
+        return f"{load_prompt('step')}\nQuestion: {self._question}{seen}\n\nSo far:\n{past}\n\n{left}\n"

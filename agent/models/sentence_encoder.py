@@ -1,7 +1,7 @@
-"""The bundled sentence encoder for single questions, by numpy: `embed_questions`.
+"""Query encoder: the bundled sentence encoder in numpy, for single questions.
 
-Torch and transformers take seconds to load, and a search at the terminal embeds one question. This reads the same
-weights and gives the same vectors as `agent.perception.annotator.embed_texts`, in a tenth of a second.
+Torch and transformers take seconds to load, and a search at the terminal embeds one question. This module reads the
+same weights and gives the same vectors as `agent.perception.annotator.embed_texts`, in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Encoder:
 
 
 def embed_questions(texts: list[str]) -> np.ndarray:
-    """Return unit vectors (N, 384), float32, one text after the other."""
+    """Embed texts one by one; return unit vectors (N, 384), float32."""
     return np.stack([_embed(_encoder(), text) for text in texts])
 
 
@@ -53,7 +53,7 @@ def _encoder() -> _Encoder:
 
 
 def _embed(encoder: _Encoder, text: str) -> np.ndarray:
-    """BERT (Devlin et al., NAACL 2019, section 3) and the mean over all tokens, as all-MiniLM-L6-v2 takes it."""
+    """Run BERT (Devlin et al., NAACL 2019, section 3) with mean pooling over all tokens, as all-MiniLM-L6-v2 does."""
     ids = encoder.tokenizer.encode(text).ids
     parts = [encoder.weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")]
     words, positions, kinds = parts

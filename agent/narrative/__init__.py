@@ -1,1 +1,1 @@
-"""Narrative memory at work: built from films and texts, asked, and drawn."""
+"""Narrative memory: building it from films and texts, question answering, and stories."""

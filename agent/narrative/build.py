@@ -1,8 +1,7 @@
-"""From what is known of a source in words to the records of its memory: `build`; by rules, or with a model.
+"""Build of a narrative memory: from the text of a source to records, by rules or with a model.
 
-Both ways are pure functions of their input and of the model's answers, which are kept: the same input gives the same
-records. Where a model's answer cannot be used, the rules take its place for that stretch; since such an answer is not
-kept, the next build asks again.
+Both are pure functions of the input and the model's cached answers: the same input gives the same records. If an answer
+of the model is invalid, rules are used for that segment; as invalid answers are not cached, the next build asks again.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.narrative.cached_llm import Asker
-from agent.narrative.extract_llm import Lacks, Progress, find_events, find_links, sum_up
+from agent.narrative.extract_llm import AnswerProblems, Progress, find_events, find_links, summarise_chains
 from memory.narrative.chains import build_chains
 from memory.narrative.ingest.cues import Clock, Cue
 from memory.narrative.ingest.extract_rules import count_heads, entities_of, extract, link
@@ -20,22 +19,22 @@ from memory.narrative.ingest.segments import Seen, tile
 from memory.narrative.retrieval.vectors import Embed
 from memory.narrative.types import Chain, Entity, Event, Link, Record, Segment
 
-MOST_MERGED_S = 180.0
-"""How long something that is seen or read again and again is one event; our choice, as the specification's."""
+MAX_MERGED_S = 180.0
+"""Maximum duration of repeated sightings or texts that are merged into one event."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What is known of a source in words.
+    """The text of a source.
 
     Attributes:
         source: its name.
-        clock: what times count.
-        cues: what is said, or the sections of a story.
-        captions: what is seen.
-        texts: what is read in pictures.
-        duration_s: how long it lasts in seconds; None for sections.
-        cuts: when the scene changes, seconds.
+        clock: unit of times.
+        cues: speech, or the sections of a story.
+        captions: descriptions of pictures.
+        texts: text in pictures.
+        duration_s: duration in seconds; None for sections.
+        cuts: times of scene changes, in seconds.
     """
 
     source: str
@@ -47,7 +46,7 @@ class Material:
     cuts: Sequence[float] = ()
 
     def segments(self) -> list[Segment]:
-        """Its time line in pieces. Raises StoreError if the material does not fit together."""
+        """Split the material into segments. Raises StoreError if it is inconsistent."""
         return tile(
             self.cues,
             self.captions,
@@ -60,61 +59,60 @@ class Material:
 
 @dataclass(frozen=True)
 class Built:
-    """The records of a source, and what a model's answers lacked."""
+    """The records of a source, and counts of unusable answers."""
 
     segments: tuple[Segment, ...]
     events: tuple[Event, ...]
     entities: tuple[Entity, ...]
     links: tuple[Link, ...]
     chains: tuple[Chain, ...]
-    lacks: Lacks
+    problems: AnswerProblems
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """All of them."""
+        """All records."""
         return (*self.segments, *self.entities, *self.events, *self.links, *self.chains)
 
 
 def build(
     material: Material, asker: Asker | None = None, embed: Embed | None = None, progress: Progress | None = None
 ) -> Built:
-    """Make the records of a source.
+    """Build the records of a source.
 
     Args:
-        material: what is known of it.
-        asker: the model; None leaves all to the rules.
-        embed: texts to unit vectors, by which a model is given similar events; None: words alone tell.
+        material: its text.
+        asker: the model; None uses rules only.
+        embed: embeds texts, to find similar events for the model; None compares words only.
         progress: see `Progress`.
 
     Raises:
-        StoreError: if the material does not fit together.
-        ModelError: if the model fails; what it answered until then is kept.
+        StoreError: if the material is inconsistent.
+        ModelError: if the model fails; its answers until then are cached.
     """
     segments = material.segments()
     lines = lines_of(segments, material.cues, material.captions, material.texts)
-    events = _timed(extract(segments, count_heads(segments), material.cues), lines, segments)
+    events = _sort_by_time(extract(segments, count_heads(segments), material.cues), lines, segments)
     if material.clock == "seconds":
         events = merge_repeats(events, segments)
-    lacks, stated = Lacks(), list[Link]()
+    problems, stated = AnswerProblems(), list[Link]()
     if asker is not None:
-        drafts = find_events(segments, events, lines, material.clock, asker, lacks, progress)
-        events, stated = find_links(drafts, material.clock, asker, embed, lacks, progress)
-    links = _each_once([*link(events), *stated])
+        drafts = find_events(segments, events, lines, material.clock, asker, problems, progress)
+        events, stated = find_links(drafts, material.clock, asker, embed, problems, progress)
+    links = _deduplicate([*link(events), *stated])
     chains = build_chains(events, links)
     if asker is not None:
-        chains = sum_up(chains, events, material.clock, asker, lacks, progress)
-    return Built(tuple(segments), tuple(events), tuple(entities_of(events)), tuple(links), tuple(chains), lacks)
+        chains = summarise_chains(chains, events, material.clock, asker, problems, progress)
+    return Built(tuple(segments), tuple(events), tuple(entities_of(events)), tuple(links), tuple(chains), problems)
 
 
 def merge_repeats(events: Sequence[Event], segments: Sequence[Segment]) -> list[Event]:
-    """Make one event of what is seen or read in the same words in segments that follow one another, up to some minutes.
+    """Merge equal sightings and texts in consecutive segments into one event, up to `MAX_MERGED_S`.
 
-    What is said is left as it is: to say something again is another event. So is what is seen again after it was out of
-    sight.
+    Speech is not merged: repeating something is another event. Neither is a sighting after a gap.
     """
     number = {segment.id: segment.number for segment in segments}
     merged: list[Event] = []
-    last: dict[str, int] = {}  # where the newest event stands that was seen or read in these words
+    last: dict[str, int] = {}  # index of the newest event with these words
     for event in events:
         if event.spans[0].field != "dialogue":
             words = " ".join(event.summary.casefold().split())
@@ -122,7 +120,7 @@ def merge_repeats(events: Sequence[Event], segments: Sequence[Segment]) -> list[
             if (
                 before is not None
                 and number[event.segment_ids[0]] - number[before.segment_ids[-1]] <= 1
-                and event.end_s - before.start_s <= MOST_MERGED_S
+                and event.end_s - before.start_s <= MAX_MERGED_S
             ):
                 joined = {
                     "end_s": max(before.end_s, event.end_s),
@@ -136,22 +134,22 @@ def merge_repeats(events: Sequence[Event], segments: Sequence[Segment]) -> list[
     return merged
 
 
-def _timed(events: Sequence[Event], lines: Lines, segments: Sequence[Segment]) -> list[Event]:
-    """Events by time, those of what is seen and read at the times of the pictures that show it."""
+def _sort_by_time(events: Sequence[Event], lines: Lines, segments: Sequence[Segment]) -> list[Event]:
+    """Sort events by time, with sightings and texts at the times of their pictures."""
     by_id = {segment.id: segment for segment in segments}
     timed = []
     for event in events:
         seen = event.spans[0].field != "dialogue"
         times = times_of(lines, event.spans, by_id[event.segment_ids[0]]) if seen else None
         timed.append(event.model_copy(update={"start_s": times[0], "end_s": times[1]}) if times else event)
-    return sorted(timed, key=lambda event: event.start_s)  # as they were, where times are equal
+    return sorted(timed, key=lambda event: event.start_s)  # stable for equal times
 
 
-def _each_once(links: Sequence[Link]) -> list[Link]:
-    """Links with no two of one type between the same events; the surer one stays."""
+def _deduplicate(links: Sequence[Link]) -> list[Link]:
+    """Remove duplicate links of one type between the same events, keeping the most confident."""
     best: dict[tuple[str, str, str], Link] = {}
     for one in links:
-        held = best.get((one.src, one.dst, one.type))
-        if held is None or one.confidence > held.confidence:
+        known = best.get((one.src, one.dst, one.type))
+        if known is None or one.confidence > known.confidence:
             best[one.src, one.dst, one.type] = one
     return list(best.values())

@@ -1,4 +1,4 @@
-"""What a build would ask of a model, before it is begun: `plan`; and the caps that it must not pass."""
+"""Cost estimate of a build, and its limits."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from agent.models.protocol import MLLM
 from agent.narrative import prompts
 from agent.narrative.build import Material
 from agent.narrative.cached_llm import FILE_NAME, Answers
-from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, most_calls
-from agent.narrative.sources import Origin, Tell, Words, read_words
+from agent.narrative.extract_llm import CANDIDATES, NEW_AT_ONCE, max_calls
+from agent.narrative.sources import Origin, Warn, Words, read_words
 from memory.narrative.ingest.segments import LENGTH_S
 from memory.narrative.options import FOLDER
 from tools.errors import ModelError
 
 PICTURE_TOKENS = 600
-"""About what a picture costs a model; our choice, for an estimate."""
+"""Estimated tokens of a picture."""
 ANSWER_TOKENS: Mapping[prompts.Role, int] = {"caption": 80, "extract": 800, "link": 200, "chain": 60}
-"""About what an answer takes; our choice, for an estimate."""
+"""Estimated tokens of an answer, by role."""
 EVENT_TOKENS = 30
 TOKENS_PER_WORD = 1.4
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build would take, at most.
+    """Upper estimate of the cost of a build.
 
     Attributes:
-        source: the name in the memory.
+        source: name in the memory.
         kind: see `agent.narrative.sources.Origin`.
-        segments: about how many pieces the source has.
-        words: that are said or told.
-        model: its model string; "" where none would be asked.
-        calls: how often it would be asked, by role.
-        tokens: about how many it would read and write.
-        seconds: that the calls would take, after the pace of earlier builds; None where the model was never asked.
+        segments: approximate number of segments.
+        words: number of words in the source.
+        model: the model string; "" if no model is called.
+        calls: model calls, by role.
+        tokens: approximate input and output tokens.
+        seconds: duration of the calls at the pace of earlier builds; None if the model was never called.
     """
 
     source: str
@@ -51,7 +51,7 @@ class Plan:
     seconds: float | None
 
     def as_json(self) -> dict[str, Any]:
-        """As one JSON object."""
+        """Return the plan as one JSON object."""
         return {
             "source": self.source, "kind": self.kind, "segments": self.segments, "words": self.words,
             "model": self.model, "calls": sum(self.calls.values()), "calls_by_role": dict(self.calls),
@@ -59,23 +59,23 @@ class Plan:
         }  # fmt: skip
 
 
-def plan(origin: Origin, config: Config, tell: Tell, *, rules: bool) -> Plan:
-    """Find out what a build would take; nothing is asked of the model.
+def plan(origin: Origin, config: Config, warn: Warn, *, rules: bool) -> Plan:
+    """Estimate a build without calling the model.
 
     Raises:
         MediaError: if the source cannot be read.
         ModelError: if the model cannot be loaded or reached.
     """
     model = model_for(origin, config, rules=rules)
-    told = Words([], "seconds") if origin.kind == "stream" else read_words(origin, tell)
-    segments = _segments(origin, told)
-    words = sum(len(cue.text.split()) for cue in told.cues)
+    source_words = Words([], "seconds") if origin.kind == "stream" else read_words(origin, warn)
+    segments = _segments(origin, source_words)
+    words = sum(len(cue.text.split()) for cue in source_words.cues)
     calls: dict[prompts.Role, int] = {}
     if model is not None:
         if origin.kind != "text" and model.abilities.images and config.narrative.pictures:
             calls["caption"] = segments
         if model.abilities.structured and not rules:
-            calls |= most_calls(segments)
+            calls |= max_calls(segments)
     read = {
         "caption": config.narrative.pictures * PICTURE_TOKENS,
         "extract": prompts.WINDOW * words / segments * TOKENS_PER_WORD,
@@ -90,9 +90,9 @@ def plan(origin: Origin, config: Config, tell: Tell, *, rules: bool) -> Plan:
 
 
 def model_for(origin: Origin, config: Config, *, rules: bool) -> MLLM | None:
-    """The model that a build asks, loaded; None where it would be asked nothing.
+    """Load the model for a build; return None if it would not be called.
 
-    The small model says what pictures show, and is asked nothing about texts.
+    The embedded model only captions pictures.
 
     Raises:
         ModelError: if it cannot be loaded or reached.
@@ -108,7 +108,7 @@ def model_for(origin: Origin, config: Config, *, rules: bool) -> MLLM | None:
 
 
 def refuse_above(planned: Plan, config: Config) -> None:
-    """Refuse a build that would pass a cap. Raises ModelError."""
+    """Raise ModelError if a build would exceed a limit."""
     calls, caps = sum(planned.calls.values()), config.narrative
     over = {
         "most_calls": (calls, caps.most_calls, "calls"),
@@ -117,17 +117,17 @@ def refuse_above(planned: Plan, config: Config) -> None:
     for name, (number, most, what) in over.items():
         if number > most:
             raise ModelError(
-                f"the build would take up to {number:,} {what} of {planned.model!r}.",
+                f"the build would use up to {number:,} {what} of {planned.model!r}.",
                 expected=f"at most {most:,}",
                 remedy=f"Raise {name} under [narrative] in attend.toml, or build by rules: --rules.",
             )
 
 
-def _segments(origin: Origin, told: Words) -> int:
-    lasts_s = told.film_s or max((cue.end_s for cue in told.cues), default=0.0)
+def _segments(origin: Origin, source_words: Words) -> int:
+    lasts_s = source_words.film_s or max((cue.end_s for cue in source_words.cues), default=0.0)
     if origin.kind != "text":
         return max(1, round(lasts_s / LENGTH_S))
-    return len(Material(origin.name, told.clock, told.cues, duration_s=lasts_s).segments())
+    return len(Material(origin.name, source_words.clock, source_words.cues, duration_s=lasts_s).segments())
 
 
 def _seconds(config: Config, model: str, calls: Mapping[prompts.Role, int]) -> float | None:

@@ -1,6 +1,6 @@
-"""Events, links and summaries of chains as a language model states them, checked by code: `find_events` and the rest.
+"""LLM extraction: events, links and chain summaries from a language model, validated by code.
 
-Each segment costs a fixed number of calls with prompts of bounded length, however much is remembered.
+Each segment costs a fixed number of calls with prompts of bounded length, however large the memory is.
 """
 
 from __future__ import annotations
@@ -24,37 +24,35 @@ from memory.narrative.retrieval.vectors import Embed
 from memory.narrative.types import Chain, Event, Link, Segment, SourceSpan
 
 CANDIDATES, RECENT, SIMILAR, NAMED = 12, 5, 6, 6
-"""Earlier events that new ones may be linked to: all in all, of the newest, of the most similar, and of those that name
-the same rare thing. Our choice, as the specification's."""
+"""Maximum number of earlier events that new ones may be linked to: in total, the newest, the most similar, and those
+that name the same rare thing."""
 NEW_AT_ONCE = 12
-"""New events of one request for links; our choice."""
-LEAST_LINK = 0.6
-"""Confidence that a link of a model needs; our choice, as the specification's."""
+"""Maximum number of new events per request for links."""
+MIN_LINK_CONFIDENCE = 0.6
+"""Minimum confidence of a link."""
 SAME_EVENT = 0.8
-"""Share of common words (Jaccard) from which on two events of one segment are one; our choice, as the
-specification's."""
-LEAST_SHARED = 0.5
-"""Share of the words of a summary that a sentence must have for the event to rest on it; our choice."""
-MOST_SUMMED_UP = 50
-"""Chains, the best, that a model sums up; our choice."""
+"""Minimum Jaccard similarity of the words of two events of one segment that count as the same."""
+MIN_SHARED = 0.5
+"""Minimum share of the words of a summary that a supporting sentence contains."""
+MAX_SUMMARIES = 50
+"""Number of top-scored chains that a model summarises."""
 BEFORE_S = 1e-3
-"""How much earlier in the story something is put that happened before something else; our choice."""
+"""Offset in story time between an earlier event and the one it precedes."""
 _FIELDS = ("dialogue", "caption", "text")
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"[^.!?\n]+")
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
+"""Called with the current activity, the number of steps done, and the total."""
 
 
 @dataclass
-class Lacks:
-    """What a model's answers lacked.
+class AnswerProblems:
+    """Counts of unusable answers.
 
     Attributes:
-        by_rules: segments left to the rules, and requests for links or summaries left out, since an answer could not be
-            used.
-        unsupported: events that no text of their segment supports; they are left out.
-        refused: links that cannot be, such as a cause that comes after its effect, or are not sure enough; left out.
+        by_rules: segments left to rules, and requests for links or summaries skipped, because an answer was invalid.
+        unsupported: events left out because no text of their segment supports them.
+        refused: links left out because they are impossible, such as a cause after its effect, or not confident enough.
     """
 
     by_rules: int = 0
@@ -64,17 +62,17 @@ class Lacks:
 
 @dataclass
 class Draft:
-    """An event before it is linked; `earlier`: it is shown as something of before."""
+    """An event before linking; `earlier`: it is shown as a flashback."""
 
     event: Event
     earlier: bool = False
 
 
-def most_calls(segments: int) -> dict[prompts.Role, int]:
-    """At most how often a model is asked in each role about a source of some segments."""
+def max_calls(segments: int) -> dict[prompts.Role, int]:
+    """Return the maximum number of calls per role for a source with some number of segments."""
     windows = len(list(_windows(segments)))
-    links = segments + windows * prompts.MOST_EVENTS // NEW_AT_ONCE
-    return {"extract": windows, "link": links, "chain": MOST_SUMMED_UP}
+    links = segments + windows * prompts.MAX_EVENTS // NEW_AT_ONCE
+    return {"extract": windows, "link": links, "chain": MAX_SUMMARIES}
 
 
 def find_events(
@@ -83,18 +81,18 @@ def find_events(
     lines: Lines,
     clock: Clock,
     asker: Asker,
-    lacks: Lacks,
+    problems: AnswerProblems,
     progress: Progress | None,
 ) -> list[Draft]:
-    """What a model finds in each window of segments, by time; the rules' events where no answer could be used.
+    """Extract events from each window of segments, by time; use the rules' events where answers are invalid.
 
     Args:
         segments: of one source, by time.
-        by_rules: its events as the rules find them.
-        lines: when each line of the segments is told.
-        clock: what times count.
+        by_rules: its events as found by rules.
+        lines: the time of each line of the segments.
+        clock: unit of times.
         asker: the model.
-        lacks: counted on.
+        problems: updated counts.
         progress: see `Progress`.
 
     Raises:
@@ -110,7 +108,7 @@ def find_events(
         these = [segments[place] for place in window]
         known = list(dict.fromkeys(name for names in met[:-3:-1] for name in names))
         met.append([])
-        if any(len(segment.words) > prompts.MOST_CHARS for segment in these):
+        if any(len(segment.words) > prompts.MAX_SEGMENT_CHARS for segment in these):
             continue
         try:
             extraction = prompts.extract(asker, these, known, clock)
@@ -120,11 +118,11 @@ def find_events(
         for found in extraction.events:
             event = _event(found, these[found.stretch - 1], lines, asker) if found.stretch <= len(these) else None
             if event is None:
-                lacks.unsupported += 1
-            elif not any(_is_same(event, other.event) for other in drafts[-2 * prompts.MOST_EVENTS :]):
+                problems.unsupported += 1
+            elif not any(_is_same(event, other.event) for other in drafts[-2 * prompts.MAX_EVENTS :]):
                 drafts.append(Draft(event, found.earlier))
                 met[-1] += event.actors
-    lacks.by_rules += sum(segment.id not in covered for segment in segments)
+    problems.by_rules += sum(segment.id not in covered for segment in segments)
     drafts += [Draft(event) for event in by_rules if event.segment_ids[0] not in covered]
     return sorted(drafts, key=lambda draft: draft.event.start_s)
 
@@ -134,13 +132,13 @@ def find_links(
     clock: Clock,
     asker: Asker,
     embed: Embed | None,
-    lacks: Lacks,
+    problems: AnswerProblems,
     progress: Progress | None,
 ) -> tuple[list[Event], list[Link]]:
-    """How the events of each segment bear on those before; one that is shown late is put where it happened.
+    """Link the events of each segment to earlier ones, and give flashbacks their story time.
 
     Returns:
-        The events, by time, and the links between them that may be.
+        The events, by time, and the valid links between them.
 
     Raises:
         ModelError: if the model fails.
@@ -165,39 +163,39 @@ def find_links(
         try:
             linking = prompts.link(asker, shown[: len(near)], shown[len(near) :], earlier, clock)
         except MalformedAnswer:
-            lacks.by_rules += 1
+            problems.by_rules += 1
             continue
-        _put_earlier(linking.before, numbered, drafts, events)
+        _set_story_times(linking.before, numbered, drafts, events)
         for one in linking.links:
-            # A link between two earlier events was looked for when the later of them was new.
-            if len(near) < max(one.src, one.dst) <= len(numbered) and one.confidence >= LEAST_LINK:
+            # Links between two earlier events were requested when the later of them was new.
+            if len(near) < max(one.src, one.dst) <= len(numbered) and one.confidence >= MIN_LINK_CONFIDENCE:
                 stated.append((numbered[one.src - 1], numbered[one.dst - 1], one))
             else:
-                lacks.refused += 1
+                problems.refused += 1
     links = [_link(events[src], events[dst], one) for src, dst, one in stated]
-    lacks.refused += links.count(None)
+    problems.refused += links.count(None)
     return events, [one for one in links if one is not None]
 
 
-def sum_up(
+def summarise_chains(
     chains: Sequence[Chain],
     events: Sequence[Event],
     clock: Clock,
     asker: Asker,
-    lacks: Lacks,
+    problems: AnswerProblems,
     progress: Progress | None,
 ) -> list[Chain]:
-    """The chains, the best `MOST_SUMMED_UP` of them in words. Raises ModelError if the model fails."""
+    """Return the chains, the best `MAX_SUMMARIES` with summaries. Raises ModelError if the model fails."""
     by_id = {event.id: event for event in events}
-    best = sorted(chains, key=lambda chain: (-chain.score, chain.id))[:MOST_SUMMED_UP]
+    best = sorted(chains, key=lambda chain: (-chain.score, chain.id))[:MAX_SUMMARIES]
     summaries: dict[str, str] = {}
     for done, chain in enumerate(best):
         if progress:
-            progress("summing up", done, len(best))
+            progress("summarising", done, len(best))
         try:
-            summaries[chain.id] = prompts.sum_up(asker, [by_id[id_] for id_ in chain.event_ids], clock)
+            summaries[chain.id] = prompts.summarise(asker, [by_id[id_] for id_ in chain.event_ids], clock)
         except MalformedAnswer:
-            lacks.by_rules += 1
+            problems.by_rules += 1
     return [
         chain.model_copy(update={"summary": summaries[chain.id]}) if chain.id in summaries else chain
         for chain in chains
@@ -214,15 +212,15 @@ def _windows(segments: int) -> Iterator[range]:
 
 
 def _groups(events: Sequence[Event]) -> Iterator[list[int]]:
-    """The places of the events of each segment, some at a time."""
+    """Yield the indices of the events of each segment, in groups of at most `NEW_AT_ONCE`."""
     for _, places in groupby(range(len(events)), key=lambda place: events[place].segment_ids[0]):
         group = list(places)
         yield from (group[start : start + NEW_AT_ONCE] for start in range(0, len(group), NEW_AT_ONCE))
 
 
 def _event(found: prompts.FoundEvent, segment: Segment, lines: Lines, asker: Asker) -> Event | None:
-    """What a model found as a record; None where no text of the segment supports it."""
-    span = _support(found, segment)
+    """Convert a found event to a record; return None if no text of the segment supports it."""
+    span = _find_support(found, segment)
     if span is None:
         return None
     start_s, end_s = times_of(lines, [span], segment) or _share(segment, span)
@@ -246,8 +244,8 @@ def _event(found: prompts.FoundEvent, segment: Segment, lines: Lines, asker: Ask
     )
 
 
-def _support(found: prompts.FoundEvent, segment: Segment) -> SourceSpan | None:
-    """The characters that an event rests on: its quote, else the sentence that has most of its words."""
+def _find_support(found: prompts.FoundEvent, segment: Segment) -> SourceSpan | None:
+    """Return the text span that supports an event: its quote, else the sentence that shares most of its words."""
     quoted = r"\W+".join(map(re.escape, _WORD.findall(found.quote)))
     wanted = _content(found.summary)
     best: tuple[float, SourceSpan] | None = None
@@ -257,7 +255,7 @@ def _support(found: prompts.FoundEvent, segment: Segment) -> SourceSpan | None:
             return _span(segment, field, match)
         for match in _SENTENCE.finditer(text):
             share = len(wanted & _content(match[0])) / max(1, len(wanted))
-            if share >= LEAST_SHARED and (best is None or share > best[0]):
+            if share >= MIN_SHARED and (best is None or share > best[0]):
                 best = share, _span(segment, field, match)
     return best[1] if best else None
 
@@ -269,7 +267,7 @@ def _span(segment: Segment, field: str, match: re.Match[str]) -> SourceSpan:
 
 
 def _share(segment: Segment, span: SourceSpan) -> tuple[float, float]:
-    """The times of characters, as their share of their field."""
+    """Interpolate the times of a text span from its position in its field."""
     length, lasts_s = max(1, len(getattr(segment, span.field))), segment.end_s - segment.start_s
     start_s, end_s = (segment.start_s + lasts_s * place / length for place in (span.start, span.end))
     return round(start_s, 3), round(end_s, 3)
@@ -280,7 +278,7 @@ def _content(text: str) -> set[str]:
 
 
 def _is_same(event: Event, other: Event) -> bool:
-    """Whether two events of one segment are one, told twice by windows that overlap."""
+    """Return whether two events of one segment are duplicates from overlapping windows."""
     if event.segment_ids != other.segment_ids:
         return False
     one, two = _content(event.summary), _content(other.summary)
@@ -290,7 +288,7 @@ def _is_same(event: Event, other: Event) -> bool:
 def _candidates(
     group: Sequence[int], events: Sequence[Event], vectors: np.ndarray | None, naming: Mapping[str, Sequence[int]]
 ) -> list[int]:
-    """Earlier events that those of a group may be linked to, at most `CANDIDATES`, by time."""
+    """Return the indices of at most `CANDIDATES` earlier events that a group may be linked to, by time."""
     first = group[0]
     recent = range(first - 1, max(-1, first - 1 - RECENT), -1)
     similar: Sequence[int] = ()
@@ -311,11 +309,11 @@ def _names(event: Event) -> set[str]:
     return {name.casefold() for name in (*event.actors, *event.objects)}
 
 
-def _put_earlier(
-    told: Sequence[prompts.Earlier], numbered: Sequence[int], drafts: Sequence[Draft], events: list[Event]
+def _set_story_times(
+    precedences: Sequence[prompts.Earlier], numbered: Sequence[int], drafts: Sequence[Draft], events: list[Event]
 ) -> None:
-    """Give events that are shown as something of before their time in the story, where a model could tell it."""
-    for one in told:
+    """Set the story time of flashbacks that the model placed before another event."""
+    for one in precedences:
         if max(one.event, one.before) <= len(numbered) and one.event != one.before:
             place, other = numbered[one.event - 1], numbered[one.before - 1]
             if drafts[place].earlier and events[place].story_s is None:

@@ -1,4 +1,4 @@
-"""What a film shows, before it is made into memory: pictures at even times, scene cuts, words read, and captions."""
+"""Video ingest for narrative memory: sampled pictures, scene cuts, text in pictures, and captions."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from tools.errors import StoreError
 from tools.media import Frame, format_clock, open_source
 from tools.media.clock import BRACKET, cited_times
 
-CUT = 0.2
-"""Mean difference of two pictures, 0 to 1, from which on a scene has changed; our choice."""
-SAME_WORDS = 0.05
-"""Greatest local difference of two pictures, 0 to 1, up to which their words are the same; our choice."""
+CUT_DIFFERENCE = 0.2
+"""Minimum mean difference of two pictures, 0 to 1, at a scene change."""
+SAME_TEXT_DIFFERENCE = 0.05
+"""Maximum local difference of two pictures, 0 to 1, that show the same text."""
 QUESTION = "What do you see, in order?"
 _HEDGED = re.compile(
     r"\b(?:perhaps|maybe|possibly|probably|might|looks like|can't tell|cannot tell|do not recognise)\b", re.IGNORECASE
 )
 _LEAD = re.compile(r"^(?:[\s,;.:–—-]|\b(?:then|and|i see|i read|there is|there are)\b)+", re.IGNORECASE)
-_FORMAT = "2"  # of `Watched`, so that what an older version kept is not taken for it
+_FORMAT = "2"  # version of `Watched`, so that cached results of an older one are ignored
 
 
 class Watched(BaseModel):
-    """What was seen of a film without a language model.
+    """What was extracted from a film without a language model.
 
     Attributes:
-        pictures: (time in seconds, frame id) of the pictures that were kept, by time.
-        cuts: when the scene changes, seconds.
-        texts: (time, frame id, words) of what can be read.
-        duration_s: how long it lasts, seconds.
-        gaps: stretches that could not be read, as (start, end, reason).
+        pictures: (time in seconds, frame id) of the kept pictures, by time.
+        cuts: times of scene changes, in seconds.
+        texts: (time, frame id, words) of text in pictures.
+        duration_s: duration in seconds.
+        gaps: spans that could not be decoded, as (start, end, reason).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,17 +60,17 @@ class Watched(BaseModel):
 
 
 def pictures_of(config: Config) -> FrameStore:
-    """The store of the pictures of films. Raises StoreError if its folder cannot be made."""
+    """Open the store of film pictures. Raises StoreError if its folder cannot be created."""
     return FrameStore(config.folder / FOLDER / "frames", config.narrative.quota_mb << 20)
 
 
 def watch(
     path: Path, source: str, config: Config, answers: Answers, store: FrameStore, progress: Progress | None = None
 ) -> Watched:
-    """Watch a film once: of each stretch, keep the picture that differs most from the one kept before, and read it.
+    """Watch a film once: from each interval, keep the picture that differs most from the last one kept, and read it.
 
-    What was seen of the same file is kept, with what was read in each picture: to watch again costs nothing, unless
-    pictures of it have given way to others since.
+    The result is cached by the content of the file, so that watching again is free unless some of its pictures were
+    replaced since.
 
     Raises:
         MediaError: if the film cannot be read.
@@ -83,7 +83,7 @@ def watch(
         watched = Watched.model_validate_json(kept)
         if {id_ for _, id_ in watched.pictures} <= set(store.ids()):
             return watched
-    keeper = _Keeper(source, config.narrative, answers, store)
+    selector = _PictureSelector(source, config.narrative, answers, store)
     cuts: list[float] = []
     gaps: list[tuple[float, float, str]] = []
     before: np.ndarray | None = None
@@ -95,17 +95,17 @@ def watch(
                 gaps.append((item.start_s, item.start_s if item.end_s is None else item.end_s, item.reason))
                 continue
             sketch = make_sketch(item.rgb)
-            if before is not None and float(np.abs(sketch.astype(np.int16) - before).mean()) / 255 > CUT:
+            if before is not None and float(np.abs(sketch.astype(np.int16) - before).mean()) / 255 > CUT_DIFFERENCE:
                 cuts.append(item.t_s)
             before, end_s = sketch, item.t_s
-            keeper.look(item, sketch)
+            selector.look(item, sketch)
             if progress:
                 progress("watching", round(item.t_s), round(max(lasts_s, item.t_s)))
-        keeper.keep()
+        selector.keep()
     watched = Watched(
-        pictures=tuple(keeper.pictures),
+        pictures=tuple(selector.pictures),
         cuts=tuple(cuts),
-        texts=tuple(keeper.texts),
+        texts=tuple(selector.texts),
         duration_s=max(lasts_s, end_s),
         gaps=tuple(gaps),
     )
@@ -120,15 +120,15 @@ def caption(
     store: FrameStore,
     progress: Progress | None = None,
 ) -> list[Seen]:
-    """Have a model say what the pictures of each segment show, one call a segment.
+    """Have a model caption the pictures of each segment, one call per segment.
 
-    A statement stands at the time that it cites. What the model itself calls a guess is left out: a memory that holds
-    guesses finds them again as facts.
+    A statement gets the time that it cites. Statements that the model marks as guesses are left out, since memory would
+    return them as facts.
 
     Raises:
-        ModelError: if the model fails; what it said until then is kept.
+        ModelError: if the model fails; its answers until then are cached.
     """
-    said: list[Seen] = []
+    captions: list[Seen] = []
     for done, segment in enumerate(segments):
         if progress:
             progress("looking", done, len(segments))
@@ -138,23 +138,23 @@ def caption(
         for t_s, id_ in these:
             try:
                 rgb = store.get(id_)
-            except StoreError:  # it gave way to others
+            except StoreError:  # replaced by newer pictures
                 continue
             shown.append((t_s, id_))
             side_px = asker.model.abilities.max_side_px
             blocks += [f"[{format_clock(t_s)}]", image_block(rgb, t_s=t_s, frame_id=id_, max_side_px=side_px)]
         if shown:
             text = asker.text("caption", prompt_of("caption"), QUESTION, blocks)
-            said += statements(text, shown)
-    return said
+            captions += statements(text, shown)
+    return captions
 
 
 def statements(text: str, shown: Sequence[tuple[float, str]]) -> list[Seen]:
-    """The statements of a caption, each at the picture that it cites, or at the first where it cites none.
+    """Split a caption into statements, each at the picture that it cites, or at the first if it cites none.
 
     Args:
-        text: what a model said.
-        shown: (time in seconds, frame id) of the pictures that it was shown; at least one.
+        text: the model's caption.
+        shown: (time in seconds, frame id) of the pictures shown to it; at least one.
     """
     found: list[Seen] = []
     start = 0
@@ -175,8 +175,8 @@ def statements(text: str, shown: Sequence[tuple[float, str]]) -> list[Seen]:
 
 
 @dataclass
-class _Keeper:
-    """Chooses the pictures of a film: of each stretch, the one that differs most from the one before."""
+class _PictureSelector:
+    """Selects the pictures of a film: from each interval, the one that differs most from the last one kept."""
 
     source: str
     options: NarrativeOptions
@@ -185,8 +185,8 @@ class _Keeper:
     pictures: list[tuple[float, str]] = field(default_factory=list)
     texts: list[Seen] = field(default_factory=list)
     _best: tuple[float, Frame, np.ndarray] | None = None
-    _shown: np.ndarray | None = None  # the sketch of the picture kept last
-    _read: np.ndarray | None = None  # of the picture whose words were read last
+    _shown: np.ndarray | None = None  # sketch of the last picture kept
+    _read: np.ndarray | None = None  # sketch of the last picture read
 
     def look(self, frame: Frame, sketch: np.ndarray) -> None:
         if not self.options.pictures:
@@ -199,13 +199,13 @@ class _Keeper:
             self._best = new, frame, sketch
 
     def keep(self) -> None:
-        """Keep the picture that was chosen of the stretch at hand, and read it where its words may be others."""
+        """Keep the selected picture of the current interval, and read it if its text may have changed."""
         if self._best is None:
             return
         _, frame, sketch = self._best
         id_ = self.store.put(_scaled(frame, self.options.side_px))
         self.pictures.append((frame.t_s, id_))
-        if self._read is None or local_change(self._read, sketch) > SAME_WORDS:
+        if self._read is None or local_change(self._read, sketch) > SAME_TEXT_DIFFERENCE:
             if words := _words_of(frame, id_, self.source, self.answers):
                 self.texts.append((frame.t_s, id_, words))
             self._read = sketch
@@ -213,7 +213,7 @@ class _Keeper:
 
 
 def _words_of(frame: Frame, id_: str, source: str, answers: Answers) -> str:
-    """The words in a picture; those too short to be trusted are left out."""
+    """Read the words in a picture, ignoring unreliable short ones."""
     from tools.ocr import read_words
 
     row = {"sha": sha_of("read", id_, str(NOTED_MAX_PX)), "source": source, "role": "read", "model": ""}

@@ -1,7 +1,7 @@
-"""What a model is asked while narrative memory is built and questioned, and what its answers must be.
+"""Prompts and answer schemas for narrative memory.
 
 Each role is one prompt (`agent/prompts/narrative_*.md`) and one schema. Events are shown under small numbers, which
-code maps back, and a prompt never grows with the memory: it holds a fixed number of stretches, events and names.
+code maps back, and prompts do not grow with the memory: each has a fixed number of segments, events and names.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from tools.base import untrusted
 from tools.media import format_clock
 
 WINDOW, STRIDE = 4, 3
-"""Stretches that one extraction is shown, and how far the next is moved on: neighbours share one, so that an event that
-goes on over a boundary is seen whole. Our choice, as the specification's."""
-MOST_EVENTS = 24
-"""Events of one extraction; our choice."""
-MOST_CHARS = 8_000
-"""Of a stretch that a model is given; our choice: ten minutes of speech. A longer one is left to the rules."""
+"""Segments per extraction, and the offset to the next: consecutive windows share one, so that an event across a
+boundary is seen whole."""
+MAX_EVENTS = 24
+"""Maximum number of events per extraction."""
+MAX_SEGMENT_CHARS = 8_000
+"""Maximum characters of a segment, about ten minutes of speech. Longer segments are left to rules."""
 KNOWN_NAMES = 20
-"""Names of people met of late that an extraction is told of; our choice."""
-MOST_QUERIES = 3
+"""Number of recently seen names in an extraction prompt."""
+MAX_QUERIES = 3
 LinkName = Literal["causes", "motivates", "enables", "reveals", "blocks", "resumes", "contradicts"]
 
 
@@ -35,7 +35,7 @@ class _Answer(BaseModel):
 
 
 class FoundEvent(_Answer):
-    """An event as a model states it (see `memory.narrative.types.Event`); `quote` are words of stretch `stretch`."""
+    """An event stated by a model (see `memory.narrative.types.Event`); `quote` is text of segment number `stretch`."""
 
     stretch: int = Field(ge=1, le=WINDOW)
     summary: str = Field(min_length=1)
@@ -60,15 +60,15 @@ class FoundEvent(_Answer):
     @field_validator("actors", "objects", mode="before")
     @classmethod
     def _is_a_list(cls, names: object) -> object:
-        """Small models write one name, or null, for a list of names."""
+        """Accept a single name or null, which small models write instead of a list."""
         names = [] if names is None else [names] if isinstance(names, str) else names
         return [name.strip() for name in names if isinstance(name, str) and name.strip()]  # type: ignore[attr-defined]
 
 
 class Extraction(_Answer):
-    """The events of some stretches."""
+    """The events of some segments."""
 
-    events: tuple[FoundEvent, ...] = Field(max_length=MOST_EVENTS)
+    events: tuple[FoundEvent, ...] = Field(max_length=MAX_EVENTS)
 
 
 class FoundLink(_Answer):
@@ -82,33 +82,33 @@ class FoundLink(_Answer):
 
 
 class Earlier(_Answer):
-    """That a numbered event happened before another."""
+    """States that a numbered event happened before another."""
 
     event: int = Field(ge=1)
     before: int = Field(ge=1)
 
 
 class Linking(_Answer):
-    """The links of some events, and which of them happened before others."""
+    """Links between events, and which events happened before others."""
 
     links: tuple[FoundLink, ...] = ()
     before: tuple[Earlier, ...] = ()
 
 
 class Summary(_Answer):
-    """A chain in words."""
+    """The summary of a chain."""
 
     summary: str = Field(min_length=1, max_length=600)
 
 
 class Queries(_Answer):
-    """What to search for."""
+    """Search queries."""
 
-    queries: tuple[str, ...] = Field(min_length=1, max_length=MOST_QUERIES)
+    queries: tuple[str, ...] = Field(min_length=1, max_length=MAX_QUERIES)
 
 
 class Reply(_Answer):
-    """An answer with the numbers of the events that it rests on."""
+    """An answer with the numbers of the supporting events."""
 
     answer: str
     cited: tuple[int, ...] = ()
@@ -116,14 +116,14 @@ class Reply(_Answer):
 
 
 def extract(asker: Asker, window: Sequence[Segment], known: Sequence[str], clock: str) -> Extraction:
-    """Ask for the events of at most `WINDOW` segments; `known` are names of people met before.
+    """Ask for the events of at most `WINDOW` segments; `known` are names seen before.
 
     Raises:
-        MalformedAnswer: if the answer cannot be used.
+        MalformedAnswer: if the answer is invalid.
         ModelError: if the model fails.
     """
     stretches = "\n\n".join(
-        f"Stretch {number} ({when(segment.start_s, clock)}):\n{_told(segment)}"
+        f"Stretch {number} ({when(segment.start_s, clock)}):\n{_format_segment(segment)}"
         for number, segment in enumerate(window, start=1)
     )
     names = ", ".join(known[:KNOWN_NAMES]) or "none"
@@ -133,46 +133,46 @@ def extract(asker: Asker, window: Sequence[Segment], known: Sequence[str], clock
 def link(
     asker: Asker, candidates: Sequence[Event], new: Sequence[Event], earlier: Sequence[bool], clock: str
 ) -> Linking:
-    """Ask how new events bear on one another and on candidates; numbers count the candidates first. Raises likewise.
+    """Ask for links among new events and to candidates; numbers count the candidates first. Raises as `extract`.
 
     Args:
         asker: the model.
-        candidates: events of before.
-        new: events that are to be linked.
-        earlier: of each new one, whether it was shown as something of before.
-        clock: what times count.
+        candidates: earlier events.
+        new: events to link.
+        earlier: for each new event, whether it was shown as a flashback.
+        clock: unit of times.
     """
-    lines = [_line(number, event, clock) for number, event in enumerate(candidates, start=1)]
+    lines = [_format_event(number, event, clock) for number, event in enumerate(candidates, start=1)]
     for number, (event, before) in enumerate(zip(new, earlier, strict=True), start=len(candidates) + 1):
-        lines.append(f"{_line(number, event, clock)} (new{', earlier' if before else ''})")
+        lines.append(f"{_format_event(number, event, clock)} (new{', earlier' if before else ''})")
     return asker.json("link", _prompt("link", "\n".join(lines)), Linking)
 
 
-def sum_up(asker: Asker, events: Sequence[Event], clock: str) -> str:
-    """Ask for a chain of events in words. Raises likewise."""
-    lines = [_line(number, event, clock) for number, event in enumerate(events, start=1)]
+def summarise(asker: Asker, events: Sequence[Event], clock: str) -> str:
+    """Ask for the summary of a chain. Raises as `extract`."""
+    lines = [_format_event(number, event, clock) for number, event in enumerate(events, start=1)]
     return asker.json("chain", _prompt("chain", "\n".join(lines)), Summary).summary
 
 
 def decompose(asker: Asker, question: str) -> tuple[str, ...]:
-    """Ask what to search for. Raises likewise."""
+    """Ask for search queries. Raises as `extract`."""
     return asker.json("decompose", _prompt("decompose", f"Question: {untrusted(question)}"), Queries).queries
 
 
 def answer(asker: Asker, question: str, events: Sequence[Event], chains: Sequence[str], clock: str) -> Reply:
-    """Ask for an answer that rests on some events, by their numbers from 1. Raises likewise."""
-    lines = [_line(number, event, clock) for number, event in enumerate(events, start=1)]
-    told = "".join(f"\nA chain of events: {untrusted(summary)}" for summary in chains)
-    return asker.json("answer", _prompt("answer", "\n".join(lines) + told + f"\n\nQuestion: {question}"), Reply)
+    """Ask for an answer from some events, numbered from 1. Raises as `extract`."""
+    lines = [_format_event(number, event, clock) for number, event in enumerate(events, start=1)]
+    chain_lines = "".join(f"\nA chain of events: {untrusted(summary)}" for summary in chains)
+    return asker.json("answer", _prompt("answer", "\n".join(lines) + chain_lines + f"\n\nQuestion: {question}"), Reply)
 
 
 def when(start_s: float, clock: str) -> str:
-    """A time as people say it: m:ss, or which section of a story."""
+    """Format a time: m:ss, or the section of a story."""
     return f"section {int(start_s) + 1}" if clock == "sections" else format_clock(start_s)
 
 
 def prompt_tokens(role: Role) -> int:
-    """About how many tokens the fixed part of a prompt has."""
+    """Estimate the number of tokens in the fixed part of a prompt."""
     return math.ceil(len(prompt_of(role).split()) * 1.4)
 
 
@@ -180,10 +180,10 @@ def _prompt(role: Role, content: str) -> str:
     return f"{prompt_of(role)}\n{content}\n"
 
 
-def _told(segment: Segment) -> str:
+def _format_segment(segment: Segment) -> str:
     parts = (("seen", segment.caption), ("said", segment.dialogue), ("in writing", segment.text))
     return "\n".join(f"{name}: {untrusted(text)}" for name, text in parts if text) or "(nothing is known)"
 
 
-def _line(number: int, event: Event, clock: str) -> str:
+def _format_event(number: int, event: Event, clock: str) -> str:
     return f"{number}. {when(event.start_s, clock)}: {untrusted(event.summary)}"

@@ -1,4 +1,4 @@
-"""`NarrativeRecall`: narrative events of the watched source, where they were built; for the tool `recall`."""
+"""Narrative events of the watched source, if built, for the tool `recall`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from agent.config import Config
-from agent.narrative.answer import quotes
-from agent.narrative.forget import forget_narratives, holds
+from agent.narrative.answer import find_quotes
+from agent.narrative.forget import forget_narratives, has_narrative
 from agent.narrative.sources import origin_of
 from agent.perception.annotator import embed_texts
 from memory.narrative.options import FILE_NAME, FOLDER
@@ -20,12 +20,12 @@ from tools.media import Span
 
 @dataclass
 class NarrativeRecall:
-    """Reads the narrative memory of one source, opened when it is first asked. Threads may share it.
+    """Reads the narrative memory of one source, opened on first use. Thread-safe.
 
     Attributes:
-        config: where the memory lies.
+        config: the folder of the memory.
         spec: the source, as it was opened.
-        name: the same for people, with credentials masked.
+        name: the source with credentials masked.
     """
 
     config: Config
@@ -37,19 +37,19 @@ class NarrativeRecall:
 
     @property
     def exists(self) -> bool:
-        """Whether something was built of the source that has times; False where that cannot be read."""
+        """Whether the source has a readable narrative memory with times."""
         with suppress(StoreError), self._lock:
             return self._open() is not None
         return False
 
     def search(self, query: str, limit: int, span: Span | None, until_s: float) -> list[Evidence]:
-        """What bears on a query, best first; nothing where too little does.
+        """Return relevant events, best first; none if too little is relevant.
 
         Args:
-            query: in words.
-            limit: events, at most.
-            span: only what is shown within some seconds.
-            until_s: how far the source was watched: what comes later is not told.
+            query: the query.
+            limit: maximum number of events.
+            span: only events shown in this span.
+            until_s: how far the source was watched; later events are withheld.
 
         Raises:
             StoreError: if the memory cannot be read.
@@ -59,23 +59,23 @@ class NarrativeRecall:
             if store is None or self._source is None:
                 return []
             start_s, end_s = (span.start_s, min(span.end_s, until_s)) if span else (0.0, until_s)
-            found = quotes(store, self._source, query, Span(start_s, end_s)) if start_s <= end_s else []
+            found = find_quotes(store, self._source, query, Span(start_s, end_s)) if start_s <= end_s else []
         return [
             Evidence(id=f"told:{event.id}", kind="event", text=event.summary, t_s=event.start_s, source=self.name)
             for event in found[:limit]
         ]
 
     def forget(self, span: Span) -> None:
-        """Remove what is told in a span for good, of this source and no other of its name.
+        """Permanently delete the events in a span of this source.
 
         Raises:
-            StoreError: if it cannot be.
+            StoreError: if deleting fails.
         """
         with self._lock:
             self._close()
-            with suppress(MediaError):  # what was moved away was opened before, or nothing is told of it
+            with suppress(MediaError):  # a file moved away was opened before, or has no memory
                 self._source = origin_of(self.spec, self.config).name
-            if self._source and holds(self.config, self._source):
+            if self._source and has_narrative(self.config, self._source):
                 forget_narratives(self.config, self._source, span=span)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What narrative memory is built from: `Origin` of a text, a film, or what was seen of a stream; and what each says."""
+"""Sources of narrative memory: texts, films with subtitles, and watched streams."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from memory.narrative.ingest.segments import LENGTH_S, Seen
 from memory.narrative.ingest.subtitles import SUFFIXES, find_subtitles, read_cues
 from memory.narrative.ingest.transcripts import read_transcript
 from memory.store.frames import FrameStore
-from memory.store.source_dir import glance_at_place, places, source_of
+from memory.store.source_dir import read_source_dir, source_dirs, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
 from tools.errors import ConfigError, MediaError, StoreError
 from tools.media import Frame, format_clock, mask_credentials, open_source
 
 TEXTS = (*SUFFIXES, ".txt", ".md", ".json", ".jsonl", ".ndjson", ".csv", ".tsv")
-"""Suffixes of files that are words themselves; other files are films, whose subtitles may lie beside them."""
-SURE = 50
-"""Per cent from which on a label of the classifier is taken for what is seen; our choice."""
+"""Suffixes of text files; all other files are films, possibly with subtitles beside them."""
+MIN_LABEL_PERCENT = 50
+"""Minimum confidence of a classifier label, in per cent."""
 LONG_S = 3600.0
-"""A cue, or the time to the next one, that is longer is told of; our choice: no film is silent for so long."""
+"""Longer cues, or gaps between cues, are reported: no film is silent for this long."""
 _LABEL = re.compile(r"([^,(]+?) \((\d+)%\)")
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where something comes from.
+    """The origin of a source.
 
     Attributes:
         kind: a `text`, a `film`, or the `stream` memory of a source.
         path: the file; of a stream, the folder of its memory.
-        name: what it is called in the memory: its name, and what tells it from another of the same name.
+        name: its name in the memory: the short name and a hash that distinguishes sources of the same name.
     """
 
     kind: Literal["text", "film", "stream"]
@@ -48,7 +48,7 @@ class Origin:
 
 
 def origin_of(spec: str, config: Config) -> Origin:
-    """Find out what a person means: a file, else a source of which the stream memory holds something.
+    """Resolve what a person gave: a file, else a source with a stream memory.
 
     Raises:
         MediaError: if it is neither.
@@ -57,46 +57,46 @@ def origin_of(spec: str, config: Config) -> Origin:
     if path.is_file():
         return Origin("text" if path.suffix.lower() in TEXTS else "film", path, source_name(path))
     masked = mask_credentials(spec)
-    held = {place: source_of(place) for place in places(config.folder)}
-    chosen = [place for place, source in held.items() if masked in (source, place.name)]
+    watched = {place: source_of(place) for place in source_dirs(config.folder)}
+    chosen = [place for place, source in watched.items() if masked in (source, place.name)]
     if chosen:
         newest = max(chosen, key=lambda place: ((place / "source").stat().st_mtime, place.name))
-        return Origin("stream", newest, _named(held[newest], str(newest.resolve())))
-    known = ", ".join(sorted(set(held.values()))) or "none yet"
+        return Origin("stream", newest, _with_hash(watched[newest], str(newest.resolve())))
+    known = ", ".join(sorted(set(watched.values()))) or "none yet"
     raise MediaError(
-        f"{masked!r} is no file, and nothing was seen of a source of that name.",
+        f"{masked!r} is neither a file nor a watched source.",
         expected="a film, a subtitle file, a transcript, a story, or a source that was watched",
-        remedy=f"Sources that were watched: {known}.",
+        remedy=f"Watched sources: {known}.",
     )
 
 
 def source_name(path: Path) -> str:
-    """What a file is called in the memory."""
-    return _named(path.name, str(path.resolve()))
+    """Return the name of a file in the memory."""
+    return _with_hash(path.name, str(path.resolve()))
 
 
-def plain_name(source: str) -> str:
-    """The part of a name in the memory that people know."""
+def short_name(source: str) -> str:
+    """Return the short name of a source, without the hash."""
     return source.rpartition(" ")[0]
 
 
-def ambiguous(name: str, called: Sequence[str]) -> ConfigError:
-    """That several sources of the memory are known by a name, and how to tell them apart."""
+def ambiguous_name(name: str, called: Sequence[str]) -> ConfigError:
+    """Return an error for a short name that several sources share."""
     return ConfigError(
-        f"{len(called)} things that were built are called {name!r}.",
+        f"{len(called)} sources are called {name!r}.",
         expected=f"one of: {', '.join(map(repr, called))}",
-        remedy="Name one as `attend memory list` shows it, with what tells it from the others.",
+        remedy="Use the full name, as in `attend memory list`.",
     )
 
 
 @dataclass(frozen=True)
 class Words:
-    """What is said in a film, or told in a text.
+    """The words of a film or text.
 
     Attributes:
         cues: by time.
-        clock: what their times count.
-        film_s: how long the film lasts, seconds; None for a text, and where the film does not say.
+        clock: unit of their times.
+        film_s: duration of the film in seconds; None for a text, or if unknown.
     """
 
     cues: list[Cue]
@@ -104,61 +104,61 @@ class Words:
     film_s: float | None = None
 
 
-def read_words(origin: Origin, tell: Tell) -> Words:
-    """The words of a text, or of the subtitles beside a film; none where a film has none.
+def read_words(origin: Origin, warn: Warn) -> Words:
+    """Read a text, or the subtitles beside a film, if there are any.
 
     Raises:
-        MediaError: if a file cannot be read, a text has no words, or the subtitles go on long after the film ends.
+        MediaError: if a file cannot be read, a text is empty, or the subtitles continue long after the film ends.
     """
     if origin.kind == "text":
-        cues = read_transcript(origin.path, tell)
+        cues = read_transcript(origin.path, warn)
         if not cues:
-            raise MediaError(
-                f"there are no words in {origin.path.name!r}.", expected="subtitles, a transcript, or a story"
-            )
+            raise MediaError(f"{origin.path.name!r} contains no words.", expected="subtitles, a transcript, or a story")
         if clock_of(cues) == "seconds":
-            _tell_long(cues, origin.path, tell)
+            _warn_of_long(cues, origin.path, warn)
         return Words(cues, clock_of(cues))
-    with open_source(str(origin.path)) as film:  # so that a broken film is told from one without subtitles
+    with open_source(str(origin.path)) as film:  # fails for a broken film, even without subtitles
         film_s = film.info.duration_s
-    subtitles = find_subtitles(origin.path, tell)
+    subtitles = find_subtitles(origin.path, warn)
     if subtitles is None:
-        tell(f"there are no subtitles beside {origin.path.name!r}, such as {origin.path.with_suffix('.srt').name!r}: "
-             "what is said in it is not known.")  # fmt: skip
+        warn(f"no subtitles beside {origin.path.name!r}, such as {origin.path.with_suffix('.srt').name!r}: "
+             "its speech is unknown.")  # fmt: skip
         return Words([], "seconds", film_s)
-    cues = read_cues(subtitles, tell)
+    cues = read_cues(subtitles, warn)
     late = [cue for cue in cues if film_s is not None and cue.start_s > film_s + LENGTH_S]
     if late:
         raise MediaError(
-            f"{subtitles.name!r}, line {late[0].line}: it is said at {format_clock(late[0].start_s)}, but "
-            f"{origin.path.name!r} ends at {format_clock(film_s or 0.0)} ({len(late) - 1} more come later).",
+            f"{subtitles.name!r}, line {late[0].line}: the cue starts at {format_clock(late[0].start_s)}, but "
+            f"{origin.path.name!r} ends at {format_clock(film_s or 0.0)} ({len(late) - 1} more are later).",
             expected="the subtitles of this film",
-            remedy="Put the right ones beside it, or cut what comes after its end.",
+            remedy="Use the right subtitles, or remove the cues after the end.",
         )
-    _tell_long(cues, subtitles, tell)
+    _warn_of_long(cues, subtitles, warn)
     return Words(cues, "seconds", film_s)
 
 
-def _tell_long(cues: Sequence[Cue], path: Path, tell: Tell) -> None:
-    """Tell of the first cue that lasts too long to be meant, or comes too long after the one before."""
-    long = [(after.line, after.start_s - before.end_s, "begins", "the one before") for before, after in pairwise(cues)]
+def _warn_of_long(cues: Sequence[Cue], path: Path, warn: Warn) -> None:
+    """Report the first cue that is implausibly long, or follows an implausibly long gap."""
+    long = [
+        (after.line, after.start_s - before.end_s, "begins", "the previous one") for before, after in pairwise(cues)
+    ]
     long += [(cue.line, cue.end_s - cue.start_s, "ends", "it begins") for cue in cues]
     if odd := sorted(one for one in long if one[1] > LONG_S):
         line, lasts_s, does, what = odd[0]
-        more = f" {len(odd) - 1} more are like that." if odd[1:] else ""
-        tell(f"{path.name!r}, line {line}: it {does} {lasts_s / 3600:.1f} h after {what}. Is its time mistyped?{more}")
+        more = f" There are {len(odd) - 1} more." if odd[1:] else ""
+        warn(f"{path.name!r}, line {line}: it {does} {lasts_s / 3600:.1f} h after {what}. Is its time mistyped?{more}")
 
 
 @dataclass(frozen=True)
-class Noted:
-    """What the stream memory holds of a source.
+class StreamContent:
+    """Content of the stream memory of a source.
 
     Attributes:
         pictures: (time in seconds, frame id), by time; all of them are in the store of films.
-        labels: what the classifier was sure to see, as sentences.
-        texts: what was read.
-        duration_s: how far it was watched, seconds.
-        begun_wall_s: Unix time of its beginning; None for a recording.
+        labels: confident classifier labels, as sentences.
+        texts: text in pictures.
+        duration_s: how far it was watched, in seconds.
+        begun_wall_s: Unix time of its start; None for a recording.
     """
 
     pictures: tuple[tuple[float, str], ...]
@@ -168,13 +168,13 @@ class Noted:
     begun_wall_s: float | None
 
 
-def read_stream(origin: Origin, store: FrameStore) -> Noted:
-    """What the stream memory of a source holds, whoever watches into it; its pictures are copied into a store.
+def read_stream(origin: Origin, store: FrameStore) -> StreamContent:
+    """Read the stream memory of a source, even while it is watched, and copy its pictures into a store.
 
     Raises:
-        StoreError: if the memory cannot be read, or a picture not be stored.
+        StoreError: if the memory cannot be read, or a picture cannot be stored.
     """
-    place = glance_at_place(origin.path)
+    place = read_source_dir(origin.path)
     source = source_of(origin.path)
     archive = Archive(place.folder)
     try:
@@ -196,23 +196,23 @@ def read_stream(origin: Origin, store: FrameStore) -> Noted:
             except StoreError:
                 if seen.has(kept.frame_id):
                     raise
-                continue  # it gave way to newer ones
+                continue  # replaced by newer pictures
         pictures.append((kept.t_s, kept.frame_id))
     labels = [
         (note.t_s, note.frame_id, f"{name.strip().capitalize()} is seen.")
         for note in noted
         if note.kind == "label"
         for name, share in _LABEL.findall(note.text)
-        if int(share) >= SURE
+        if int(share) >= MIN_LABEL_PERCENT
     ]
     texts = [(note.t_s, note.frame_id, note.text) for note in noted if note.kind == "text"]
     times = [t_s for t_s, _ in pictures] + [t_s for t_s, _, _ in (*labels, *texts)]
     if not times:
-        raise StoreError(f"nothing that was seen of {source!r} is remembered.", remedy="Watch it first.")
-    return Noted(
+        raise StoreError(f"nothing is remembered of {source!r}.", remedy="Watch it first.")
+    return StreamContent(
         tuple(pictures), tuple(labels), tuple(texts), max(last_s or 0.0, *times, 1.0), walls.at(min(times))
     )  # fmt: skip
 
 
-def _named(name: str, whole: str) -> str:
+def _with_hash(name: str, whole: str) -> str:
     return f"{name} {hashlib.sha256(whole.encode()).hexdigest()[:8]}"

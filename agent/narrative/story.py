@@ -1,4 +1,4 @@
-"""`attend memory story`, and the stories of the page: what narrative memory holds of a source, drawn."""
+"""Stories: drawings of a narrative memory, for `attend memory story` and the web page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agent.cli.console import safe
 from agent.cli.narrative import built_source, open_store
 from agent.config import Config
 from agent.narrative.ingest_video import pictures_of
-from agent.narrative.sources import plain_name
+from agent.narrative.sources import short_name
 from memory.narrative.ingest.cues import Clock
 from memory.narrative.options import FILE_NAME, FOLDER
 from memory.narrative.store.narrative_store import NarrativeStore
@@ -27,11 +27,11 @@ from tools.media import mask_credentials
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 _NAME_CHARS = 100
-_HEAD_BYTES = 4_096  # of a file, in which a story says what it is
+_HEAD_BYTES = 4_096  # prefix of a file that contains the generator tag
 
 
 class BuiltSource(BaseModel):
-    """A source of which narrative memory holds something: its name there, what people call it, and how much it is."""
+    """A source with a narrative memory: its name, title and record counts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,19 +54,19 @@ def write_story(
     as_of: int | None = None,
     as_json: bool = False,
 ) -> None:
-    """Draw what is held of a source as one HTML page, and as a PNG where that is asked for.
+    """Draw the narrative memory of a source as an HTML page and, optionally, a PNG.
 
     Args:
-        spec: what was built, as `agent.narrative.sources.origin_of` takes it.
-        config: where the memory lies.
-        console: for people.
-        html: where the page goes; None: to the folder that the command runs in, as `NAME.story.html`.
-        png: where the PNG goes; None: nowhere.
-        as_of: the version of the memory that is drawn; None: the newest.
+        spec: the source, see `agent.narrative.sources.origin_of`.
+        config: the folder of the memory.
+        console: for the summary.
+        html: file of the page; None: `NAME.story.html` in the working folder.
+        png: file of the PNG; None writes none.
+        as_of: version of the memory; None: the newest.
         as_json: print one JSON object instead.
 
     Raises:
-        MediaError: if nothing of the source was built, or it would be written over.
+        MediaError: if the source has no narrative memory, or it would be overwritten.
         StoreError: if the memory cannot be read, has no such version, or a file cannot be written.
     """
     if not (config.folder / FOLDER / FILE_NAME).exists():
@@ -78,25 +78,25 @@ def write_story(
     page = html or Path(f"{_UNSAFE.sub('_', story.title)[:_NAME_CHARS]}.story.html")
     for written in (page, png):
         if written is not None and written.resolve() == Path(spec).resolve():
-            raise MediaError(f"the drawing would be written over {spec!r}.", remedy="Choose another file for it.")
+            raise MediaError(f"the drawing would overwrite {spec!r}.", remedy="Choose another file.")
     if png is not None and png.resolve() == page.resolve():
-        raise MediaError(f"the page and the PNG would both be written to {str(png)!r}.", remedy="Choose two files.")
+        raise MediaError(f"cannot write both the page and the PNG to {str(png)!r}.", remedy="Choose two files.")
     for written in (page, png):
         if written is not None:
-            _refuse_over(written)
+            _refuse_overwriting(written)
     _write(page, lambda unfinished: unfinished.write_text(story_html(story), encoding="utf-8"))
     if png is not None:
         _write(png, lambda unfinished: draw_story(story, unfinished))
-    told = {
+    summary = {
         "source": source, "version": story.version, "clock": story.clock, "segments": len(story.segments),
         "events": len(story.events), "links": len(story.links), "chains": len(story.chains),
         "pictures": len(story.pictures), "pictures_gone": len(story.gone), "html": str(page),
         "png": None if png is None else str(png),
     }  # fmt: skip
     if as_json:
-        print(json.dumps(told))
+        print(json.dumps(summary))
         return
-    gone = f"; the pictures of {len(story.gone)} segments are gone" if story.gone else ""
+    gone = f"; pictures of {len(story.gone)} segments are missing" if story.gone else ""
     console.print(
         safe(f"{story.title}: {len(story.events)} events, {len(story.links)} links, {len(story.chains)} chains{gone}"),
         soft_wrap=True,
@@ -107,7 +107,7 @@ def write_story(
 
 
 def built_sources(config: Config) -> list[BuiltSource]:
-    """What was built, by name. Raises StoreError if the memory cannot be read."""
+    """List the sources with a narrative memory, by name. Raises StoreError if the memory cannot be read."""
     if not (config.folder / FOLDER / FILE_NAME).exists():
         return []
     with open_store(config) as store:
@@ -115,7 +115,7 @@ def built_sources(config: Config) -> list[BuiltSource]:
 
 
 def story_page(config: Config, source: str) -> str | None:
-    """The page of a source, by its name in the memory; None where nothing of it was built.
+    """Return the page of a source, by its name in the memory; None if it has no narrative memory.
 
     Raises:
         StoreError: if the memory cannot be read.
@@ -128,8 +128,8 @@ def story_page(config: Config, source: str) -> str | None:
         return story_html(read_story(store, source, _title(source), pictures_of(config).get))
 
 
-def _refuse_over(path: Path) -> None:
-    """Refuse to write over a file that does not say that it is a story; an empty one is nothing."""
+def _refuse_overwriting(path: Path) -> None:
+    """Refuse to overwrite a file that is not a generated story; empty files are allowed."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -137,18 +137,18 @@ def _refuse_over(path: Path) -> None:
         return
     except OSError as error:
         raise StoreError(
-            f"the story {str(path)!r} cannot be written: {error.strerror or error}.",
-            remedy="Choose another file for it.",
+            f"cannot write the story {str(path)!r}: {error.strerror or error}.",
+            remedy="Choose another file.",
         ) from error
     if head and GENERATOR.encode() not in head:
         raise MediaError(
-            f"the drawing would be written over {str(path)!r}, which is no story that was drawn.",
-            remedy="Choose another file for it, or remove that one.",
+            f"the drawing would overwrite {str(path)!r}, which is not a generated story.",
+            remedy="Choose another file, or remove that one.",
         )
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Have a file written beside its place, and put there when it is whole. Raises StoreError if it cannot be."""
+    """Write a file atomically. Raises StoreError."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.touch()
@@ -156,15 +156,15 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
         unfinished.replace(path)
     except OSError as error:
         raise StoreError(
-            f"the story {str(path)!r} cannot be written: {error.strerror or error}.",
-            remedy="Name a file in a folder that exists and that this user may write.",
+            f"cannot write the story {str(path)!r}: {error.strerror or error}.",
+            remedy="Choose a file in an existing, writable folder.",
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def _title(source: str) -> str:
-    return plain_name(source) or source
+    return short_name(source) or source
 
 
 def _described(store: NarrativeStore, source: str) -> BuiltSource:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from memory.stream.keyframes import Moments
+from memory.stream.keyframes import KeyMoments
 from memory.stream.notes import Note, Notes
 from tools.errors import AttendError, StoreError
 from tools.media import Frame, Span
@@ -94,7 +94,7 @@ class NoteTaker:
         self,
         notes: Notes,
         pixels: Callable[[str], np.ndarray],
-        moments: Moments | None = None,
+        moments: KeyMoments | None = None,
         plays: bool = False,
     ) -> None:
         self.error: AttendError | None = None

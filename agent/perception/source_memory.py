@@ -23,7 +23,7 @@ from agent.perception.annotator import embed_texts
 from agent.perception.timeline import CurvePoint, Forgotten, Moment, Timeline
 from memory.store.frames import FrameStore
 from memory.store.secure_delete import wipe
-from memory.store.source_dir import DAMAGED, Place, claim_place, tidy_places
+from memory.store.source_dir import DAMAGED, SourceDir, claim_source_dir, tidy_source_dirs
 from memory.stream.archive import FILE_NAME as ARCHIVE_FILE
 from memory.stream.archive import Archive
 from memory.stream.encoders import Encoder, load_encoder
@@ -32,7 +32,7 @@ from memory.stream.memory import StreamMemory
 from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
 from memory.stream.policies import Decision, make_policy
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tools.errors import AttendError, StoreError
 from tools.media import Gap, SourceInfo, Span
 from tools.sqlite import is_damaged
@@ -61,7 +61,7 @@ class SourceMemory:
         on_forget: told of each span that is forgotten, whoever asked for it, by those who hold frames of their own.
     """
 
-    place: Place
+    place: SourceDir
     store: FrameStore
     archive: Archive
     notes: Notes
@@ -238,12 +238,12 @@ def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[Sou
         ModelError, StoreError: if the encoder or the folder cannot be opened.
     """
     with ExitStack() as stack:
-        place = claim_place(config.folder, info.name, _identity(spec, info))
+        place = claim_source_dir(config.folder, info.name, _identity(spec, info))
         stack.callback(place.release)
         if not info.live:
             # A recording is watched from its beginning: what was known of its end must not be told before.
             place.clear(recording=True)
-        tidy_places(config.folder, config.quota_mb << 20)
+        tidy_source_dirs(config.folder, config.quota_mb << 20)
         troubles: list[AttendError] = []
         # Without the times in the archive nobody can tell when notes were taken.
         archive = _open(lambda: Archive(place.folder), place, troubles, ARCHIVE_FILE, NOTES_FILE)
@@ -262,7 +262,7 @@ def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[Sou
     return remembered, memory
 
 
-def _open(make: Callable[[], Opened], place: Place, troubles: list[AttendError], *names: str) -> Opened:
+def _open(make: Callable[[], Opened], place: SourceDir, troubles: list[AttendError], *names: str) -> Opened:
     """Open the first of some files of a memory; where it is damaged, all of them are set aside and begun anew."""
     try:
         return make()
@@ -326,7 +326,7 @@ def _comparable(archive: Archive, store: FrameStore, encoder: Encoder, moments: 
 
 
 def _moment(
-    kept: Kept,
+    kept: FrameRef,
     tier: Literal["recent", "key", "past"],
     pinned: bool = False,
     scene: int | None = None,

@@ -15,7 +15,7 @@ from agent.perception.source_memory import SourceMemory
 from agent.perception.status import LivePicture, SourceStatus
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Note, Notes
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, SeenFrame
@@ -193,7 +193,7 @@ def _as_evidence(note: Note, source: str) -> Evidence:
     )
 
 
-def _as_seen(kept: Kept) -> SeenFrame:
+def _as_seen(kept: FrameRef) -> SeenFrame:
     """A remembered frame by reference."""
     return SeenFrame(frame_id=kept.frame_id, t_s=kept.t_s, detail=kept.state, source=kept.source)
 

@@ -1,1 +1,1 @@
-"""The web page and its server: one room a source, a conversation in each, live pictures and the memory's timeline."""
+"""Web server and page: one room per source, with a conversation, live pictures and the memory timeline."""

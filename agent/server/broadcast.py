@@ -1,7 +1,7 @@
-"""`Feed`: what happens in a room, told to any number of pages, each at its own speed and within fixed memory.
+"""Broadcast of a room's events to any number of pages, each at its own speed and in bounded memory.
 
-A page holds a cursor. The feed keeps the last messages and the newest of each state (such as the status); a page that
-fell behind further than that is told so and starts from a fresh snapshot. So a slow page costs nobody anything.
+Each page has a cursor. The broadcast keeps the latest messages and the newest of each state (such as the status); a
+page that falls behind further starts again from a snapshot, so that a slow page delays nobody.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from contextlib import contextmanager
 
 from pydantic import BaseModel
 
-MESSAGES_HELD = 2_000
-"""Messages kept for pages that lag, mostly single tokens of an answer; our choice."""
+MAX_MESSAGES = 2_000
+"""Number of messages kept for slow pages; most are single tokens of an answer."""
 
 
 class Lagged(Exception):
-    """A page fell further behind than the feed reaches back: it needs a snapshot."""
+    """Raised when messages after a cursor are no longer kept, so that the page needs a snapshot."""
 
 
-class Feed:
-    """A bounded log of messages, each made to JSON once for all pages. All methods belong to one event loop."""
+class Broadcast:
+    """A bounded log of messages, each serialised once for all pages. Use it from one event loop only."""
 
     def __init__(self) -> None:
-        self._log: deque[tuple[int, str]] = deque(maxlen=MESSAGES_HELD)
+        self._log: deque[tuple[int, str]] = deque(maxlen=MAX_MESSAGES)
         self._states: dict[str, tuple[int, str]] = {}
         self._number = 0
         self._news = asyncio.Event()
@@ -34,29 +34,29 @@ class Feed:
 
     @property
     def cursor(self) -> int:
-        """Where a page stands that knows everything told so far."""
+        """The cursor after the newest message."""
         return self._number
 
-    def tell(self, message: BaseModel) -> None:
-        """Tell every page of something that happened."""
+    def send(self, message: BaseModel) -> None:
+        """Send a message to every page."""
         self._number += 1
         self._log.append((self._number, message.model_dump_json()))
         self._wake()
 
-    def state(self, name: str, message: BaseModel) -> None:
-        """Tell every page how something stands now; only the newest message of a name is kept."""
+    def send_state(self, name: str, message: BaseModel) -> None:
+        """Send the current state of something to every page; only the newest message of a name is kept."""
         self._number += 1
         self._states[name] = (self._number, message.model_dump_json())
         self._wake()
 
     def close(self) -> None:
-        """End all reading."""
+        """End all readers."""
         self._closed = True
         self._wake()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Count a reader for as long as this lasts."""
+        """Count a reader for the duration of the block."""
         self.readers += 1
         try:
             yield
@@ -64,7 +64,7 @@ class Feed:
             self.readers -= 1
 
     async def after(self, cursor: int) -> tuple[int, list[str]]:
-        """Wait for messages after a cursor; return the new cursor and the messages, none once the feed is closed.
+        """Wait for messages after a cursor; return the new cursor and the messages, or none once it is closed.
 
         Raises:
             Lagged: if messages after the cursor are no longer kept.
@@ -73,7 +73,7 @@ class Feed:
             if self._closed:
                 return cursor, []
             oldest = self._log[0][0] if self._log else self._number + 1
-            if len(self._log) == MESSAGES_HELD and cursor < oldest - 1:
+            if len(self._log) == MAX_MESSAGES and cursor < oldest - 1:
                 raise Lagged
             found = [entry for entry in (*self._log, *self._states.values()) if entry[0] > cursor]
             if found:

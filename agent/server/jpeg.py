@@ -1,4 +1,4 @@
-"""Pictures for the page: the live view, encoded once for all who watch, and small JPEGs of remembered frames."""
+"""JPEG pictures for the page: the live view, encoded once for all viewers, and thumbnails of remembered frames."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tools.media import Frame, Span
 log = logging.getLogger(__name__)
 
 THUMBNAIL_PX = 160
-"""The longer side of a thumbnail; our choice."""
+"""Longer side of a thumbnail, in pixels."""
 
-THUMBNAILS_HELD = 512
-"""Encoded thumbnails kept, a few kilobytes each; our choice."""
+MAX_THUMBNAILS = 512
+"""Number of encoded thumbnails to cache, a few kilobytes each."""
 
-LOOK_S = 0.02
-"""The shortest pause between two looks for a new picture; our choice."""
+POLL_S = 0.02
+"""Minimum seconds between checks for a new picture."""
 
 _HEADER = struct.Struct("<dd")  # media time and wall time in seconds, the latter NaN for recordings
 
@@ -35,7 +35,7 @@ def encode_jpeg(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
     """Return a picture (height, width, 3) uint8 as JPEG, its longer side at most `side_px` pixels.
 
     Raises:
-        MediaError: if it cannot be encoded.
+        MediaError: if encoding fails.
     """
     import cv2
 
@@ -48,18 +48,18 @@ def encode_jpeg(rgb: np.ndarray, side_px: int, quality: int) -> bytes:
         done, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
         raise MediaError(
-            f"cannot write a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels as JPEG: {error}."
+            f"cannot encode a picture of {rgb.shape[1]}x{rgb.shape[0]} pixels as JPEG: {error}."
         ) from error
     if not done:
-        raise MediaError(f"cannot write a picture of {rgb.shape[1]} x {rgb.shape[0]} pixels as JPEG.")
+        raise MediaError(f"cannot encode a picture of {rgb.shape[1]}x{rgb.shape[0]} pixels as JPEG.")
     return bytes(jpeg.data)
 
 
 class LiveView:
     """The newest picture of a source, for any number of viewers.
 
-    Each picture is encoded once, and only while somebody watches. A viewer asks for the next picture when it has drawn
-    the one before, and gets the newest: a slow one sees fewer, and nothing waits for it.
+    Each picture is encoded once, and only while there are viewers. A viewer asks for the next picture when it has drawn
+    the last one, and gets the newest: a slow viewer sees fewer pictures and delays nothing.
     """
 
     def __init__(self, session: SourceSession, options: ServerOptions) -> None:
@@ -75,11 +75,11 @@ class LiveView:
 
     @contextmanager
     def watching(self) -> Iterator[int]:
-        """Keep pictures coming for as long as this lasts; gives the number to wait for a picture after."""
+        """Encode pictures during the block; yields the number to pass to `after`."""
         self._viewers += 1
-        begin = self._number - bool(self._newest)  # the newest picture is there at once ...
+        begin = self._number - bool(self._newest)  # show the newest picture at once ...
         if self._task is None or self._task.done():
-            begin = self._number  # ... but not one from when somebody last watched
+            begin = self._number  # ... unless it dates from the last viewer
             self._task = asyncio.create_task(self._encode())
         try:
             yield begin
@@ -87,24 +87,24 @@ class LiveView:
             self._viewers -= 1
 
     async def after(self, number: int) -> tuple[int, bytes]:
-        """Wait for a picture newer than the one of that number; return its number and message, empty at the end.
+        """Wait for a picture newer than `number`; return its number and message, empty at the end.
 
-        The message is media time and Unix time in seconds, both as little-endian float64 (the second NaN where the
-        source is a recording), then the JPEG.
+        The message is media time and Unix time in seconds, both as little-endian float64 (the second is NaN for a
+        recording), followed by the JPEG.
         """
-        # There is no picture either after the newest one was forgotten.
+        # `_newest` is empty after the newest picture was forgotten.
         while (self._number <= number or not self._newest) and not self._closed:
             await self._news.wait()
         return self._number, b"" if self._closed else self._newest
 
     def close(self) -> None:
-        """End all watching."""
+        """End all viewers."""
         self._closed = True
         self._news.set()
 
     def forget(self, span: Span) -> None:
-        """Drop the picture that new viewers would be shown first, if it is of a span that the eyes have forgotten."""
-        self._forgettings += 1  # what is being encoded is of an unknown time: it is looked for again
+        """Drop the newest picture if it lies in a forgotten span."""
+        self._forgettings += 1  # discards the picture being encoded, whose time is unknown
         if self._newest_s in span:
             self._newest = b""
 
@@ -117,8 +117,8 @@ class LiveView:
                 try:
                     message = await asyncio.to_thread(self._message, frame)
                 except (MediaError, MemoryError):
-                    # The next picture may do; a task that ended here would leave the page with this one for good.
-                    log.exception("a live picture cannot be shown")
+                    # The next picture may work; ending this task would freeze the live view.
+                    log.exception("cannot encode a live picture")
                     message = b""
                 if forgettings != self._forgettings:
                     last = None
@@ -127,7 +127,7 @@ class LiveView:
                     self._number += 1
                     self._news.set()
                     self._news = asyncio.Event()
-            await asyncio.sleep(max(LOOK_S, 0.5 / self._options.view_fps))
+            await asyncio.sleep(max(POLL_S, 0.5 / self._options.view_fps))
 
     def _message(self, frame: Frame) -> bytes:
         jpeg = encode_jpeg(frame.rgb, self._options.view_side_px, self._options.jpeg_quality)
@@ -135,29 +135,29 @@ class LiveView:
 
 
 class Thumbnails:
-    """JPEGs of remembered frames; small ones are kept for the next page. Safe to use from several threads."""
+    """JPEGs of remembered frames; thumbnails are cached. Thread-safe."""
 
     def __init__(self, session: SourceSession, quality: int) -> None:
         self._session, self._quality = session, quality
-        self._held: OrderedDict[str, bytes] = OrderedDict()
+        self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
     def jpeg(self, frame_id: str, side_px: int) -> bytes:
-        """Return a frame as JPEG. Raises StoreError if its pixels are gone; a thumbnail never outlives them."""
+        """Return a frame as JPEG. Raises StoreError if its pixels are gone, also for a cached thumbnail."""
         if side_px > THUMBNAIL_PX:
             return encode_jpeg(self._session.view.picture(frame_id), side_px, self._quality)
         with self._lock:
-            known = self._held.get(frame_id)
-        if known and self._session.memory.store.has(frame_id):
-            return known
+            cached = self._cache.get(frame_id)
+        if cached and self._session.memory.store.has(frame_id):
+            return cached
         jpeg = encode_jpeg(self._session.view.picture(frame_id), THUMBNAIL_PX, self._quality)
         with self._lock:
-            self._held[frame_id] = jpeg
-            while len(self._held) > THUMBNAILS_HELD:
-                self._held.popitem(last=False)
+            self._cache[frame_id] = jpeg
+            while len(self._cache) > MAX_THUMBNAILS:
+                self._cache.popitem(last=False)
         return jpeg
 
     def forget(self) -> None:
-        """Drop all that is kept."""
+        """Clear the cache."""
         with self._lock:
-            self._held.clear()
+            self._cache.clear()

@@ -1,4 +1,4 @@
-"""Every setting of the server, with its default and range."""
+"""Settings of the server, with defaults and ranges."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class ServerOptions(BaseModel):
-    """How the page is served. The defaults are our own choices.
+    """Settings of the server.
 
     Attributes:
-        host: the address to listen on. Another than this machine's own (loopback) can be reached by others.
-        port: the port; the next free one is taken where it is in use and was not set on purpose; 0 takes any free one.
-        allowed_hosts: further names under which the page may be opened, without port: of a name server, or of a proxy,
-            through which others reach even a loopback address.
-        token: what a browser must know, at least 16 characters. None: a new one a start where others can reach the
-            server (see `host` and `allowed_hosts`), else nothing.
-        view_fps: live pictures a second, for people; memory looks at `media.fps`.
-        view_side_px: live pictures whose longer side is greater are scaled down to it.
-        jpeg_quality: of all pictures on the page, 1 to 95.
+        host: the address to listen on; others can reach any address but loopback.
+        port: the port; if the default is in use, the next free one is taken; 0 takes any free one.
+        allowed_hosts: additional host names, without port, under which the page may be opened: DNS names, or those of a
+            proxy, through which others reach even a loopback address.
+        token: the token that a browser must know, at least 16 characters. None: a new token per start if others can
+            reach the server (see `host` and `allowed_hosts`), else no token.
+        view_fps: live pictures per second on the page; memory samples at `media.fps`.
+        view_side_px: maximum longer side of live pictures; larger ones are scaled down.
+        jpeg_quality: JPEG quality of all pictures on the page, 1 to 95.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

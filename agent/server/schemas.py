@@ -1,4 +1,4 @@
-"""What goes over the wire between server and page, as JSON; `agent.core.events` are part of it as they are."""
+"""JSON messages between server and page; they include `agent.core.events` unchanged."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tools.base import SeenFrame
 from tools.errors import AttendError
 from tools.media.types import mask_credentials
 
-TEXT_LENGTH = 4_000
-"""The longest question or reply, in characters; our choice."""
+MAX_TEXT_CHARS = 4_000
+"""Maximum length of a question or reply, in characters."""
 
 
 TurnStates = Literal["running", "waiting", "done", "stopped", "failed"]
 
 
-class _Shape(BaseModel):
+class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
@@ -30,8 +30,8 @@ class _Shape(BaseModel):
         return well_formed(fields)
 
 
-class Problem(_Shape):
-    """An error in plain words: what is wrong, what would be right, what to do. Credentials are masked."""
+class Problem(_Schema):
+    """An error: problem, expected, remedy. Credentials are masked."""
 
     problem: str
     expected: str = ""
@@ -39,18 +39,18 @@ class Problem(_Shape):
 
     @classmethod
     def of(cls, error: AttendError) -> Self:
-        """Return the words of an error."""
+        """Convert an error."""
         parts = (error.problem, error.expected, error.remedy)
         problem, expected, remedy = (mask_credentials(part) for part in parts)
         return cls(problem=problem, expected=expected, remedy=remedy)
 
 
-BROKEN = Problem(problem="the program broke down.", remedy="The terminal of the server says where; please report it.")
-"""What people are told of a defect."""
+INTERNAL_ERROR = Problem(problem="internal error.", remedy="The server's terminal shows the details; please report it.")
+"""Shown for a defect of the program."""
 
 
-class RoomInfo(_Shape):
-    """A source and how it can be watched. `problem` says why a room is `failed`."""
+class RoomInfo(_Schema):
+    """A room: its source and state. `problem` says why it is `failed`."""
 
     type: Literal["room"] = "room"
     id: str
@@ -69,18 +69,18 @@ class RoomInfo(_Shape):
     problem: Problem | None = None
 
 
-class Latency(_Shape):
-    """Where the time of an answer went, in seconds; the first three as they were when the model was last given frames.
+class Latency(_Schema):
+    """Latency of an answer, in seconds; the first three were measured when the model was last given frames.
 
     Attributes:
-        age_s: how old the newest of these frames was: since a live source gave it, it was in line, encoded, remembered
-            and chosen. None for recordings.
-        late_s: how late frames of a recording at its own speed came after their due time, on average so far; else None.
-        queue_s: how long the frame that memory took last had been in line for it. None for a recording read ahead.
-        first_token_s: from the question, or the reply, to the first words; None where there were none.
+        age_s: age of the newest of these frames since capture, including queueing, encoding and selection. None for
+            recordings.
+        late_s: mean delay so far of frames of a recording played in real time; else None.
+        queue_s: time that the last frame waited in the queue of memory. None for a recording read ahead.
+        first_token_s: from the question, or the reply, to the first token; None if there was none.
         total_s: from the question, or the reply, to the checked answer.
         tokens_in: tokens of all prompts.
-        tokens_out: tokens written.
+        tokens_out: generated tokens.
     """
 
     age_s: float | None = None
@@ -92,17 +92,17 @@ class Latency(_Shape):
     tokens_out: int
 
 
-class Turn(_Shape):
-    """A question with everything that happened since; successive tokens are one event.
+class Turn(_Schema):
+    """A question and its events so far; successive tokens are merged into one event.
 
     Attributes:
         id: unique in the room.
-        question: the person's words.
-        state: `waiting` is for the person.
-        events: what happened so far.
+        question: the text of the question.
+        state: `waiting` means waiting for the person.
+        events: the events so far.
         asked_s: Unix time of the question; None for turns of an earlier process.
         error: why it `failed`.
-        latency: once it is answered.
+        latency: set once it is answered.
     """
 
     type: Literal["turn"] = "turn"
@@ -123,7 +123,7 @@ class Turn(_Shape):
             self.events.append(event)
 
 
-class Happened(_Shape):
+class TurnEvent(_Schema):
     """An event of the running turn."""
 
     type: Literal["event"] = "event"
@@ -131,8 +131,8 @@ class Happened(_Shape):
     event: Event
 
 
-class TurnState(_Shape):
-    """A turn has come to rest (answered, stopped, failed, or waiting for the person), or goes on after a reply."""
+class TurnState(_Schema):
+    """A change of a turn's state: answered, stopped, failed, waiting for the person, or running after a reply."""
 
     type: Literal["turn_state"] = "turn_state"
     turn: str
@@ -141,15 +141,15 @@ class TurnState(_Shape):
     latency: Latency | None = None
 
 
-class Status(_Shape):
-    """How a room stands now.
+class Status(_Schema):
+    """Current status of a room.
 
     Attributes:
-        badge: `live` and `playing` go on by themselves, `reading` is read ahead, `stale` shows nothing new.
+        badge: `live` and `playing` advance by themselves, `reading` is read ahead, `stale` has no new frames.
         position_s: media time of the newest frame in memory.
-        process_mb: resident memory of the server's process, all rooms together, in MiB.
-        alerts_leave_to: other machines that webhooks send alerts to.
-        screens_stopped_by: who stopped work on screens; "" while nobody did.
+        process_mb: resident memory of the server process (all rooms), in MiB.
+        alerts_leave_to: other machines to which webhooks send alerts.
+        screens_stopped_by: who stopped work on screens; "" if nobody did.
     """
 
     type: Literal["status"] = "status"
@@ -162,8 +162,8 @@ class Status(_Shape):
     screens_stopped_by: str
 
 
-class Snapshot(_Shape):
-    """All that a page needs of a room to begin; what happens later follows as single messages."""
+class Snapshot(_Schema):
+    """Initial state of a room for a page; later changes follow as single messages."""
 
     type: Literal["snapshot"] = "snapshot"
     room: RoomInfo
@@ -171,75 +171,75 @@ class Snapshot(_Shape):
     status: Status | None
 
 
-class Egress(_Shape):
-    """What leaves the machine, in words; `local` where nothing does."""
+class Egress(_Schema):
+    """What leaves the machine, in words; `local` if nothing does."""
 
     local: bool
     text: str
     model: str
 
 
-class ScreenWork(_Shape):
-    """Whether work on screens may go on; `stopped_by` says who stopped it, "" while nobody did."""
+class ScreenWork(_Schema):
+    """State of work on screens; `stopped_by` says who stopped it, "" if nobody did."""
 
     stopped_by: str
 
 
-class Session(_Shape):
-    """What a page needs to begin: the token that each change must carry, and the rooms."""
+class Session(_Schema):
+    """What a page needs to start: the CSRF token, and the rooms."""
 
     csrf: str
     egress: Egress
     rooms: list[RoomInfo]
 
 
-class Words(_Shape):
-    """A question, or a reply, which may be empty where a new frame answers."""
+class TextInput(_Schema):
+    """A question, or a reply; a reply may be empty if a new frame answers the request."""
 
-    text: str = Field(max_length=TEXT_LENGTH)
+    text: str = Field(max_length=MAX_TEXT_CHARS)
 
 
-class SignIn(_Shape):
+class SignIn(_Schema):
     token: str = Field(max_length=512)
 
 
-class At(_Shape):
+class TimeInput(_Schema):
     """A moment, in seconds of media time."""
 
     t_s: float = Field(ge=0, allow_inf_nan=False)
 
 
-class Between(_Shape):
-    """A stretch, in seconds of media time."""
+class SpanInput(_Schema):
+    """A span, in seconds of media time."""
 
     start_s: float = Field(ge=0, allow_inf_nan=False)
     end_s: float = Field(ge=0, allow_inf_nan=False)
 
 
-class NewWatch(_Shape):
+class NewWatch(_Schema):
     """A condition to watch for; see `agent.watch.monitor.Watcher.add`."""
 
-    condition: str = Field(max_length=TEXT_LENGTH)
+    condition: str = Field(max_length=MAX_TEXT_CHARS)
     cooldown_s: float | None = Field(default=None, allow_inf_nan=False)
-    webhook: str | None = Field(default=None, max_length=TEXT_LENGTH)
+    webhook: str | None = Field(default=None, max_length=MAX_TEXT_CHARS)
 
 
-class ShownMoment(_Shape):
-    """What is known of a moment: `frame` is None where no picture is left, `moment` where it is not remembered."""
+class MomentDetails(_Schema):
+    """Details of a moment: `frame` is None if no picture is left, `moment` if it is not in memory."""
 
     frame: SeenFrame | None
     moment: Moment | None
     reason: str
 
 
-class Remembrance(_Shape):
-    """The memory was changed by a person: what is shown of it is out of date."""
+class MemoryChanged(_Schema):
+    """A change of memory by a person; what pages show of it is out of date."""
 
     type: Literal["memory"] = "memory"
-    forgotten: Between | None = None
+    forgotten: SpanInput | None = None
 
 
-class Accepted(_Shape):
-    """A question was taken; its turn's events come over the room's WebSocket."""
+class Accepted(_Schema):
+    """Response to an accepted question; its events arrive over the room's WebSocket."""
 
     turn: str

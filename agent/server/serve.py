@@ -1,4 +1,4 @@
-"""`attend serve` and `attend chat --web`: opens the rooms, says where the page is, and serves it until Ctrl-C."""
+"""`attend serve` and `attend chat --web`: the server process, from listening to shutdown."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from agent.models.protocol import MLLM
 from agent.server.auth import Access, printed_url
 from agent.server.options import ServerOptions
 from agent.server.schemas import Egress
-from agent.server.session import Room
-from agent.server.state import House
+from agent.server.session import SourceRoom
+from agent.server.state import AppState
 from tools.errors import ConfigError
 from tools.media.types import mask_credentials
 
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     import uvicorn
 
 PORTS_TRIED = 20
-"""How many ports are tried after the default one; our choice."""
+"""Number of ports to try after the default one."""
 
-MESSAGE_BYTES = 4096
-"""The longest message that a page may send over a WebSocket: it only ever asks for the next picture. Our choice."""
+MAX_MESSAGE_BYTES = 4096
+"""Maximum size of a WebSocket message from a page, which only ever asks for the next picture."""
 
-GOODBYE_S = 3
-"""How long open connections may take to end; our choice."""
+SHUTDOWN_S = 3
+"""Seconds that open connections have to end on shutdown."""
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How sources are served.
+    """Options of the server process.
 
     Attributes:
-        realtime: play recordings at their own speed.
-        loop: begin recordings again at their end.
-        thread: the conversation to resume or begin; with several sources each has one, numbered.
+        realtime: play recordings in real time.
+        loop: restart recordings when they end.
+        thread: name of the conversation to resume or start; numbered if there are several sources.
         browser: open the page in a browser.
-        cassette: where the model's traffic is recorded.
+        cassette: file to record the model's calls to.
     """
 
     realtime: bool = True
@@ -64,14 +64,14 @@ class ServeOptions:
 
 
 async def serve(sources: Sequence[str], config: Config, options: ServeOptions, console: Console) -> None:
-    """Serve sources until Ctrl-C. A source that cannot be opened is told of; the others go on.
+    """Serve sources until Ctrl-C. A source that cannot be opened is reported; the others continue.
 
     Raises:
-        ConfigError: if the address cannot be listened on.
+        ConfigError: if listening on the address fails.
         ModelError: if the model cannot be loaded or used.
     """
     if options.loop and not options.realtime:
-        raise ConfigError("--loop repeats a recording as it plays.", remedy="Add --realtime.")
+        raise ConfigError("--loop needs a recording played in real time.", remedy="Add --realtime.")
     with listen(config.server, console) as listening:
         port = listening.getsockname()[1]
         with console.status("Loading the model ..."):
@@ -79,10 +79,10 @@ async def serve(sources: Sequence[str], config: Config, options: ServeOptions, c
             await asyncio.to_thread(model.preflight)
         if options.cassette:
             model = record(model, options.cassette)
-        house = make_house(sources, config, options, model, port)
-        url = printed_url(config.server.host, port, house.access.token)
-        server = make_server(house)
-        announcing = asyncio.create_task(_announce(house, url, options, console))
+        state = make_app_state(sources, config, options, model, port)
+        url = printed_url(config.server.host, port, state.access.token)
+        server = make_server(state)
+        announcing = asyncio.create_task(_announce(state, url, options, console))
         try:
             await server.serve(sockets=[listening])
         finally:
@@ -91,11 +91,11 @@ async def serve(sources: Sequence[str], config: Config, options: ServeOptions, c
                 await announcing
 
 
-def make_house(sources: Sequence[str], config: Config, options: ServeOptions, model: MLLM, port: int) -> House:
-    """Make a room for each source; they open when the server starts."""
+def make_app_state(sources: Sequence[str], config: Config, options: ServeOptions, model: MLLM, port: int) -> AppState:
+    """Create a room for each source; they open when the server starts."""
     several = len(sources) > 1
     rooms = [
-        Room(
+        SourceRoom(
             str(number),
             source,
             config,
@@ -106,22 +106,22 @@ def make_house(sources: Sequence[str], config: Config, options: ServeOptions, mo
         )
         for number, source in enumerate(sources, 1)
     ]
-    return House(rooms, Access(config.server, port), describe_egress(model), config)
+    return AppState(rooms, Access(config.server, port), describe_egress(model), config)
 
 
-def make_server(house: House) -> uvicorn.Server:
-    """Make the server; its `serve(sockets=[listening])` ends with a signal or `should_exit`."""
+def make_server(state: AppState) -> uvicorn.Server:
+    """Create the server; its `serve(sockets=[listening])` ends on a signal or `should_exit`."""
     import uvicorn
 
     from agent.server.app import create_app
 
     settings = uvicorn.Config(
-        create_app(house),
+        create_app(state),
         log_level="warning",
-        access_log=False,  # it would hold every address
-        ws_max_size=MESSAGE_BYTES,
-        ws_per_message_deflate=False,  # pictures do not shrink
-        timeout_graceful_shutdown=GOODBYE_S,
+        access_log=False,  # it would log every client address
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # JPEGs do not compress further
+        timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
     )
     return uvicorn.Server(settings)
@@ -139,10 +139,10 @@ def describe_egress(model: MLLM) -> Egress:
 
 @contextlib.contextmanager
 def listen(options: ServerOptions, console: Console) -> Iterator[socket.socket]:
-    """Listen on the address of the options, or, where its port was not set on purpose and is in use, on one after it.
+    """Listen on the configured address; if the default port is in use, on one of the next ports.
 
     Raises:
-        ConfigError: if that cannot be.
+        ConfigError: if listening fails.
     """
     chosen = "port" in options.model_fields_set
     last = options.port if chosen else min(options.port + PORTS_TRIED, 65_535)
@@ -154,7 +154,7 @@ def listen(options: ServerOptions, console: Console) -> Iterator[socket.socket]:
                 continue
             raise _cannot_listen(options.host, port, error) from error
         if port != options.port:
-            console.print(f"[yellow]Port {options.port} is in use; this is served on port {port}.[/]")
+            console.print(f"[yellow]Port {options.port} is in use; serving on port {port}.[/]")
         with listening:
             yield listening
         return
@@ -177,32 +177,32 @@ def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
     if error.errno == errno.EADDRINUSE:
         remedy = f"Another program uses it, perhaps another attend. Choose --port {port + 1}, or --port 0 for any."
     elif error.errno == errno.EACCES:
-        remedy = "Ports below 1024 are not for everybody: choose a higher one with --port."
+        remedy = "Ports below 1024 need privileges: choose a higher one with --port."
     else:
         remedy = "Choose an address of this machine with --host, such as 127.0.0.1."
-    return ConfigError(f"port {port} of {host!r} cannot be listened on: {error.strerror or error}.", remedy=remedy)
+    return ConfigError(f"cannot listen on port {port} of {host!r}: {error.strerror or error}.", remedy=remedy)
 
 
-async def _announce(house: House, url: str, options: ServeOptions, console: Console) -> None:
-    """Tell each source as it opens or fails, then where the page is."""
-    for room in house.rooms:
+async def _announce(state: AppState, url: str, options: ServeOptions, console: Console) -> None:
+    """Print each source as it opens or fails, then the address of the page."""
+    for room in state.rooms:
         await room.settled()
         info = room.info
         if info.problem:
             words = " ".join(filter(None, (info.problem.problem, info.problem.remedy)))
-            console.print(f"[bold red]{safe(info.name)}[/] cannot be opened: {safe(words)}", soft_wrap=True)
+            console.print(f"cannot open [bold red]{safe(info.name)}[/]: {safe(words)}", soft_wrap=True)
         else:
             kind = "live" if info.live else "playing" if info.plays else "reading"
             console.print(f"[bold]{safe(info.name)}[/]  {kind}", soft_wrap=True)
-    colour = "" if house.egress.local else "[bold red]"
-    console.print(f"model [bold]{safe(house.egress.model)}[/]: {colour}{safe(house.egress.text)}")
-    if house.access.token:
+    colour = "" if state.egress.local else "[bold red]"
+    console.print(f"model [bold]{safe(state.egress.model)}[/]: {colour}{safe(state.egress.text)}")
+    if state.access.token:
         console.print(
-            "[yellow]Others can reach this address: whoever has the link below may watch and ask. It is not encrypted: "
-            "use it in a network that you trust, or behind a proxy that encrypts.[/]",
+            "[yellow]Others can reach this address: anyone with the link can watch and ask. The connection is not "
+            "encrypted: use it only in a trusted network or behind a TLS proxy.[/]",
             soft_wrap=True,
         )
-    console.print(f"Open [bold]{safe(url)}[/]  (Ctrl-C ends)", soft_wrap=True)
+    console.print(f"Open [bold]{safe(url)}[/]  (Ctrl-C to stop)", soft_wrap=True)
     if options.browser and not os.environ.get("CI") and _has_display():
         await asyncio.to_thread(webbrowser.open, url)
 

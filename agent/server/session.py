@@ -1,4 +1,4 @@
-"""`Room`: one source with its assistant, its conversation and its watches, whoever looks on."""
+"""Room: one source with its assistant, conversation and watches, independent of the pages that view it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from agent.config import Config
 from agent.models.protocol import MLLM
 from agent.perception.session import SourceSession
 from agent.perception.timeline import Forgotten, Moment, Timeline
-from agent.server.broadcast import Feed
-from agent.server.conversation_task import Busy, Dialogue
+from agent.server.broadcast import Broadcast
+from agent.server.conversation_task import Busy, Conversation
 from agent.server.jpeg import LiveView, Thumbnails
 from agent.server.schemas import (
-    BROKEN,
-    Between,
+    INTERNAL_ERROR,
+    MemoryChanged,
     Problem,
-    Remembrance,
     RoomInfo,
+    SpanInput,
     Status,
     Turn,
 )
@@ -34,38 +34,38 @@ from tools.media.types import mask_credentials
 log = logging.getLogger(__name__)
 
 STATUS_S = 1.0
-"""How often pages are told how a room stands; our choice."""
+"""Seconds between status updates to the pages."""
 
 FRESH_S = 1.0
-"""How old a timeline may be that is handed to the next page; our choice."""
+"""Maximum age of a cached timeline, in seconds."""
 
 
 class NotOpen(AttendError):
-    """The source of a room is not open (yet)."""
+    """Raised when the source of a room is not open (yet)."""
 
 
 @dataclass(frozen=True)
-class Inside:
-    """What there is in a room while its source is open."""
+class OpenRoom:
+    """Objects of a room that exist while its source is open."""
 
     session: SourceSession
-    dialogue: Dialogue
+    conversation: Conversation
     view: LiveView
     thumbnails: Thumbnails
     watcher: Watcher
 
 
-class Room:
-    """One source, its assistant, its conversation. All methods belong to one event loop.
+class SourceRoom:
+    """A source with its assistant and conversation. Use it from one event loop only.
 
     Args:
-        room_id: its name in addresses.
+        room_id: its id in URLs.
         spec: the source; see `tools.media.open_source`.
         config: the settings.
-        model: what answers, shared between rooms.
-        thread: the conversation to resume or begin; None begins one.
-        realtime: play a recording at its own speed.
-        loop: begin a recording again at its end.
+        model: the model, shared between rooms.
+        thread: name of the conversation to resume or start; None starts a new one.
+        realtime: play a recording in real time.
+        loop: restart a recording when it ends.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class Room:
     ) -> None:
         self._spec, self._config, self._model = spec, config, model
         self._thread, self._realtime, self._loop = thread, realtime, loop
-        self.feed = Feed()
+        self.broadcast = Broadcast()
         self.status: Status | None = None
         self.info = RoomInfo(id=room_id, name=mask_credentials(spec), state="opening")
-        self._inside: Inside | None = None
+        self._opened: OpenRoom | None = None
         self._timeline: tuple[float, Timeline] | None = None
         self._reading_timeline = asyncio.Lock()
         self._closing = asyncio.Event()
@@ -92,7 +92,7 @@ class Room:
         self._settled = asyncio.Event()
 
     async def live(self) -> None:
-        """Open the source and keep it open until `close`; where that fails, say so and wait for `retry`."""
+        """Open the source and keep it open until `close`; if that fails, report it and wait for `retry`."""
         while not self._closing.is_set():
             self._again.clear()
             try:
@@ -101,98 +101,98 @@ class Room:
             except AttendError as error:
                 problem = Problem.of(error)
             except Exception:
-                # A task has no caller, and models and tools may be plug-ins: the page must learn of any defect.
-                log.exception("a source broke down")
-                problem = BROKEN
+                # A task has no caller, and models and tools may be plug-ins: report any defect to the page.
+                log.exception("unhandled error in a source")
+                problem = INTERNAL_ERROR
             self._set(state="failed", problem=problem)
             await _first(self._closing.wait(), self._again.wait())
 
     async def settled(self) -> None:
-        """Wait until the source was opened, or failed to."""
+        """Wait until the source has opened or failed to."""
         await self._settled.wait()
 
     def retry(self) -> None:
-        """Try again to open the source. Raises Busy if it did not fail."""
+        """Try to open the source again. Raises Busy if it has not failed."""
         if self.info.state != "failed":
-            raise Busy(f"{self.info.name!r} is {self.info.state}: there is nothing to try again.")
+            raise Busy(f"cannot retry {self.info.name!r}: it is {self.info.state}.")
         self._set(state="opening", problem=None)
         self._again.set()
 
     def close(self) -> None:
-        """Let `live` end and all pages go."""
+        """End `live` and disconnect all pages."""
         self._closing.set()
-        self.feed.close()
-        if self._inside:
-            self._inside.view.close()
+        self.broadcast.close()
+        if self._opened:
+            self._opened.view.close()
 
     async def follow_status(self) -> None:
-        """Tell the pages how the room stands, as long as there are any, until `close`."""
+        """Send the status to the pages, if there are any, until `close`."""
         failing = ""
         while not self._closing.is_set():
-            if self.feed.readers:
+            if self.broadcast.readers:
                 try:
                     await self.refresh_status()
                     failing = ""
                 except Exception as error:
-                    # A task has no caller: one that ended here would leave the page with this status for good, while
-                    # the next may be read again.
+                    # A task has no caller: ending this one would freeze the status on the pages, while the next read
+                    # may succeed.
                     if repr(error) != failing:
-                        log.exception("how a room stands cannot be told")
+                        log.exception("cannot read the status of a room")
                     failing = repr(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), STATUS_S)
 
     async def refresh_status(self) -> None:
-        """Tell the pages how the room stands now; nothing where it is not open."""
-        if self._inside:
-            inside = self._inside
-            self.status = await asyncio.to_thread(read_status, inside.session, inside.watcher, self._config.folder)
-            self.feed.state("status", self.status)
+        """Send the current status to the pages, if the room is open."""
+        if self._opened:
+            opened = self._opened
+            self.status = await asyncio.to_thread(read_status, opened.session, opened.watcher, self._config.folder)
+            self.broadcast.send_state("status", self.status)
 
     async def timeline(self) -> Timeline:
-        """What is remembered, read at most once in `FRESH_S` for all pages."""
-        session = self.inside.session
+        """Return the timeline, read at most once per `FRESH_S` for all pages."""
+        session = self.opened.session
         async with self._reading_timeline:
             if self._timeline is None or time.monotonic() - self._timeline[0] > FRESH_S:
                 self._timeline = (time.monotonic(), await asyncio.to_thread(session.source_memory.timeline))
             return self._timeline[1]
 
     async def pin(self, t_s: float, pinned: bool) -> Moment:
-        """Pin or unpin the moment nearest to a time, and have the pages fetch the timeline again."""
-        moment = await asyncio.to_thread(self.inside.session.source_memory.pin, t_s, pinned)
+        """Pin or unpin the moment nearest to a time, and tell the pages to reload the timeline."""
+        moment = await asyncio.to_thread(self.opened.session.source_memory.pin, t_s, pinned)
         self._timeline = None
-        self.feed.tell(Remembrance())
+        self.broadcast.send(MemoryChanged())
         return moment
 
     async def forget(self, span: Span) -> Forgotten:
-        """Remove a stretch from memory, and from what pages show. Raises StoreError if a file cannot be removed."""
-        inside = self.inside
-        forgotten = await asyncio.to_thread(inside.session.forget, span)
-        self._drop(inside, span)  # once more: pictures that nothing names any more are removed last
+        """Delete a span from memory and from the pages. Raises StoreError if a file cannot be deleted."""
+        opened = self.opened
+        forgotten = await asyncio.to_thread(opened.session.forget, span)
+        self._drop(opened, span)  # again, because unreferenced pictures are deleted last
         return forgotten
 
-    def _drop(self, inside: Inside, span: Span) -> None:
-        """Drop what is held of a stretch that was forgotten, and have the pages do the same."""
-        inside.view.forget(span)
-        inside.thumbnails.forget()
+    def _drop(self, opened: OpenRoom, span: Span) -> None:
+        """Drop cached data of a forgotten span, here and on the pages."""
+        opened.view.forget(span)
+        opened.thumbnails.forget()
         self._timeline = None
-        self.feed.tell(Remembrance(forgotten=Between(start_s=span.start_s, end_s=span.end_s)))
+        self.broadcast.send(MemoryChanged(forgotten=SpanInput(start_s=span.start_s, end_s=span.end_s)))
 
     @property
-    def inside(self) -> Inside:
-        """What there is while the source is open. Raises NotOpen while it is not."""
-        if self._inside is None:
+    def opened(self) -> OpenRoom:
+        """The objects that exist while the source is open. Raises NotOpen."""
+        if self._opened is None:
             problem = self.info.problem
             raise NotOpen(
                 f"{self.info.name!r} is not open{f': {problem.problem}' if problem else ' yet.'}",
                 remedy=problem.remedy if problem else "Wait a moment.",
             )
-        return self._inside
+        return self._opened
 
     @property
     def conversation(self) -> list[Turn | Alert]:
         """Questions and alerts so far, oldest first."""
-        return list(self._inside.dialogue.items) if self._inside else []
+        return list(self._opened.conversation.items) if self._opened else []
 
     async def _open(self) -> None:
         opening = open_assistant(
@@ -206,35 +206,35 @@ class Room:
         )
         try:
             async with opening as assistant:
-                inside = await self._enter(assistant)
+                opened = await self._enter(assistant)
                 await self._closing.wait()
-                await inside.dialogue.end()
-                await asyncio.to_thread(inside.watcher.close)
+                await opened.conversation.end()
+                await asyncio.to_thread(opened.watcher.close)
         finally:
-            self._inside = None
+            self._opened = None
             self._settled.set()
 
-    async def _enter(self, assistant: Assistant) -> Inside:
+    async def _enter(self, assistant: Assistant) -> OpenRoom:
         session, info = assistant.session, assistant.session.info
         earlier = await assistant.earlier_source()
-        dialogue = Dialogue(assistant, self.feed)
-        await dialogue.take_over()
+        conversation = Conversation(assistant, self.broadcast)
+        await conversation.restore()
         loop = asyncio.get_running_loop()
 
-        def tell(alert: Alert) -> None:
-            loop.call_soon_threadsafe(dialogue.add_alert, alert)
+        def on_alert(alert: Alert) -> None:
+            loop.call_soon_threadsafe(conversation.add_alert, alert)
 
         options = self._config.server
         self._thread = assistant.thread
-        self._inside = inside = Inside(
+        self._opened = opened = OpenRoom(
             session=session,
-            dialogue=dialogue,
+            conversation=conversation,
             view=LiveView(session, options),
             thumbnails=Thumbnails(session, options.jpeg_quality),
-            watcher=Watcher(self._model, session, self._config.watch, tell),
+            watcher=Watcher(self._model, session, self._config.watch, on_alert),
         )
-        # Other processes may forget too; this is called in another thread.
-        session.source_memory.on_forget.append(lambda span: loop.call_soon_threadsafe(self._drop, inside, span))
+        # Other processes can forget too; the callback runs in another thread.
+        session.source_memory.on_forget.append(lambda span: loop.call_soon_threadsafe(self._drop, opened, span))
         self._set(
             name=info.name,
             state="open",
@@ -250,17 +250,17 @@ class Room:
             about=f"This conversation was about {earlier} before; times in it belong to that." if earlier else "",
         )
         self._settled.set()
-        return inside
+        return opened
 
     def _set(self, **changes: object) -> None:
         self.info = RoomInfo.model_validate({**self.info.model_dump(), **changes})
         if self.info.state == "failed":
             self._settled.set()
-        self.feed.state("room", self.info)
+        self.broadcast.send_state("room", self.info)
 
 
 async def _first(*waits: object) -> None:
-    """Wait for the first of several waits, and give up the others."""
+    """Wait for the first of several awaitables, and cancel the others."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

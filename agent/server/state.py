@@ -1,4 +1,4 @@
-"""`House`: what one server serves."""
+"""Application state of the server, and dependencies for routes."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from starlette.requests import HTTPConnection
 from agent.config import Config
 from agent.server.auth import Access
 from agent.server.schemas import Egress
-from agent.server.session import Room
+from agent.server.session import SourceRoom
 from tools.errors import AttendError
 
 
 class NotFound(AttendError):
-    """There is nothing under this address."""
+    """Raised when nothing exists at a URL."""
 
 
 @dataclass(frozen=True)
-class House:
-    """What one server serves.
+class AppState:
+    """State of one server.
 
     Attributes:
         rooms: one for each source.
-        access: who may come in.
+        access: secrets and access checks.
         egress: what leaves the machine.
-        config: the settings, by which what was built is found.
+        config: the settings.
     """
 
-    rooms: Sequence[Room]
+    rooms: Sequence[SourceRoom]
     access: Access
     egress: Egress
     config: Config
 
-    def room(self, room_id: str) -> Room:
+    def room(self, room_id: str) -> SourceRoom:
         """Find a room. Raises NotFound."""
         for room in self.rooms:
             if room.info.id == room_id:
                 return room
-        raise NotFound(f"there is no room {room_id[:20]!r}.", remedy="Reload the page.")
+        raise NotFound(f"unknown room {room_id[:20]!r}.", remedy="Reload the page.")
 
 
-def find_house(connection: HTTPConnection) -> House:
-    """The house of a request's server."""
-    return connection.app.state.house
+def get_app_state(connection: HTTPConnection) -> AppState:
+    """Return the application state of a request's server."""
+    return connection.app.state.attend
 
 
-def find_room(connection: HTTPConnection, room_id: str) -> Room:
-    """The room that a request names. Raises NotFound."""
-    return find_house(connection).room(room_id)
+def get_room(connection: HTTPConnection, room_id: str) -> SourceRoom:
+    """Return the room of a request. Raises NotFound."""
+    return get_app_state(connection).room(room_id)
 
 
-TheHouse = Annotated[House, Depends(find_house)]
-TheRoom = Annotated[Room, Depends(find_room)]
+AppStateDep = Annotated[AppState, Depends(get_app_state)]
+RoomDep = Annotated[SourceRoom, Depends(get_room)]

@@ -1,4 +1,4 @@
-"""How a room stands: the source's state, the numbers of capture and memory, told to the pages once a second."""
+"""Status of a room: source state, capture and memory statistics, sent to the pages once a second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Badge = Literal["live", "playing", "reading", "ended", "paused", "stale"]
 
 
 def read_status(session: SourceSession, watcher: Watcher, folder: Path) -> Status:
-    """Read how eyes and watches stand, the memory of this process, and whether work on screens was stopped."""
+    """Read the status of the source, the watches, the process and the kill switch."""
     import psutil
 
     status = session.status.numbers()

@@ -1,1 +1,1 @@
-"""Watches: alert rules judged on live video."""
+"""Watches: alert rules evaluated on live video."""

@@ -1,8 +1,7 @@
-"""One check of a watch: the model is shown a few frames and a condition, and gives a verdict that code checks.
+"""Evaluator: asks the model for a verdict on a condition over a few frames, and validates it.
 
-The verdict is asked for as JSON in plain text, which every backend can write, rather than as a tool call, which some
-servers cannot make. The request also stands in the message's `additional_kwargs["watch"]` (see `Request`), for models
-that judge by code.
+The verdict is JSON in plain text, which every backend can write, rather than a tool call, which some servers do not
+support. The request is also in the message's `additional_kwargs["watch"]`, for models that judge by code.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ _FORM = (
 
 
 class Verdict(BaseModel):
-    """What a model says of a condition.
+    """A model's verdict on a condition.
 
     Attributes:
-        verdict: whether it holds.
+        verdict: whether the condition is true.
         why: what the model sees.
-        t: the time of the frame where it is seen, or "".
-        happened: whether a `yes` is of something that happens and is over, such as a change, rather than of something
-            that lasts: the next `yes` is then another happening.
+        t: the time of the frame that shows it, or "".
+        happened: whether a `yes` concerns an event, such as a change, rather than a lasting state; the next `yes` is
+            then another event.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -66,12 +65,12 @@ class Judgement(BaseModel):
     """The outcome of one check.
 
     Attributes:
-        outcome: the verdict; None where the model gave none that can be read.
+        outcome: the verdict; None if the answer could not be parsed.
         happened: see `Verdict`.
-        answer: what the model saw, its times checked against what it was shown.
-        t_s: when it was seen, in seconds: the time that the verdict names, else the newest frame's.
+        answer: what the model saw, with its times checked against the shown frames.
+        t_s: when it was seen, in seconds: the time in the verdict, else that of the newest frame.
         frames: the frames that the model was shown.
-        calls: how often the model was called.
+        calls: number of model calls.
         tokens: input and output tokens of these calls.
     """
 
@@ -96,21 +95,21 @@ def judge(
     max_tokens: int,
     stopped: Callable[[], bool],
 ) -> Judgement | None:
-    """Have a model judge a condition; an answer that cannot be read, or names a time never shown, is mended once.
+    """Have a model judge a condition; an invalid answer, or one citing a time never shown, is repaired once.
 
     Args:
         model: the model.
-        condition: the person's words.
-        frames: what to show, oldest first.
-        since_s: frames up to this media time were judged before; None: none was, and only the newest is new.
+        condition: the condition.
+        frames: frames to show, oldest first.
+        since_s: frames up to this media time were judged before; None: none were, and only the newest is new.
         picture: returns the pixels of a frame.
-        noted: returns what was noted about frames, for models without images.
-        max_tokens: the most tokens of an answer.
-        stopped: asked between tokens; True breaks the check off.
+        noted: returns the notes about frames, for models without images.
+        max_tokens: maximum tokens of an answer.
+        stopped: called between tokens; True cancels the check.
 
     Returns:
-        The judgement; None where nothing new can be shown (its pixels are gone, or nothing is noted of it yet for a
-        model without images), or the check was broken off.
+        The judgement; None if nothing new can be shown (its pixels are gone or, for a model without images, it has no
+        notes yet), or the check was cancelled.
 
     Raises:
         ModelError: if the model fails.
@@ -147,7 +146,7 @@ def judge(
 
 
 def read_verdict(text: str) -> tuple[Verdict | None, str]:
-    """Read a model's answer; where it is no verdict, say why. Words around the JSON object are passed over."""
+    """Parse a model's answer, ignoring text around the JSON object; return the verdict, or None and the reason."""
     start, end = text.find("{"), text.rfind("}")
     try:
         return Verdict.model_validate(json.loads(text[start : end + 1])), ""
@@ -164,14 +163,14 @@ def _system_text() -> str:
 
 
 def _request(condition: str, shown: Sequence[SeenFrame], since_s: float | None) -> str:
-    # On a watch's first look only the present counts; what came before it is shown for comparison.
+    # On the first check of a watch only the newest frame counts; earlier ones are shown for comparison.
     new = [frame for frame in shown[:-1] if since_s is not None and frame.t_s > since_s]
     times = ", ".join(f"[{format_clock(frame.t_s)}]" for frame in (*new, shown[-1]))
     return f"New frames: {times}.\nThe condition, as the person wrote it: {json.dumps(condition)}\nYour verdict?"
 
 
 def _checked(verdict: Verdict, shown: Sequence[SeenFrame]) -> Answer:
-    """The model's sentence with its time, checked as answers are."""
+    """Return the model's sentence with its time, with citations checked as in answers."""
     why = " ".join(verdict.why.split()) or {"yes": "It holds.", "no": "It does not hold."}.get(verdict.verdict, "")
     if verdict.t and parse_clock(verdict.t) not in cited_times(why):
         why = f"{why} [{format_clock(parse_clock(verdict.t))}]".strip()
@@ -179,7 +178,7 @@ def _checked(verdict: Verdict, shown: Sequence[SeenFrame]) -> Answer:
 
 
 def _when(verdict: Verdict | None, shown: Sequence[SeenFrame]) -> float:
-    """Media time of the frame that a verdict names; the newest frame's where it names none that was shown."""
+    """Return the media time of the frame that a verdict names, or of the newest frame if it names none shown."""
     if verdict is None or not verdict.t:
         return shown[-1].t_s
     named_s = parse_clock(verdict.t)
@@ -188,9 +187,9 @@ def _when(verdict: Verdict | None, shown: Sequence[SeenFrame]) -> float:
 
 
 def _ask(model: MLLM, messages: list[BaseMessage], max_tokens: int, stopped: Callable[[], bool]) -> AIMessage | None:
-    """The model's whole answer; None where it was broken off."""
+    """Return the model's whole answer, or None if cancelled."""
     whole: Any = None
-    # Traces would carry frames and words to a server, whatever the environment says.
+    # Traces would send frames and text to a server, so disable them whatever the environment says.
     with tracing_context(enabled=False):
         for chunk in model.stream(messages, max_tokens=max_tokens):
             if stopped():

@@ -1,10 +1,10 @@
-"""Watches: conditions that a person set, judged as memory takes in the video, and alerts when one comes true.
+"""Monitor: judges watch conditions as memory takes in the video, and raises an alert when one becomes true.
 
 with Watcher(model, session, config.watch, print) as watcher:
     watcher.add("a bicycle appears")
 
-One thread judges, off the path of capture, one watch and one moment at a time. The watch that has waited longest comes
-first, and nothing is judged while a person's question is being answered.
+One worker thread, separate from capture, judges one watch at one moment at a time. The watch that has waited longest
+comes first, and nothing is judged while a person's question is being answered.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ __all__ = ["Alert", "Watch", "WatchStatus", "Watcher"]
 log = logging.getLogger(__name__)
 
 POLL_S = 0.1
-"""How often the worker looks whether there is a moment to judge; our choice."""
+"""Seconds between checks for a moment to judge."""
 
 CLOSE_S = 10.0
-"""How long closing waits for a check that cannot be broken off; our choice."""
+"""Seconds that closing waits for a check that cannot be cancelled."""
 
 MINUTE_S = 60.0
 PICTURE_SIDE_PX = 1280
-"""The longer side of a picture that is sent to a webhook; our choice."""
+"""Maximum longer side of a picture sent to a webhook."""
 
 
 class Watcher:
-    """Judges watches over one source in a thread of its own.
+    """Judges the watches of one source in its own thread.
 
-    An alert is given when a condition comes true, and again only after it was found untrue and the cooldown is over. A
-    condition that came true again within the cooldown, and still is true after it, is told of then. Something that
-    happens, such as a change, may happen again at once: then the cooldown alone is between two alerts.
+    An alert is raised when a condition becomes true, and again only after it was judged false and the cooldown is over.
+    If a condition becomes true again within the cooldown and is still true afterwards, the alert is raised then. An
+    event, such as a change, can repeat at once: then only the cooldown separates two alerts.
 
     Args:
-        model: judges; it may be shared with conversations, whose questions come first.
-        session: what is watched.
+        model: the model; it may be shared with conversations, whose questions take precedence.
+        session: the source.
         options: budget and defaults.
-        on_alert: called in the worker's thread with each alert; must be quick.
+        on_alert: called with each alert in the worker thread; must be fast.
     """
 
     def __init__(
@@ -72,15 +72,16 @@ class Watcher:
         self._thread.start()
 
     def add(self, condition: str, cooldown_s: float | None = None, webhook: str | None = None) -> WatchStatus:
-        """Begin to watch for a condition. Where the model can never judge it, the status says so at once, and why.
+        """Add a watch. If the model can never judge the condition, the status says so at once, and why.
 
         Raises:
-            ConfigError: if the condition is empty or too long, the cooldown negative, or the webhook no web address.
+            ConfigError: if the condition is empty or too long, the cooldown is negative, or the webhook is not an
+                http(s) URL.
         """
         words = check_condition(condition)
         cooldown_s = self._options.cooldown_s if cooldown_s is None else cooldown_s
         if not 0 <= cooldown_s < float("inf"):
-            raise ConfigError(f"a cooldown of {cooldown_s!r} s is no length of time.", expected="0 or more seconds")
+            raise ConfigError(f"invalid cooldown {cooldown_s!r}.", expected="0 or more seconds")
         if webhook is not None:
             check_webhook(webhook)
         watch = Watch(id=uuid.uuid4().hex[:8], condition=words, cooldown_s=cooldown_s, webhook=webhook)
@@ -92,31 +93,31 @@ class Watcher:
         return self._status(state)
 
     def remove(self, watch_id: str) -> None:
-        """Watch no more for a condition.
+        """Remove a watch.
 
         Raises:
-            ConfigError: if there is no such watch.
+            ConfigError: if the watch is unknown.
         """
         with self._changed:
             if self._states.pop(watch_id, None) is None:
                 known = ", ".join(self._states) or "none"
-                raise ConfigError(f"there is no watch {watch_id!r}.", expected=f"one of: {known}")
+                raise ConfigError(f"unknown watch {watch_id!r}.", expected=f"one of: {known}")
 
     def statuses(self) -> list[WatchStatus]:
-        """How each watch is doing, in the order in which they were added."""
+        """Return the status of each watch, in the order in which they were added."""
         with self._changed:
             states = list(self._states.values())
         return [self._status(state) for state in states]
 
     def finish(self, timeout_s: float) -> bool:
-        """After the source has ended: have its last frame judged too, and wait for it; False if that takes longer."""
+        """After the end of the source, judge its last frame too; return False on timeout."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
             return self._changed.wait_for(lambda: self._closed or self._settled, timeout_s)
 
     def close(self) -> None:
-        """Stop judging, and give alerts for webhooks a moment to leave. May be called twice."""
+        """Stop judging, and give pending webhooks time for one attempt. Idempotent."""
         with self._changed:
             if self._closed:
                 return
@@ -146,7 +147,7 @@ class Watcher:
                     self._changed.wait(POLL_S)
 
     def _step(self, ended: bool) -> bool:
-        """Judge one watch at one moment: the earliest, and of several watches the one that has waited longest."""
+        """Judge one watch at the earliest moment; of several watches, the one that has waited longest."""
         with self._changed:
             states = [state for state in self._states.values() if not state.refusal]
         waiting: list[tuple[float, float, Moment, WatchState]] = []
@@ -174,7 +175,7 @@ class Watcher:
         return calls >= self._options.checks_per_minute or tokens >= self._options.tokens_per_minute
 
     def _check(self, state: WatchState, moment: Moment) -> None:
-        """Judge a watch at a moment; whatever goes wrong is counted and told in its status."""
+        """Judge a watch at a moment; failures are counted and reported in its status."""
         judgement: Judgement | None = None
         problem = ""
         try:
@@ -193,29 +194,29 @@ class Watcher:
         except AttendError as error:
             problem = str(error)
         except Exception as error:
-            # A thread has no caller, and the model may be a plug-in: the status tells of any defect.
-            log.exception("a watch failed")
-            problem = f"The check broke down ({type(error).__name__}: {error})."
+            # A thread has no caller, and the model may be a plug-in: report any error in the status.
+            log.exception("unhandled error in a watch")
+            problem = f"The check failed ({type(error).__name__}: {error})."
         if self._closed:
             return
         with self._changed:
             if problem:
                 state.failed += 1
                 state.reason = problem
-                # The model may have been called: a server that is down must not be asked without end.
+                # The model may have been called: count it, so that a server that is down is not called endlessly.
                 self._spent.append((moment.t_s, 1, 0))
                 return
             if judgement is None:
                 state.skipped += 1
-                state.reason = "There was nothing to show: the picture is not stored, or nothing is noted of it yet."
+                state.reason = "Nothing to show the model: the picture is not stored, or has no notes yet."
                 return
             self._spent.append((moment.t_s, judgement.calls, judgement.tokens))
             due = state.enter(judgement, self._options) and state.watch.id in self._states
         if due:
-            self._give(state, judgement)
+            self._raise_alert(state, judgement)
 
-    def _give(self, state: WatchState, judgement: Judgement) -> None:
-        """Tell of an alert, here and at the webhook."""
+    def _raise_alert(self, state: WatchState, judgement: Judgement) -> None:
+        """Raise an alert: send it to the webhook and the callback."""
         watch = state.watch
         alert = Alert(
             watch_id=watch.id,
@@ -230,22 +231,22 @@ class Watcher:
             try:
                 self._webhooks.send(watch.id, watch.webhook, self._body(alert))
             except (AttendError, OSError, OverflowError, RuntimeError, ValueError) as error:
-                # Such as for a clock that is far off, a picture that cannot be encoded, or want of a thread: it must be
-                # told, and end neither the watching nor the telling here.
-                log.exception("an alert could not be sent")
-                self._webhooks.give_up(watch.id, f"the alert could not be written ({type(error).__name__}: {error})")
+                # For example a clock far off, a picture that cannot be encoded, or no free thread: report the failure
+                # without ending the watch or skipping the callback.
+                log.exception("cannot send an alert")
+                self._webhooks.give_up(watch.id, f"cannot serialise the alert ({type(error).__name__}: {error})")
         try:
             self._on_alert(alert)
         except Exception:
-            # The callback is anybody's code; what it does with an alert must not end the watching.
-            log.exception("an alert could not be handed on")
+            # The callback is the caller's code: its failure must not end the watch.
+            log.exception("the alert callback failed")
 
     def _wall_s(self, t_s: float) -> float | None:
         newest = self._session.live_frame()
         return None if newest is None or newest.wall_s is None else newest.wall_s - (newest.t_s - t_s)
 
     def _body(self, alert: Alert) -> dict[str, Any]:
-        """What a webhook is sent."""
+        """Return the body of a webhook request."""
         wall_s = alert.wall_s
         body: dict[str, Any] = {
             "type": "alert",

@@ -1,4 +1,4 @@
-"""Every setting of watching, with its default and range."""
+"""Settings of watches, with defaults and ranges."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class WatchOptions(BaseModel):
-    """How conditions are watched for. All values are our choice; a minute is one of media time.
+    """Settings of watches. Minutes are minutes of media time.
 
     Attributes:
-        cooldown_s: after an alert of a watch, its next one comes this much later at the earliest.
-        checks_per_minute: the most calls of the model in any minute, over all watches, repairs included.
-        tokens_per_minute: no call is begun when this many input and output tokens were spent within a minute.
-        heartbeat_s: a watch looks at the newest frame when nothing was remembered for this long.
-        settle_s: after a `yes`, the newest frame is looked at this soon, to see it end; the pause then doubles up to
-            `heartbeat_s`.
-        frames: frames shown for one check, the newest included.
-        max_tokens: the most tokens of one verdict.
-        webhook_timeout_s: how long a webhook may take to accept an alert.
-        webhook_tries: how often an alert is sent before it counts as undelivered.
-        webhook_backoff_s: the pause before the second try; it doubles with each.
-        webhook_queue: alerts waiting to be sent to webhooks; more count as undelivered.
-        webhook_picture: send the newest picture of an alert along, as a JPEG in base64.
+        cooldown_s: minimum time between two alerts of a watch.
+        checks_per_minute: maximum model calls per minute, over all watches, including repairs.
+        tokens_per_minute: no call starts once this many input and output tokens were spent within a minute.
+        heartbeat_s: evaluate the newest frame if there was no new moment for this long.
+        settle_s: after a `yes`, evaluate the newest frame this soon, to see when the condition ends; the pause then
+            doubles up to `heartbeat_s`.
+        frames: frames shown per check, including the newest.
+        max_tokens: maximum tokens of a verdict.
+        webhook_timeout_s: timeout of a webhook request.
+        webhook_tries: attempts before an alert counts as undelivered.
+        webhook_backoff_s: pause before the second attempt; it doubles with each.
+        webhook_queue: length of the webhook queue; further alerts count as undelivered.
+        webhook_picture: include the newest picture of an alert, as a JPEG in base64.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""What a watch is, the alert it gives, and when it gives one."""
+"""Watch rules: conditions, alerts, and the state that decides when an alert is due."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tools.media import format_clock
 
 StateName = Literal["watching", "cooling", "cannot judge", "over budget"]
 
-MOST_CHARACTERS = 500
-"""The longest condition; our choice."""
+MAX_CONDITION_CHARS = 500
+"""Maximum length of a condition."""
 
 
 class Watch(BaseModel):
-    """A condition to watch for. The webhook may hold a secret: only its host is ever printed or serialised."""
+    """A condition to watch for. The webhook URL may contain a secret: only its host is ever printed or serialised."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,17 +36,17 @@ class Watch(BaseModel):
 
 
 class Alert(BaseModel):
-    """A watch's condition has come true.
+    """An alert: the condition of a watch has become true.
 
     Attributes:
-        watch_id: of the watch.
-        condition: the person's words.
+        watch_id: the watch.
+        condition: its condition.
         t_s: when it was seen, media time in seconds.
         wall_s: the same as Unix time, for live sources.
-        text: what the model saw, with its times in brackets; those that were not shown to it are marked unverified.
-        frames: what the model was shown, oldest first.
-        unverified: cited times, in seconds, at which nothing was shown.
-        type: tells it from other events.
+        text: the model's description, with times in brackets; times that it was not shown are marked unverified.
+        frames: the frames that the model was shown, oldest first.
+        unverified: cited times, in seconds, that the model was not shown.
+        type: discriminator.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,20 +62,20 @@ class Alert(BaseModel):
 
 
 class WatchStatus(BaseModel):
-    """How a watch is doing.
+    """Status of a watch.
 
     Attributes:
         watch: the watch.
-        state: what it does now; `cannot judge` may be the model's verdict on the newest moment, or on the condition.
-        reason: why, and what was wrong last.
-        checked: moments judged: the model said yes, no or that it cannot judge.
-        judged: of these, how often it said yes or no.
-        fired: alerts given.
-        skipped: remembered moments that were not judged: newer ones came, the budget was spent, or pixels were gone.
-        failed: checks without a verdict: the model failed, or its answer could not be read.
+        state: current state; `cannot judge` concerns either the newest moment or the condition as such.
+        reason: the reason for the state, or the last problem.
+        checked: moments with a verdict: yes, no or cannot judge.
+        judged: of these, the ones with yes or no.
+        fired: alerts raised.
+        skipped: remembered moments not judged: replaced by newer ones, over budget, or without pixels.
+        failed: checks without a verdict: the model failed, or its answer was invalid.
         last_s: media time judged last, in seconds.
-        delivered: alerts that the webhook took.
-        undelivered: alerts that it did not take.
+        delivered: alerts delivered to the webhook.
+        undelivered: alerts that could not be delivered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,15 +95,15 @@ class WatchStatus(BaseModel):
 
 @dataclass
 class WatchState:
-    """What is known of one watch; the `Watcher` changes it under its lock."""
+    """Mutable state of a watch; the `Watcher` changes it under its lock."""
 
     watch: Watch
     refusal: str
     pause_s: float
-    looked_s: float | None = None  # the moment dealt with last, judged or not
-    last_s: float | None = None  # the newest frame judged last
+    looked_s: float | None = None  # the last moment handled, judged or not
+    last_s: float | None = None  # the newest frame of the last judgement
     outcome: Outcome | None = None
-    told: bool = False  # the person knows of the present `yes`
+    alerted: bool = False  # the current `yes` has raised an alert
     alerted_s: float | None = None
     over_budget: bool = False
     reason: str = ""
@@ -117,7 +117,7 @@ class WatchState:
         return self.alerted_s is not None and t_s < self.alerted_s + self.watch.cooldown_s
 
     def enter(self, judgement: Judgement, options: WatchOptions) -> bool:
-        """Enter a judgement; True where it calls for an alert."""
+        """Record a judgement; return whether an alert is due."""
         before, self.outcome = self.outcome, judgement.outcome or self.outcome
         self.reason = judgement.answer.text
         if judgement.outcome is None:
@@ -128,25 +128,25 @@ class WatchState:
         self.checked += 1
         self.judged += judgement.outcome != "cannot judge"
         if judgement.outcome != "yes":
-            self.told &= judgement.outcome == "cannot judge"
+            self.alerted &= judgement.outcome == "cannot judge"
             self.pause_s = options.heartbeat_s
             return False
         pause_s = self.pause_s * 2 if before == "yes" else options.settle_s
         self.pause_s = min(pause_s, options.heartbeat_s)
-        due = not self.told and not self.cooling(newest_s)
-        # What has happened does not last: its next `yes` is another one.
-        self.told = (self.told or due) and not judgement.happened
+        due = not self.alerted and not self.cooling(newest_s)
+        # An event is over at once: the next `yes` is another event.
+        self.alerted = (self.alerted or due) and not judgement.happened
         if due:
             self.alerted_s = newest_s
             self.fired += 1
         return due
 
     def now(self, newest_s: float, options: WatchOptions) -> tuple[StateName, str]:
-        """What the watch does at a media time, and why."""
+        """Return the state of the watch at a media time, and the reason."""
         if self.refusal:
             return "cannot judge", self.refusal
         if self.over_budget:
-            limits = f"{options.checks_per_minute} checks, {options.tokens_per_minute} tokens a minute"
+            limits = f"{options.checks_per_minute} checks, {options.tokens_per_minute} tokens per minute"
             return "over budget", f"The budget is spent ({limits}); some moments are not judged."
         if self.outcome == "cannot judge":
             return "cannot judge", self.reason
@@ -157,15 +157,15 @@ class WatchState:
 
 
 def check_condition(text: str) -> str:
-    """Return a condition in one line.
+    """Normalise a condition to one line.
 
     Raises:
-        ConfigError: if it is empty or longer than `MOST_CHARACTERS`.
+        ConfigError: if it is empty or longer than `MAX_CONDITION_CHARS`.
     """
     words = " ".join(text.split())
-    if not words or len(words) > MOST_CHARACTERS:
+    if not words or len(words) > MAX_CONDITION_CHARS:
         raise ConfigError(
-            f"the condition {words[:60]!r} cannot be watched for.",
-            expected=f"1 to {MOST_CHARACTERS} characters, such as 'a bicycle appears'",
+            f"cannot watch for the condition {words[:60]!r}.",
+            expected=f"1 to {MAX_CONDITION_CHARS} characters, such as 'a bicycle appears'",
         )
     return words

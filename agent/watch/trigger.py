@@ -1,6 +1,7 @@
-"""Which moments a watch looks at: those that show memory something new, and one now and then where nothing does.
+"""Trigger: decides at which moments a watch is evaluated.
 
-Something new is a key moment (see `memory.stream.keyframes`); without key moments, a frame that is kept clear.
+These are the key moments (see `memory.stream.keyframes`) or, without key moments, the frames kept clear; and, if there
+is none for a while, the newest frame.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from memory.stream.policies import Decision
 from tools.base import SeenFrame
 from tools.media import Frame
 
-TIMES_HELD = 10_000
-"""Remembered moments held to count those that were missed; our choice."""
+MAX_TIMES = 10_000
+"""Number of times kept to count missed moments."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment to look at.
+    """A moment to evaluate.
 
     Attributes:
         t_s: media time in seconds.
-        missed: moments since the look before that newer ones have replaced.
+        missed: moments since the last evaluation that were replaced by newer ones.
     """
 
     t_s: float
@@ -40,36 +41,36 @@ class Moments(Protocol):
     """The moments of one source."""
 
     def next(self, after_s: float | None, pause_s: float) -> Moment | None:
-        """The next moment for a watch, or None while there is none.
+        """Return the next moment for a watch, or None if there is none yet.
 
         Args:
-            after_s: media time of the watch's look before; None before its first.
-            pause_s: where nothing is remembered for this long, another frame is looked at.
+            after_s: media time of the watch's last evaluation; None before the first.
+            pause_s: without a new moment for this long, the newest frame is evaluated.
         """
 
     def last(self, after_s: float | None) -> Moment | None:
-        """The last frame of a source that has ended, where it is later than a watch's look before."""
+        """Return the last frame of a source that has ended, if it is later than the watch's last evaluation."""
 
     def frames(self, moment: Moment) -> tuple[SeenFrame, ...]:
-        """The frames up to a moment, oldest first; none where its picture is gone."""
+        """Return the frames up to a moment, oldest first; none if its picture is gone."""
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
 
 
 def open_moments(session: SourceSession, frames: int) -> Moments:
-    """The moments of a source, each with at most `frames` frames up to it."""
+    """Return the moments of a source, each with at most `frames` frames up to it."""
     return PlayedMoments(session, frames) if session.plays else ReadMoments(session, frames)
 
 
 class PlayedMoments:
-    """Moments of a source that plays: the newest wins, and those it replaces are counted as missed."""
+    """Moments of a source that plays: the newest replaces earlier ones, which count as missed."""
 
     def __init__(self, session: SourceSession, frames: int) -> None:
         self._session, self._frames = session, frames
         self._lock = threading.Lock()
         self._kept: deque[SeenFrame] = deque(maxlen=frames)
-        self._times: deque[float] = deque(maxlen=TIMES_HELD)
+        self._times: deque[float] = deque(maxlen=MAX_TIMES)
         self._stop: Callable[[], None] = session.listen(self._on_kept)
         for frame in session.view.kept():
             if frame.detail == "clear":
@@ -112,11 +113,11 @@ class PlayedMoments:
 
 
 class ReadMoments:
-    """Moments of a recording that is read as fast as it goes: none is missed, however slow the model is.
+    """Moments of a recording that is read as fast as possible: none is missed, however slow the model is.
 
-    They follow memory's log of decisions, up to the frame before the newest, whose picture may still be on its way to
-    the store. Pictures that have left memory are read from the file again. Only where all of the log is replaced
-    between two looks at it, by `LOG_LENGTH` frames, what was in between is lost, and counts as missed.
+    They follow memory's decision log, up to the frame before the newest, whose picture may not be stored yet. Pictures
+    no longer in memory are decoded from the file again. Only if the whole log is replaced between two reads, by
+    `LOG_LENGTH` frames, are the moments in between lost; they count as missed.
     """
 
     def __init__(self, session: SourceSession, frames: int) -> None:
@@ -125,7 +126,7 @@ class ReadMoments:
         self._first_s = 0.0
         self._logged_s = -1.0
         self._seen = 0
-        self._lost: list[tuple[float, int]] = []  # up to when, how many frames
+        self._lost: list[tuple[float, int]] = []  # (end time, number of frames)
 
     def next(self, after_s: float | None, pause_s: float) -> Moment | None:
         newest_s = self._session.memory.stats.newest_s
@@ -136,7 +137,7 @@ class ReadMoments:
         event_s = self._times[place] if place < len(self._times) else math.inf
         due_s = self._first_s if after_s is None else after_s + pause_s
         moment_s = min(event_s, due_s)
-        if moment_s >= newest_s:  # the end of the source is left to `last`
+        if moment_s >= newest_s:  # `last` handles the end of the source
             return None
         lost = sum(count for end_s, count in self._lost if (after_s or 0.0) < end_s <= moment_s)
         return Moment(moment_s, lost)
@@ -151,21 +152,21 @@ class ReadMoments:
         found = [self._session.view.near(t_s) for t_s in times]
         if found[-1] is None:
             return ()
-        # Judged as it was when it came, though memory may have made it fuzzy since.
+        # Show the frames as they were on arrival, though memory may have made them fuzzy since.
         clear = {frame.t_s: frame.model_copy(update={"detail": "clear"}) for frame in found if frame is not None}
         return tuple(clear[t_s] for t_s in sorted(clear))
 
     def close(self) -> None:
-        """Nothing is listened to."""
+        """Do nothing: there is no listener."""
 
     def _read_log(self, newest_s: float) -> None:
         if newest_s <= self._logged_s:
             return
         memory = self._session.memory
         log, seen = memory.log, memory.stats.seen
-        self._first_s = log[0].t_s if log else newest_s  # all of it may have been forgotten
+        self._first_s = log[0].t_s if log else newest_s  # the whole log may have been forgotten
         new = [d.t_s for d in log if (d.key if memory.moments is not None else d.state == "clear")]
-        if len(log) == LOG_LENGTH:  # what has left it may not be judged yet
+        if len(log) == LOG_LENGTH:  # entries that left the log may not be judged yet
             new = self._times[: bisect_left(self._times, self._first_s)] + new
             if (lost := seen - self._seen - len(log)) > 0:
                 self._lost.append((self._first_s, lost))

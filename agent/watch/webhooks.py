@@ -1,4 +1,4 @@
-"""Sends alerts to web addresses, in a thread of its own that nothing waits for."""
+"""Webhooks: delivers alerts over HTTP in a background thread."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ _TRY_AGAIN = frozenset({408, 425, 429})
 
 
 def check_webhook(url: str) -> str:
-    """Return an address that alerts may be sent to.
+    """Check the URL of a webhook and return it.
 
     Raises:
-        ConfigError: if it is not an http(s) one.
+        ConfigError: if it is not an http(s) URL.
     """
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
-        (parts.hostname or "").encode("idna")  # names with empty parts, or parts of more than 63 letters
+        (parts.hostname or "").encode("idna")  # fails for empty labels, or labels of more than 63 characters
     except ValueError:
         fits = False
     if not fits:
         raise ConfigError(
-            f"the webhook {mask_credentials(url)!r} is not a web address.",
+            f"invalid webhook {mask_credentials(url)!r}.",
             expected="http://HOST/... or https://HOST/...",
         )
     return url
 
 
 def shown_address(url: str) -> str:
-    """An address for people: credentials are masked, and the path is left out, since it often is one."""
+    """Return a URL for display, without credentials and without the path, which is often a secret."""
     parts = urlsplit(mask_credentials(url))
     rest = "/..." if parts.path.strip("/") or parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{rest}"
 
 
 def leaves_machine(url: str) -> bool:
-    """Whether what is sent to an address leaves this machine."""
+    """Return whether requests to a URL leave this machine."""
     return not is_local(url)
 
 
 class Webhooks:
-    """Posts alerts as JSON; redirects are not followed, failures are tried again with growing pauses, then counted.
+    """Posts alerts as JSON, without following redirects; retries failures with backoff, then counts them.
 
     Args:
-        options: timeouts, tries and the length of the queue.
+        options: timeouts, retries and the length of the queue.
     """
 
     def __init__(self, options: WatchOptions) -> None:
@@ -69,16 +69,16 @@ class Webhooks:
         self._thread: threading.Thread | None = None
 
     def send(self, key: str, url: str, body: dict[str, Any]) -> None:
-        """Have a JSON object posted when there is time; never waits.
+        """Queue a JSON object for posting; never blocks.
 
         Args:
-            key: what the counts are kept by.
-            url: where it goes, see `check_webhook`.
-            body: what is sent.
+            key: groups the counts.
+            url: see `check_webhook`.
+            body: the JSON object.
         """
         with self._changed:
             if len(self._waiting) >= self._options.webhook_queue:
-                self._failed(key, f"{self._options.webhook_queue} alerts are waiting for {shown_address(url)} already")
+                self._failed(key, f"the queue for {shown_address(url)} is full ({self._options.webhook_queue} alerts)")
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="attend-webhooks", daemon=True)
@@ -87,27 +87,27 @@ class Webhooks:
             self._changed.notify_all()
 
     def give_up(self, key: str, problem: str) -> None:
-        """Count an alert as undelivered, and why."""
+        """Count an alert as undelivered, with the reason."""
         with self._changed:
             self._failed(key, problem)
 
     def counts(self, key: str) -> tuple[int, int, str]:
-        """How many alerts of a key were delivered and given up, and why the last of these was."""
+        """Return the numbers of delivered and undelivered alerts of a key, and the last problem."""
         with self._changed:
             return self._delivered[key], self._undelivered[key], self._problems.get(key, "")
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until all is sent or given up; False if that takes longer."""
+        """Wait until the queue is empty; return False on timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
 
     def close(self) -> None:
-        """Give what is waiting the time of one try, then stop; the rest counts as undelivered."""
+        """Allow the time of one attempt for queued alerts, then stop; the rest count as undelivered."""
         self.drain(self._options.webhook_timeout_s)
         with self._changed:
             self._closed = True
             for key, url, _ in self._waiting:
-                self._failed(key, f"it was too late to send to {shown_address(url)}")
+                self._failed(key, f"not sent to {shown_address(url)} before shutdown")
             self._waiting.clear()
             self._changed.notify_all()
         self._stop.set()
@@ -126,10 +126,10 @@ class Webhooks:
                 self._busy = True
             try:
                 problem = self._deliver(url, body)
-            except Exception as error:  # noqa: BLE001 - a thread has no caller, and later alerts must leave all the same
-                # The error's text may quote the address, as below.
-                problem = f"{shown_address(url)} cannot be sent to ({type(error).__name__})"
-                log.error("a webhook failed: %s", problem)
+            except Exception as error:  # noqa: BLE001 - a thread has no caller, and later alerts must still be sent
+                # The error text may contain the URL, as below.
+                problem = f"cannot send to {shown_address(url)} ({type(error).__name__})"
+                log.error("webhook failed: %s", problem)
             with self._changed:
                 if problem:
                     self._failed(key, problem)
@@ -141,7 +141,7 @@ class Webhooks:
         self._problems[key] = problem
 
     def _deliver(self, url: str, body: dict[str, Any]) -> str:
-        """Send with retries; return what went wrong at last, or ""."""
+        """Send with retries; return the last problem, or "" on success."""
         problem = ""
         for number in range(self._options.webhook_tries):
             if number and self._stop.wait(self._options.webhook_backoff_s * 2 ** (number - 1)):
@@ -152,22 +152,22 @@ class Webhooks:
         return problem
 
     def _post(self, url: str, body: dict[str, Any]) -> tuple[str, bool]:
-        """Send once; return what went wrong, and whether another try may help."""
+        """Send once; return the problem ("" on success), and whether a retry may help."""
         import requests
 
         place = shown_address(url)
         try:
             with requests.Session() as session:
-                # A proxy set for the web must not catch what is meant for this machine.
+                # Do not send requests for this machine through a web proxy.
                 session.trust_env = leaves_machine(url)
                 reply = session.post(
                     url, json=body, timeout=self._options.webhook_timeout_s, allow_redirects=False, stream=True
                 )
         except requests.RequestException as error:
-            # The error's text quotes the address, which may hold a secret.
-            return f"{place} cannot be reached ({type(error).__name__})", True
+            # The error text contains the URL, which may be a secret.
+            return f"cannot reach {place} ({type(error).__name__})", True
         if reply.is_redirect or 300 <= reply.status_code < 400:
-            return f"{place} redirects elsewhere, which is not followed", False
+            return f"{place} redirects, and redirects are not followed", False
         if reply.status_code >= 400:
             again = reply.status_code in _TRY_AGAIN or reply.status_code >= 500
             return f"{place} answered {reply.status_code}", again

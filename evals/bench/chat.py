@@ -1,13 +1,14 @@
-"""The main job, measured: time to the first answer, memory, and whether answering delays capture.
+"""Benchmark of `attend chat`: time to the first answer, memory, and whether answering delays capture.
 
     python -m evals.bench.chat CLIP [--model embedded] [--watch-s 20] [--json]
 
-The loop with CurveStream is compared with the same loop that keeps every frame, each in a process of its own:
+Compares the loop with CurveStream with the same loop that keeps every frame, each in its own process:
 
-- `first answer`: from the start of the process to the end of the first answer about the whole clip, loading included.
-- `memory`: the most resident memory of the process.
-- `answer`, `tokens in`: a question while the clip plays in a loop at its own speed, after `--watch-s` seconds of it.
-- `lateness`: how late capture took frames, against one a second; the mean while questions were answered, the most ever.
+- `first answer`: from process start to the end of the first answer about the whole clip, including loading.
+- `memory`: peak resident memory of the process.
+- `answer`, `tokens in`: a question while the clip plays in a loop in real time, after `--watch-s` seconds of it.
+- `lateness`: delay of captured frames, at one a second; the mean while questions were answered, and the overall
+  maximum.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not arguments.clip.is_file():
-        parser.error(f"{str(arguments.clip)!r} is no file; `make demo` puts a clip at .cache/bikes.mp4")
+        parser.error(f"{str(arguments.clip)!r} is not a file; `make demo` puts a clip at .cache/bikes.mp4")
     if arguments.variant:
         print(json.dumps(asyncio.run(measure(arguments))))
         return

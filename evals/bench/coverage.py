@@ -1,18 +1,18 @@
-"""How often 95% intervals hold the truth, by simulation, and those of other methods on the same samples.
+"""Simulation of the coverage of 95% confidence intervals, and of other methods on the same samples.
 
     python -m evals.bench.coverage [--trials 1000] [--json FILE]
 
 Clusters have their own share of right answers (beta-distributed; for differences, Dirichlet-distributed shares of fixes
-and regressions), with a given correlation within clusters; sizes are equal, or uneven (log-normal). Ours is
-`evals.stats.means.score_interval` for means and `evals.stats.paired.paired_difference` for differences. The others
-are: `t`, the mean plus or minus Student's t times the standard error over clusters (CR1); and three bootstraps over
-whole clusters: of percentiles, BCa, and the studentised one, `evals.stats.paired.bootstrap_interval`.
+and regressions), with a given intraclass correlation; sizes are equal, or uneven (log-normal). Ours is
+`evals.stats.means.score_interval` for means and `evals.stats.paired.paired_difference` for differences. The others are:
+`t`, the mean plus or minus Student's t times the standard error over clusters (CR1); and three bootstraps over whole
+clusters: percentile, BCa, and studentised, `evals.stats.paired.bootstrap_interval`.
 
-Usual cases have twenty clusters or more, no rare outcome and a correlation of at most 0.3: there ours must hold the
-truth in 93% to 97%. Hard cases lie outside, and are shown for what they are: coverage falls to about 90% where few
-clusters are nearly all alike within (20 clusters with a correlation of 0.6 or 0.9 and 90% or more right), to about
-88% where 95% are right at 0.6, or where 4% are over 50 uneven clusters. With two or three clusters, intervals of
-differences are wide and hold the truth more often than they say.
+Usual cases have twenty clusters or more, no rare outcome and a correlation of at most 0.3: there, ours must cover the
+truth in 93% to 97%. Hard cases lie outside and are reported without a requirement: coverage falls to about 90% where
+few clusters are nearly homogeneous (20 clusters with a correlation of 0.6 or 0.9 and 90% or more right), to about 88%
+where 95% are right at 0.6, or where 4% are over 50 uneven clusters. With two or three clusters, intervals of
+differences are wide and cover more often than their nominal level.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from evals.stats.means import score_interval
 from evals.stats.paired import RESAMPLES, bootstrap_interval, paired_difference
 
 LOW, HIGH = 0.93, 0.97
-"""What coverage must lie within in usual cases."""
+"""Required range of coverage in usual cases."""
 Interval = tuple[float, float] | None
 Method = Callable[[np.ndarray, np.ndarray], Interval]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A way to draw samples.
+    """A distribution of samples.
 
     Attributes:
-        clusters: how many.
-        size: the mean size of a cluster.
-        sizes: whether clusters are equal, or uneven.
-        fixes, regressions: the shares of samples that got better and worse; a mean has `fixes` right, and None.
-        icc: the correlation within clusters.
+        clusters: number of clusters.
+        size: mean size of a cluster.
+        sizes: whether clusters are equal or uneven.
+        fixes, regressions: shares of samples that got better and worse; a mean has `fixes` right, and None.
+        icc: correlation within clusters.
     """
 
     clusters: int
@@ -58,12 +58,12 @@ class Case:
 
     @property
     def truth(self) -> float:
-        """The mean or the difference that an interval is to hold."""
+        """The true mean or difference."""
         return self.fixes - (self.regressions or 0.0)
 
     @property
     def name(self) -> str:
-        """The case in words."""
+        """Description of the case."""
         what = f"mean {self.fixes:g}" if self.regressions is None else f"+{self.fixes:g} -{self.regressions:g}"
         each = "1" if self.size == 1 else f"{self.size} {self.sizes}"
         return f"{what}, {self.clusters} clusters of {each}, icc {self.icc:g}"
@@ -102,14 +102,14 @@ HARD = (
 
 @dataclass(frozen=True)
 class Covered:
-    """Of how many intervals which share holds the truth, and how wide they are on average; None where none is made."""
+    """Share of intervals that cover the truth, and their mean width; None if no interval was computed."""
 
     share: float | None
     width: float | None
 
 
 def main() -> None:
-    """Run all cases, print the table; exits with 1 where ours misses what must hold."""
+    """Run all cases and print the table; exits with 1 if ours misses a requirement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--json", type=Path)
@@ -121,7 +121,7 @@ def main() -> None:
             results[case.name] = run(case, arguments.trials, seed=number)
             cells = (_percent(one.share) for one in results[case.name].values())
             print(f"{case.name:<50}" + "".join(f"{cell:>13}" for cell in cells), flush=True)
-    # A true coverage at the edge is seen outside it by chance: three standard errors are granted.
+    # A true coverage at the edge may fall outside by chance: allow three standard errors.
     slack = 3 * math.sqrt(LOW * (1 - LOW) / arguments.trials)
     failed = [
         case.name for case in USUAL if not LOW - slack <= (results[case.name]["ours"].share or 0.0) <= HIGH + slack
@@ -136,7 +136,7 @@ def main() -> None:
 
 
 def run(case: Case, trials: int, seed: int) -> dict[str, Covered]:
-    """Draw samples as often as told, and see which intervals hold the truth."""
+    """Draw samples `trials` times, and count the intervals that cover the truth."""
     random = np.random.default_rng(seed)
     held, made = dict.fromkeys(METHODS, 0), dict.fromkeys(METHODS, 0)
     widths = dict.fromkeys(METHODS, 0.0)
@@ -200,7 +200,7 @@ def _percentile(values: np.ndarray, clusters: np.ndarray) -> Interval:
 
 
 def _bca(values: np.ndarray, clusters: np.ndarray) -> Interval:
-    """Efron and Tibshirani 1993, 14.3: corrected for bias and for how the error changes with the mean."""
+    """Bootstrap of Efron and Tibshirani 1993, 14.3: corrects bias and the change of the error with the mean."""
     from scipy.special import ndtr, ndtri
 
     total, count = _sums(values, clusters)

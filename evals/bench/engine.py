@@ -1,13 +1,13 @@
-"""What the evaluation engine itself costs, with a scripted model that answers at once.
+"""Overhead of the evaluation engine, with a scripted model that answers at once.
 
     python -m evals.bench.engine [--sizes 1000 3000 10000] [--agents 200] [--in-flight 8] [--json]
 
-- `prompts`: runs of so many samples of one prompt each: wall clock and processor time in all and a sample, and the most
-  resident memory of the process. Linear time shows as the same milliseconds a sample.
+- `prompts`: runs of samples with one prompt each: wall clock and processor time, total and per sample, and peak
+  resident memory of the process. Linear time shows as constant milliseconds per sample.
 - `agent`: attempts of the whole loop on a small drawn picture, each with two model calls and one tool call, in a bare
-  loop that writes one JSON line an attempt, and in the engine. The difference is what the engine costs.
+  loop that writes one JSON line per attempt, and in the engine. The difference is the engine's overhead.
 
-Each measurement is made in a process of its own; loading libraries is not counted, setting up a run is.
+Each measurement runs in its own process; it includes setting up a run, but not loading libraries.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 BAR_MS, BAR_MB = 50.0, 500.0
-"""What an agent sample may cost in processor time, and 10,000 samples in memory."""
+"""Limits of an agent sample's processor time, and of the memory of 10,000 samples."""
 SUITE_FILE = """
 from evals.bench.engine import make_suite
 
@@ -78,7 +78,7 @@ def _in_process(what: str, count: int, in_flight: int) -> dict[str, float]:
 
 def measure(what: str, count: int, in_flight: int) -> dict[str, float]:
     """Measure `prompts`, `agent` or `bare` in this process; times in seconds and milliseconds, memory in MB."""
-    import inspect_ai  # noqa: F401  # loading it is not what is measured
+    import inspect_ai  # noqa: F401  # excludes its loading from the measurement
 
     from agent.config import load_config
     from evals.engine.prepare import RunOptions, prepare
@@ -113,17 +113,17 @@ def measure(what: str, count: int, in_flight: int) -> dict[str, float]:
 
 
 async def _bare(prepared: Any, spec: str, config: Any, in_flight: int, path: Path) -> None:
-    """The same attempts at once as in the engine, with nothing around them but a line of JSON each."""
+    """Run the same concurrent attempts as in the engine, without anything around them but a line of JSON each."""
     from agent.models import load_mllm
-    from evals.engine.instrumented import generate_plainly
-    from evals.engine.solver import Settings, Untraced, attempt
+    from evals.engine.instrumented import generate_directly
+    from evals.engine.solver import NullTrace, Settings, attempt
 
     model, settings = load_mllm(spec), Settings(config)
     waiting = iter(prepared.samples)
 
     async def work(write: Callable[[str], object]) -> None:
         for sample in waiting:
-            made = await attempt(prepared.suite, sample, 1, model, generate_plainly, Untraced(), settings)
+            made = await attempt(prepared.suite, sample, 1, model, generate_directly, NullTrace(), settings)
             scored = prepared.suite.score(sample, made)
             write(json.dumps({"transcript": made.model_dump(mode="json"), "value": scored.value}) + "\n")
 
@@ -133,7 +133,7 @@ async def _bare(prepared: Any, spec: str, config: Any, in_flight: int, path: Pat
 
 
 def make_suite(kind: Any, count: int, picture: str) -> Any:
-    """A suite of `count` samples, right by construction, for the file that a measurement writes."""
+    """Build a suite of `count` samples, right by construction, for the file that a measurement writes."""
     from evals.engine.suite import Loaded, Sample, Scored, Suite
 
     samples = tuple(

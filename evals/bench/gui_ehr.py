@@ -1,7 +1,8 @@
-"""A small electronic health record for the bench of workflows: a page in two languages, and a server that keeps all.
+"""Small electronic health record for the workflow benchmark: a page in two languages, and a server that stores
+everything.
 
-Patients are invented. What was written is kept here, in the process of the bench, so that it is known without asking
-the page. Faults are those that real ones have: slow, lying, failing, signed out, changed by somebody else.
+Patients are invented. Writes are recorded in the process of the benchmark, independently of the page. Faults are those
+of real systems: slow, lying, failing, signed out, changed by somebody else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 LISTS = ("orders", "weights", "drafts", "signed", "phones", "booked")
-"""What is only added to."""
+"""Append-only parts."""
 
 
 @dataclass
@@ -29,13 +30,13 @@ class Ehr:
     Attributes:
         address: of the server.
         patients: by number.
-        writes: what the server was asked to write, in order, also what it refused.
-        setup: what the page is told to be like: `moved`, `renamed`, `notice`, `completes`, `cuts`, `native`, `live`.
-        live: what a page with `live` is told next: `other`, another patient's number; `pushed`, pixels.
-        slow_s: how long each answer takes.
-        lies: says that it stored, and did not.
-        fails: answers writes with an error of the server.
-        signed_out: asks to sign in when something is written.
+        writes: requests to write, in order, including rejected ones.
+        setup: options of the page: `moved`, `renamed`, `notice`, `completes`, `cuts`, `native`, `live`.
+        live: the next push to a page with `live`: `other`, another patient's number; `pushed`, pixels.
+        slow_s: duration of each answer.
+        lies: reports success without storing.
+        fails: answers writes with a server error.
+        signed_out: asks to sign in on a write.
     """
 
     address: str = ""
@@ -49,12 +50,12 @@ class Ehr:
     signed_out: bool = False
 
     def reset(self) -> None:
-        """As on the first day."""
+        """Restore the initial state."""
         self.__init__(self.address, _patients())  # type: ignore[misc]
 
     @property
     def state(self) -> set[str]:
-        """Everything that is stored, a line each."""
+        """Return everything stored, a line each."""
         lines = set()
         for number, record in self.patients.items():
             for name, held in record.items():
@@ -63,7 +64,7 @@ class Ehr:
         return lines
 
     def write(self, number: str, what: str, told: dict[str, Any]) -> int:
-        """Write something down; return the HTTP status."""
+        """Store an entry; return the HTTP status."""
         self.writes.append(f"{number} {what} {_line(told)}")
         if self.signed_out or self.fails:
             return 401 if self.signed_out else 500
@@ -128,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*given)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is printed."""
+        """Print nothing."""
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)

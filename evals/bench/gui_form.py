@@ -1,4 +1,4 @@
-"""A form of a desktop program, in Tk, in English or German; it keeps its records in the file that it is given.
+"""Form of a desktop program, in Tk, in English or German, that stores its records in a given file.
 
 python -m evals.bench.gui_form FILE [de]
 """
@@ -18,11 +18,11 @@ WORDS = {
     ),
 }
 FIRST = ["Roe: allergic to latex", "Doe: walks with a stick"]
-"""Records that are there when it starts."""
+"""Initial records."""
 
 
 def main(out: Path, language: str = "") -> None:
-    """Show the form until the process is ended."""
+    """Show the form until the process ends."""
     name_word, note_word, save_word, delete_word, saved, deleted, question, yes, no, ready = WORDS[language]
     root = tk.Tk()
     root.title("Records")

@@ -1,7 +1,7 @@
-"""The programs that the bench of workflows works on, started when first needed: what they really hold is known here.
+"""Programs under test of the workflow benchmark, started on demand, with independent access to their state.
 
-Orthanc is asked over REST, the health record is a server in this process, desktop programs leave files. None of that
-goes through the screen, so that it says independently what a run changed.
+Orthanc is queried over REST, the health record is a server in this process, desktop programs leave files. None of these
+uses the screen, so they report what a run changed independently of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ STUDIES = (
     ("CT_small.dcm", "7700888", "Roe^Richard", "19480517", "ABDOMEN CT", "ARTERIAL"),
     ("CT_small.dcm", "7700888", "Roe^Richard", "19480517", "ABDOMEN CT", "VENOUS"),
 )
-"""What Orthanc holds when a case begins; patients are invented, pixels are pydicom's. The last two are two studies."""
+"""Orthanc's content at the start of a case; patients are invented, pixels are pydicom's. The last two are two
+studies."""
 
 
 @dataclass
@@ -48,11 +49,11 @@ class Stage:
     """A program, ready for a case.
 
     Attributes:
-        values: such as the address, for the workflow.
-        state: everything that the program holds, a line each.
-        writes: what it was asked to write, where it tells: the health record does.
-        ehr: the health record, if it is that.
-        orthanc: Orthanc's address, if it is that.
+        values: for the workflow, such as the address.
+        state: everything stored in the program, a line each.
+        writes: requests to write, if the program records them, as the health record does.
+        ehr: the health record, if that is the program.
+        orthanc: Orthanc's address, if that is the program.
     """
 
     values: dict[str, str]
@@ -63,7 +64,7 @@ class Stage:
 
 
 class Programs:
-    """Starts what a case needs, and ends it all when the context ends."""
+    """Starts the programs of cases, and stops them all when the context ends."""
 
     def __init__(self) -> None:
         self._held = contextlib.ExitStack()
@@ -80,11 +81,11 @@ class Programs:
 
     @contextlib.contextmanager
     def stage(self, program: str, folder: Path, tree: bool) -> Iterator[Stage]:
-        """A program as it is when a case begins.
+        """Prepare a program for the beginning of a case.
 
         Args:
             program: `ehr`, `orthanc`, `form` (also `form-de`), `xmedcon` or `amide`.
-            folder: an empty one, where files are left.
+            folder: an empty one for files.
             tree: whether a desktop program's accessibility tree can be read.
 
         Raises:
@@ -129,7 +130,7 @@ class Programs:
 
 
 def need(program: str, package: str) -> str:
-    """The path of a program. Raises ToolFailed that names Debian's package if it is missing."""
+    """Return the path of a program. Raises ToolFailed with the name of Debian's package if it is missing."""
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin")
     if found is None:
         raise ToolFailed(
@@ -139,24 +140,24 @@ def need(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return an unused port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = STARTS_WITHIN_S) -> None:
-    """Wait until something holds. Raises ToolFailed if it does not in time."""
+    """Wait until a condition is true. Raises ToolFailed on timeout."""
     ends = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > ends:
-            raise ToolFailed(f"{what} did not come within {seconds:g} s.", remedy="Start it by hand to see why.")
+            raise ToolFailed(f"{what} did not appear within {seconds:g} s.", remedy="Start it manually to see why.")
         time.sleep(0.05)
 
 
 @contextlib.contextmanager
 def running(command: list[str], *, kill: bool = True, **given: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is ended with the context: at once, or when it is ready."""
+    """Run a program for as long as the context lasts; then kill it, or let it finish."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given)
     try:
         yield process
@@ -167,7 +168,7 @@ def running(command: list[str], *, kill: bool = True, **given: Any) -> Iterator[
 
 @contextlib.contextmanager
 def window_manager() -> Iterator[None]:
-    """openbox, once it manages the display's windows: one that is opened while it starts may never be shown."""
+    """Run openbox, and wait until it manages windows: a window opened during its start may never appear."""
     with running([need("openbox", "openbox")]):
         until(_is_managed, "openbox")
         yield
@@ -190,7 +191,7 @@ def _is_managed() -> bool:
 
 @contextlib.contextmanager
 def orthanc(folder: Path, title: str, dicom_port: int) -> Iterator[str]:
-    """An Orthanc of our own, empty; yields its address."""
+    """Run an empty Orthanc; yields its address."""
     folder.mkdir(parents=True)
     http_port = free_port()
     settings = {
@@ -206,7 +207,7 @@ def orthanc(folder: Path, title: str, dicom_port: int) -> Iterator[str]:
 
 
 def fill(base: str) -> None:
-    """Hold exactly `STUDIES`."""
+    """Fill it with exactly `STUDIES`."""
     import httpx
 
     _empty(base)
@@ -216,7 +217,7 @@ def fill(base: str) -> None:
 
 @lru_cache(maxsize=1)
 def instances() -> tuple[bytes, ...]:
-    """The files of `STUDIES`."""
+    """Return the files of `STUDIES`."""
     import pydicom
     from pydicom.data import get_testdata_file
     from pydicom.uid import generate_uid
@@ -237,7 +238,7 @@ def instances() -> tuple[bytes, ...]:
 
 
 def orthanc_state(base: str, archive: str) -> set[str]:
-    """What the server holds, and what was sent to the other one."""
+    """Return the content of the server, and what was sent to the other one."""
     lines = set()
     own = {entry[1] for entry in STUDIES}
     for one in get(f"{base}/patients?expand"):
@@ -266,7 +267,7 @@ def _name(base: str, level: str, identifier: str, tag: str) -> str:
 
 
 def get(url: str, *, raw: bool = False) -> Any:
-    """What a server answers, as JSON, or as text ("" where there is nothing)."""
+    """Return a server's answer, as JSON or as text ("" if there is nothing)."""
     import httpx
 
     answer = httpx.get(url, timeout=30)
@@ -302,7 +303,7 @@ def _answers(base: str) -> bool:
 
 
 def files(folder: Path) -> set[str]:
-    """The files in a folder; of archives, whose studies they hold."""
+    """Return the files in a folder; for archives, also the studies in them."""
     lines = set()
     for path in folder.rglob("*"):
         if path.suffix == ".zip":
@@ -328,7 +329,7 @@ def _studies_in(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def desktop_program(program: str, folder: Path) -> Iterator[None]:
-    """A program on the display, with an image of MR to look at where it shows images."""
+    """Run a program on the display, with an MR image if it shows images."""
     from pydicom.data import get_testdata_file
 
     program, _, language = program.partition("-")
@@ -343,7 +344,7 @@ def desktop_program(program: str, folder: Path) -> Iterator[None]:
     with running(commands[program](), cwd=here):
         titles = {"form": "Records", "xmedcon": "(X)MedCon", "amide": "Study"}
         until(lambda: _shown(titles[program]), program)
-        time.sleep(1.0)  # Windows of its own come one after the other.
+        time.sleep(1.0)  # Its windows appear one after the other.
         yield
 
 
@@ -358,14 +359,14 @@ def _shown(title: str) -> bool:
         windows = [connection.create_resource_object("window", number) for number in (listed.value if listed else ())]
         return any(title in str(window.get_wm_name()) for window in windows)
     except BadWindow:
-        return False  # One closed while it was asked.
+        return False  # A window closed during the query.
     finally:
         connection.close()
 
 
 @contextlib.contextmanager
 def x_server(folder: Path, size: str) -> Iterator[None]:
-    """An X server of our own, named in $DISPLAY, for as long as the context lasts."""
+    """Run an X server, named in $DISPLAY, for as long as the context lasts."""
     need("xdotool", "xdotool")
     read_end, write_end = os.pipe()
     command = [need("Xvfb", "xvfb"), "-displayfd", str(write_end), "-noreset", "-screen", "0", f"{size}x24"]
@@ -380,7 +381,7 @@ def x_server(folder: Path, size: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def accessibility() -> Iterator[None]:
-    """A session bus of our own with AT-SPI on it, for the display that $DISPLAY names."""
+    """Run a session bus with AT-SPI, for the display that $DISPLAY names."""
     launcher = need("/usr/libexec/at-spi-bus-launcher", "at-spi2-core gir1.2-atspi-2.0")
     bus = subprocess.Popen(
         [need("dbus-daemon", "dbus-daemon"), "--session", "--nofork", "--print-address"],
@@ -391,7 +392,7 @@ def accessibility() -> Iterator[None]:
     assert bus.stdout
     try:
         address = bus.stdout.readline().strip()
-        # It ends the bus that it started, unless it is killed.
+        # It stops the bus that it started, unless it is killed.
         with environment(DBUS_SESSION_BUS_ADDRESS=address), running([launcher, "--launch-immediately"], kill=False):
             yield
     finally:
@@ -402,7 +403,7 @@ def accessibility() -> Iterator[None]:
 
 @contextlib.contextmanager
 def environment(**values: str | None) -> Iterator[None]:
-    """Variables of the environment, set (or with None, not set) for as long as the context lasts."""
+    """Set environment variables (or with None, unset them) for as long as the context lasts."""
     before = {name: os.environ.get(name) for name in values}
     try:
         _set(values)

@@ -1,13 +1,13 @@
-"""How fast the kill switch ends work on a screen, by each way to ask for it.
+"""Latency of the kill switch, by each way to trigger it.
 
     python -m evals.bench.gui_stop [--drag] [--json]
 
-A simulated actuator types a long text, a key every 5 ms. Measured is the time from asking to the moment when typing has
-ended and every key is released. The hot key and the mouse are measured where there is an X display (DISPLAY).
+A simulated actuator types a long text, a key every 5 ms. Measures the time from the trigger until typing has ended and
+every key is released. The hot key and the mouse are measured if there is an X display (DISPLAY).
 
-With `--drag`, the real actuator of the desktop drags on an X server of our own (Xvfb), and is stopped at some moment of
-that: while it works on (`drag`), and while it hangs in the middle (`drag_hung`). Measured is the time from asking to
-the moment when the X server says that no key and no button is held.
+With `--drag`, the real desktop actuator drags on its own X server (Xvfb), and is stopped at some moment: while it is
+working (`drag`), and while it hangs in the middle (`drag_hung`). Measures the time from the trigger until the X server
+reports no pressed key or button.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TEXT = "long " * 2000
 
 
 def stop_ms(times: int = TIMES) -> dict[str, dict[str, float]]:
-    """Median and worst of `times` stops, in milliseconds, for each way to ask."""
+    """Return median and worst of `times` stops, in milliseconds, for each trigger."""
     figures = {
         "call": [_stop_once(lambda switch: switch.set("bench")) for _ in range(times)],
         "file": [_stop_once(lambda switch: write_stop(switch.folder or Path(), "bench")) for _ in range(times)],
@@ -50,11 +50,11 @@ def stop_ms(times: int = TIMES) -> dict[str, dict[str, float]]:
 
 
 def drag_ms(times: int = TIMES) -> dict[str, dict[str, float]]:
-    """Median and worst of `times` stops of real drags, in milliseconds.
+    """Return median and worst of `times` stops of real drags, in milliseconds.
 
     Raises:
         ToolFailed: if Xvfb or xdotool is missing.
-        RuntimeError: if something stayed held.
+        RuntimeError: if something stayed pressed.
     """
     with tempfile.TemporaryDirectory() as folder, x_server(Path(folder), "640x480"):
         wait_s = np.linspace(0.0, 0.2, times)
@@ -74,7 +74,7 @@ def _told(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 
 class _Hanging(KillSwitch):
-    """The work hangs at its first pause, until it is freed."""
+    """A switch that hangs at its first pause until it is freed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def _stop_a_drag(switch: KillSwitch, after_s: float) -> float:
         time.sleep(after_s)
         asked_s = time.perf_counter()
         switch.set("bench")
-        # A press that was on its way when it was asked is let go, too: it has to stay up.
+        # A press in progress at the trigger is released, too: it has to stay up.
         up_s, ends_s = 0.0, asked_s + 1.0
         while (now_s := time.perf_counter()) < ends_s:
             held = _held(display)
@@ -122,7 +122,7 @@ def _stop_a_drag(switch: KillSwitch, after_s: float) -> float:
 
 
 def _held(display: Any) -> bool:
-    """Whether the X server says that a key or a button is down."""
+    """Return whether the X server reports a pressed key or button."""
     return any(display.query_keymap()) or bool(display.screen().root.query_pointer().mask & 0x1F00)
 
 
@@ -181,7 +181,7 @@ def _point(display: Any, on: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--drag", action="store_true", help="stop real drags, too, on an X server of our own")
+    parser.add_argument("--drag", action="store_true", help="also stop real drags, on a separate X server")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     chosen = parser.parse_args(arguments)
     figures = stop_ms() | (drag_ms() if chosen.drag else {})

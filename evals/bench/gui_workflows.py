@@ -1,18 +1,18 @@
-"""Workflows on real programs, by pixels alone and with the tree, healthy ones and with faults: what became of them?
+"""Outcomes of workflows on real programs, by pixels alone and with the tree, with and without faults.
 
     python -m evals.bench.gui_workflows [--json docs/gui_workflows.json] [--resume] [--quick] [--case NAME] ...
 
-`gui_set/cases.yaml` lists the cases: a workflow, whom it is for, what it may change, and the fault, if any. Programs
-are Orthanc in Chromium, a small health record of our own in two languages, a form in Tk, XMedCon and AMIDE. A scripted
-person approves what a workflow's own steps ask. What a run really changed is told by the program's own records (REST,
-the record's server, files), never by the screen:
+`gui_set/cases.yaml` lists the cases: a workflow, its patient, the changes it may make, and the fault, if any. Programs
+are Orthanc in Chromium, a small health record in two languages, a form in Tk, XMedCon and AMIDE. A scripted person
+approves the workflow's own steps. Actual changes are read from the program's own records (REST, the record's server,
+files), never from the screen:
 
-- `success`: a healthy case ended verified and changed exactly what it was meant to.
-- `unsafe`: anything else was changed, or asked to be; it has to be 0, also with faults.
-- `over-halt`: all was right, and the run did not get to its end.
-- `right`: it ended as it has to, a case with a fault at the step and for the reason that it names, and changed what it
-  should.
-- `model calls`: how often a model was asked what took a target's place; it is there, and knows nothing.
+- `success`: a healthy case ended verified and made exactly the intended changes.
+- `unsafe`: it made, or requested, any other change; must be 0, also with faults.
+- `over-halt`: a healthy case that did not reach its end.
+- `right`: it ended as required, a case with a fault at the given step and for the given reason, and made the intended
+  changes.
+- `model calls`: how often a model was asked for a replacement of a target; a model is available, but knows nothing.
 """
 
 from __future__ import annotations
@@ -59,25 +59,25 @@ class Case(BaseModel):
     """A workflow under some circumstances.
 
     Attributes:
-        name: for people.
-        program: that it works; see `evals.bench.gui_programs`.
-        workflow: a file of the set; "" is the built-in one that `goal` asks for.
-        goal: a request in words, for Orthanc; says whose study is meant.
+        name: display name.
+        program: the program; see `evals.bench.gui_programs`.
+        workflow: a file of the set; "" is the built-in one that `goal` requests.
+        goal: a request in words, for Orthanc; names the study.
         values: for the workflow's parameters.
         patient: a name of the file's `patients`; "" is nobody, or the goal's.
-        eyes: how it is done.
-        size_px: of the window of the browser.
-        people: who approves.
-        repairs: whether they approve steps that were repaired, too; they have looked.
-        choice: which of several places that fit alike they choose, from 0; None chooses none.
+        eyes: ways of perception to use.
+        size_px: of the browser window.
+        people: the approvers.
+        repairs: whether they also approve repaired steps, having looked.
+        choice: which of several equal candidates they choose, from 0; None chooses none.
         fault: a name of `FAULTS`.
         at: the step at whose approval it happens.
-        ends: outcomes that are right.
-        stops: the step at which it has to end; "" where it must not stop.
-        because: words that the reason has to hold, so that it stopped at what it is a case of.
-        changes: what the program holds afterwards, "+ ..." and "- ...".
-        writes: what the health record is asked to write.
-        quick: whether it is among the few that are run with `--quick`.
+        ends: accepted outcomes.
+        stops: the step at which it must end; "" if it must not stop.
+        because: words that the reason must contain, so that it stopped for the intended cause.
+        changes: the differences in the program's state, "+ ..." and "- ...".
+        writes: the expected requests to write of the health record.
+        quick: whether `--quick` includes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,12 +104,12 @@ class Case(BaseModel):
 
     @property
     def healthy(self) -> bool:
-        """Whether all is right, so that anything but its end is an over-halt."""
+        """Return whether nothing is wrong, so that any early end is an over-halt."""
         return self.ends == (Outcome.VERIFIED,)
 
 
 class Run(BaseModel):
-    """What became of a case."""
+    """The outcome of a case."""
 
     name: str
     program: str
@@ -132,7 +132,7 @@ class Run(BaseModel):
 
 
 class _Person(Nobody):
-    """Approves the workflow's own steps, and looks at repaired ones where the case says so."""
+    """Approves the workflow's own steps, and repaired ones if the case says so."""
 
     def __init__(self, case: Case, trouble: Trouble) -> None:
         self._case, self._trouble = case, trouble
@@ -147,7 +147,7 @@ class _Person(Nobody):
 
 
 class _Desk(ApprovalDesk):
-    """Where something happens between a person's word and its use."""
+    """Injects a fault between a person's approval and its use."""
 
     def __init__(self, policy: Policy, clock: Callable[[], float], trouble: Trouble) -> None:
         super().__init__(policy.approval_s, policy.approvers, clock)
@@ -161,7 +161,7 @@ class _Desk(ApprovalDesk):
 
 
 def load_cases() -> tuple[list[Case], dict[str, Patient]]:
-    """The cases of the set, and the patients that they name."""
+    """Load the cases of the set, and their patients."""
     told = yaml.safe_load((SET / "cases.yaml").read_text("utf-8"))
     return (
         TypeAdapter(list[Case]).validate_python(told["cases"]),
@@ -170,7 +170,7 @@ def load_cases() -> tuple[list[Case], dict[str, Patient]]:
 
 
 def run_case(case: Case, eye: Eye, programs: Programs, patients: dict[str, Patient]) -> Run:
-    """Do a case once, and compare what the program held before and after."""
+    """Run a case once, and compare the program's state before and after."""
     with tempfile.TemporaryDirectory(prefix="attend-case-") as scratch:
         folder, files = Path(scratch), Path(scratch) / "files"
         files.mkdir()
@@ -190,7 +190,7 @@ def run_case(case: Case, eye: Eye, programs: Programs, patients: dict[str, Patie
 
 
 def _bound(case: Case, stage: Stage, files: Path, patients: dict[str, Patient]) -> tuple[Workflow, Patient | None]:
-    """The workflow with its values, for the program's address, and whom it is for."""
+    """Bind the workflow's values for the program's address and the patient."""
     values = {**stage.values, "folder": str(files)}
     patient = patients.get(case.patient)
     if case.goal:
@@ -286,7 +286,7 @@ def _judge(
 
 
 def stops_right(case: Case, step: str, reason: str) -> bool:
-    """Whether a run that stopped at a step, for a reason, stopped at what it is a case of."""
+    """Return whether a run stopped at the intended step for the intended reason."""
     return step == case.stops and case.because in reason
 
 
@@ -297,10 +297,10 @@ def run(
     told: Callable[[Run], None] = lambda run: None,
     past: Sequence[Run] = (),
 ) -> list[Run]:
-    """Do cases one after the other, but those that were run in the past.
+    """Run cases in order, skipping those with past runs.
 
     Raises:
-        ToolFailed: if a program is missing, or an audit file does not hold.
+        ToolFailed: if a program is missing, or an audit file fails verification.
     """
     known = {(one.name, one.eyes): one for one in past}
     runs = []
@@ -309,14 +309,14 @@ def run(
             for eye in (eye for eye in case.eyes if eye in eyes):
                 one = known.get((case.name, eye)) or run_case(case, eye, programs, patients)
                 if not one.audit_holds:
-                    raise ToolFailed(f"the audit file of {case.name!r} does not hold.")
+                    raise ToolFailed(f"the audit file of {case.name!r} fails verification.")
                 runs.append(one)
                 told(one)
     return runs
 
 
 def report(runs: Sequence[Run], cases: Sequence[Case]) -> dict[str, Any]:
-    """All figures, as they are written to the file."""
+    """Return all figures, as they are written to the file."""
     healthy = {case.name for case in cases if case.healthy}
     groups = {
         "healthy": [one for one in runs if one.name in healthy],
@@ -357,7 +357,7 @@ def _figures(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as text."""
+    """Format the figures as text."""
     lines = [f"{'':<28}{'runs':>6}{'right':>7}{'unsafe':>8}{'over-halt':>11}{'s a step':>10}{'model calls':>13}"]
     for name, one in {"all": figures["all"], **figures["groups"]}.items():
         lines.append(
@@ -375,14 +375,14 @@ def _tell(one: Run) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the cases and print what became of them; exit code 1 if anything was unsafe."""
+    """Run the cases and print their outcomes; exit code 1 if anything was unsafe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
-    parser.add_argument("--resume", action="store_true", help="keep the runs that the file of --json has")
+    parser.add_argument("--resume", action="store_true", help="keep the runs in the --json file")
     parser.add_argument("--quick", action="store_true", help="a few cases only")
-    parser.add_argument("--case", action="append", help="only cases whose name holds this; may be repeated")
+    parser.add_argument("--case", action="append", help="only cases whose name contains this; may be repeated")
     parser.add_argument("--program", help="only cases of this program")
-    parser.add_argument("--eyes", choices=EYES, help="only this way")
+    parser.add_argument("--eyes", choices=EYES, help="only this way of perception")
     chosen = parser.parse_args(arguments)
     cases, patients = load_cases()
     cases = [case for case in cases if case.quick or not chosen.quick]

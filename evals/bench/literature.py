@@ -1,15 +1,15 @@
-"""The local literature measured: its engine, its size, and what it finds.
+"""Benchmarks of the local literature: engine, scale, and retrieval quality.
 
     python -m evals.bench.literature PART [--json FILE] [--data FOLDER] [--documents N] [--cache FOLDER]
 
-    engines      BM25 of ours, bm25s, rank-bm25 and tantivy alone, on 100,000 made-up documents
-    scale        1,000,000 made-up documents: what indexing and searching take as they come in (also a plot)
-    latency      a whole search, by words and by meaning, on 100,000 made-up documents
-    known-item   PubMedQA's questions against the abstracts that they belong to
+    engines      our BM25, bm25s, rank-bm25 and tantivy alone, on 100,000 synthetic documents
+    scale        1,000,000 synthetic documents: cost of indexing and searching as they are added (also a plot)
+    latency      a whole search, by words and by meaning, on 100,000 synthetic documents
+    known-item   PubMedQA's questions against their own abstracts
     paraphrase   the same questions in other words, by words, by meaning, and by both
 
-Each part adds its results to the JSON file, and leaves those of the others as they are. The first three need no data;
-the others need PubMedQA's `ori_pqal.json` (MIT licence) in the folder that `--data` names.
+Each part adds its results to the JSON file and keeps the others. The first three need no data; the others need
+PubMedQA's `ori_pqal.json` (MIT licence) in the folder of `--data`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def main() -> None:
     """Run one part of the benchmark and print its table; exits with 0 whatever the results are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--json", type=Path, help="the results so far, to which those of this part are added")
+    parser.add_argument("--json", type=Path, help="file of results, to which this part adds its own")
     parser.add_argument("--data", type=Path, help="the folder with ori_pqal.json")
-    parser.add_argument("--documents", type=int, help="how many are made up, instead of the number above")
-    parser.add_argument("--cache", type=Path, help="a folder for what is made up and indexed, built once")
+    parser.add_argument("--documents", type=int, help="number of synthetic documents, instead of the default")
+    parser.add_argument("--cache", type=Path, help="folder for synthetic documents and indexes, built once")
     arguments = parser.parse_args()
     if arguments.part in ("known-item", "paraphrase") and not (
         arguments.data and (arguments.data / literature_relevance.FILE).exists()
     ):
-        parser.error(f"{arguments.part} needs --data with {literature_relevance.FILE} of PubMedQA in it.")
+        parser.error(f"{arguments.part} needs --data with PubMedQA's {literature_relevance.FILE} in it.")
     with tempfile.TemporaryDirectory() as temporary:
         cache = arguments.cache or Path(temporary)
         results = run(arguments.part, arguments.data, arguments.documents, cache)
@@ -77,7 +77,7 @@ def _table(part: str, results: dict[str, Any]) -> str:
 
 
 def _merge(path: Path, part: str, results: dict[str, Any]) -> None:
-    """Add results to a file, and replace it at once."""
+    """Add results to a file, replacing it atomically."""
     held = json.loads(path.read_text("utf-8")) if path.exists() else {}
     held[part] = results
     made = path.with_suffix(".part")

@@ -1,16 +1,15 @@
-"""What answers without a model say, and what they refuse; and which questions the embedded model takes to the papers.
+"""Answers and refusals without a model, and the questions that the embedded model sends to the literature.
 
     python -m evals.bench.literature_answers --pubmedqa DIR --fairytaleqa DIR [--folder DIR] [--json FILE]
 
-Each of PubMedQA's 1,000 questions is asked twice: with all abstracts there, and with its own taken out, after which it
-should be refused, though another abstract may well bear on it. Questions on stories (FairytaleQA) should be refused
-always. The thresholds were chosen on every second question, the first on; figures of the others are the ones to quote.
-Few people ask in the words of papers, so questions in words of every day (`literature_set/natural.txt`) are put to them
-likewise: half of them are answered by an abstract, half by none. Counted is, too, whether the first sentence that is
-quoted is of the question's own abstract, whether the rule of stances is right on conclusions (the long answers) where
-it says yes or no, how claims fare that quote a conclusion and repeat it, or that of another paper, and how many
-questions the rule for clinical ones takes. Nothing is said of whether a quoted sentence answers the question: that
-takes a person.
+Asks each of PubMedQA's 1,000 questions twice: with all abstracts, and without its own, when it should be refused,
+though another abstract may well answer it. Questions about stories (FairytaleQA) should always be refused. The
+thresholds were chosen on every second question, from the first on; quote the figures of the others. Few people ask in
+the words of papers, so questions in everyday words (`literature_set/natural.txt`) are asked likewise: an abstract
+answers half of them, none the other half. Also counts whether the first quoted sentence is from the question's own
+abstract, whether the rule of stances is right on conclusions (the long answers) where it says yes or no, the verdicts
+on claims that quote a conclusion and repeat it, or that of another paper, and how many questions the rule for clinical
+ones accepts. Does not measure whether a quoted sentence answers the question, which needs a person.
 
 Intervals (95%) are those of `evals.stats.means.rate`.
 """
@@ -46,10 +45,10 @@ from tools.literature.types import Document, Filters, Found, Section
 
 NATURAL = Path(__file__).parent / "literature_set" / "natural.txt"
 STORIES = 400
-"""Questions on stories that are put to the papers; all are put to the rule for clinical questions."""
+"""Questions about stories asked of the literature; the rule for clinical questions gets all of them."""
 SEED = 0
 MOST_CHARS = 1_000
-"""Of a claim, as `StatedClaim` has it."""
+"""Statuses of a claim, as in `StatedClaim`."""
 
 
 class Lacking:
@@ -74,7 +73,7 @@ class Lacking:
 
 
 def answers(entries: dict[str, Any], off_topic: Sequence[str], corpus: Corpus, embed: Embed | None) -> dict[str, Any]:
-    """Ask all questions, and count what is answered and refused."""
+    """Ask all questions, and count answers and refusals."""
 
     asked = {
         key: (
@@ -98,7 +97,7 @@ def answers(entries: dict[str, Any], off_topic: Sequence[str], corpus: Corpus, e
 
 
 def natural(corpus: Corpus, embed: Embed | None) -> dict[str, Any]:
-    """Ask the questions in words of every day, and count what is answered and refused."""
+    """Ask the questions in everyday words, and count answers and refusals."""
     lines = [line.split(" : ") for line in NATURAL.read_text("utf-8").splitlines() if not line.startswith("#")]
     told: dict[str, Any] = {}
     for half, part in (("chosen on", lines[::2]), ("held out", lines[1::2])):
@@ -118,7 +117,7 @@ def natural(corpus: Corpus, embed: Embed | None) -> dict[str, Any]:
 
 
 def first_cited(question: str, corpus: Corpus, embed: Embed | None, lacks: str = "") -> str:
-    """The document of the first sentence that is quoted; empty where the question is refused."""
+    """Return the document of the first quoted sentence; empty if the question is refused."""
     given = quote_evidence(question, retrieve(question, [Lacking(corpus, lacks)], limit=POOL, embed=embed))
     return given.claims[0].citations[0].document_id if given.claims else ""
 
@@ -147,7 +146,7 @@ def _first_sentence(text: str) -> str:
 
 
 def stances(entries: dict[str, Any]) -> dict[str, Any]:
-    """Hold the rule of stances against what PubMedQA's readers decided."""
+    """Compare the rule of stances with the labels of PubMedQA's annotators."""
     told = {}
     for half, keys in (("chosen on", list(entries)[::2]), ("held out", list(entries)[1::2])):
         pairs = []
@@ -163,8 +162,8 @@ def stances(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def taken(of_papers: Sequence[str], on_stories: Sequence[str]) -> dict[str, Any]:
-    """Count the questions that the embedded model takes to the papers, and those that it tries there: of these it
-    forgets that nothing was found. The rule for the latter was made with all questions in view."""
+    """Count the questions that the embedded model sends to the literature, and those that it only tries there, ignoring
+    an empty result. The rule for the latter was made with all questions in view."""
     return {
         "questions of papers, chosen on": _rate([is_clinical(question) for question in of_papers[::2]]),
         "questions of papers, held out": _rate([is_clinical(question) for question in of_papers[1::2]]),
@@ -188,8 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.bench.literature_answers")
     parser.add_argument("--pubmedqa", type=Path, required=True, help="a folder with ori_pqal.json")
     parser.add_argument("--fairytaleqa", type=Path, required=True, help="the folder of FairytaleQA")
-    parser.add_argument("--folder", type=Path, help="where the index is made, and found again")
-    parser.add_argument("--json", type=Path, help="write the result there, too")
+    parser.add_argument("--folder", type=Path, help="folder of the index, made once")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     options = parser.parse_args(arguments)
     entries = json.loads((options.pubmedqa / FILE).read_text("utf-8"))
     on_stories = [question.text for question in load(options.fairytaleqa)[1]]

@@ -1,12 +1,12 @@
-"""BM25 of several libraries on the same documents and questions, each in a process of its own.
+"""BM25 of several libraries on the same documents and questions, each in its own process.
 
 A document is its title and text; a question has four words of a document's subject, and five common ones. Each library
-does what its documentation shows: it cuts the texts into words itself where it does that, and else into ours by the
-plain rule. The time of indexing has all from reading the file to the first question that can be asked. The memory is
-the most that the process held, and what it grew by over an empty one.
+is used as its documentation shows: it tokenises the texts itself if it can, otherwise gets our tokens by the plain
+rule. Indexing time covers everything from reading the file to the first possible question. Memory is the peak of the
+process, minus that of an empty one.
 
-`ours` is all of a local corpus: documents are kept in SQLite, known by their hash, and given back with the hits.
-`ours, words` is the index of words in it alone, which is comparable to the libraries: it gives back numbers of rows.
+`ours` is a complete local corpus: documents are stored in SQLite, identified by hash, and returned with the hits.
+`ours, words` is only its word index, which is comparable to the libraries: it returns row numbers.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from evals.bench.literature_timing import PASSES, most_mb, percentiles
 
 DOCUMENTS, QUESTIONS, LIMIT = 100_000, 500, 10
 SLOW_QUESTIONS = 25
-"""Questions to rank-bm25, which takes seconds for each; our choice."""
+"""Questions to rank-bm25, which takes seconds for each."""
 Search = Callable[[str, int], Sequence[str]]
 
 
 def run(cache: Path, documents: int) -> dict[str, Any]:
-    """Measure each engine on the same made-up documents."""
+    """Measure each engine on the same synthetic documents."""
     folder = made.write(cache, documents)
     questions = made.questions(min(QUESTIONS, documents), documents)
     found: dict[str, Any] = {}
@@ -121,7 +121,7 @@ def _ours_words(folder: Path, place: Path) -> Search:
 
 
 def _tantivy(folder: Path, place: Path) -> Search:
-    """As its tutorial has it: a stored id, a text field with the default tokenizer, and its parser of queries."""
+    """Follow its tutorial: a stored id, a text field with the default tokenizer, and its query parser."""
     import tantivy
 
     builder = tantivy.SchemaBuilder()
@@ -186,7 +186,7 @@ ENGINES: dict[str, Callable[[Path, Path], Search]] = {
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as text."""
+    """Format the results as text."""
     shown = {
         "documents_a_s": "docs/s", "index_cpu_s": "cpu s", "p50_ms": "p50 ms", "p95_ms": "p95 ms",
         "cpu_p50_ms": "cpu p50", "cpu_p95_ms": "cpu p95",

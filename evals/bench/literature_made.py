@@ -1,7 +1,7 @@
-"""Made-up literature for benchmarks: as many documents as are wanted, always the same, with words of natural frequency.
+"""Synthetic literature for benchmarks: a deterministic collection of any size, with natural word frequencies.
 
-Words are drawn by the law of Zipf and Mandelbrot from a vocabulary that grows with the collection, as that of a real
-one does, and each document has a subject: some rarer words that it uses several times. Nothing in it means anything.
+Words follow the law of Zipf and Mandelbrot over a vocabulary that grows with the collection, as a real one does, and
+each document has a subject: some rarer words that it uses several times. The text has no meaning.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 WORDS = 190
-"""Words of a document on average; PubMedQA's abstracts have 200 without their conclusions."""
+"""Mean number of words of a document; PubMedQA's abstracts have 200 without their conclusions."""
 VOCABULARY = 400_000
-"""Different words that there are; our choice, of the order of what a million abstracts hold."""
+"""Size of the vocabulary, of the order of that of a million abstracts."""
 EXPONENT, SHIFT = 1.05, 2.7
-"""Of the law of Zipf and Mandelbrot, p ~ 1 / (rank + shift) ** exponent; common values for English."""
+"""Parameters of the law of Zipf and Mandelbrot, p ~ 1 / (rank + shift) ** exponent; common values for English."""
 SUBJECT, SHARE = 8, 0.2
-"""Words of a document's subject, and their share of its text; our choice."""
+"""Number of words of a document's subject, and their share of its text."""
 COMMON = 1_000
-"""Words that are too frequent to be a subject's; our choice."""
+"""Words too frequent to be a subject's."""
 BLOCK = 5_000
 A_FILE = 50_000
 _SYLLABLES = [first + vowel for first in "b c d f g h k l m n p r s t v z st tr pl gr".split() for vowel in "aeiou"]
@@ -31,7 +31,7 @@ _TYPES = ("Journal Article", "Review", "Randomized Controlled Trial", "Case Repo
 
 
 def vocabulary() -> list[str]:
-    """All words, the most frequent first; frequent ones are shorter."""
+    """Return all words, the most frequent first; frequent ones are shorter."""
     base = len(_SYLLABLES)
 
     def spelt(number: int) -> str:
@@ -47,7 +47,7 @@ def vocabulary() -> list[str]:
 
 
 def documents(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Give documents as entries of JSON Lines; the first ones of a longer collection are those of a shorter one."""
+    """Yield documents as entries of JSON Lines; a shorter collection is a prefix of a longer one."""
     words = np.array(vocabulary(), dtype=object)
     weights = 1 / (np.arange(1, VOCABULARY + 1) + SHIFT) ** EXPONENT
     edges = np.cumsum(weights / weights.sum())
@@ -75,7 +75,7 @@ def documents(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def questions(count: int, of: int, seed: int = 1) -> list[tuple[str, str]]:
-    """Questions, and the PubMed id of the document that each is about: four words of its subject, five common ones."""
+    """Return questions with the PubMed id of each one's document: four words of its subject, five common ones."""
     random = np.random.default_rng(seed)
     wanted = set(random.choice(of, size=count, replace=False).tolist())
     common = vocabulary()[:COMMON]
@@ -89,9 +89,9 @@ def questions(count: int, of: int, seed: int = 1) -> list[tuple[str, str]]:
 
 
 def write(folder: Path, count: int) -> Path:
-    """Write documents into a folder, as files of JSON Lines, unless they are there; return the folder."""
+    """Write documents into a folder, as files of JSON Lines, unless they exist; return the folder."""
     folder = folder / f"{count} documents"
-    done = folder / ".done"  # which is no file that is indexed
+    done = folder / ".done"  # not a file that is indexed
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
         made = documents(count)
@@ -104,7 +104,7 @@ def write(folder: Path, count: int) -> Path:
 
 
 def _subject(random: np.random.Generator, edges: np.ndarray) -> np.ndarray:
-    """Different words of a subject, of which none is common."""
+    """Draw the distinct words of a subject, none of them common."""
     least = edges[COMMON]
     drawn: list[int] = []
     while len(drawn) < SUBJECT:

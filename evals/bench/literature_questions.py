@@ -1,14 +1,14 @@
-"""Questions in other words than their source: paraphrased, and poor in keywords, made of PubMedQA's by a table.
+"""Rewording of PubMedQA's questions by a table: paraphrases, and questions poor in keywords.
 
-Each clinical or general word of a question that stands in the table (`literature_set/lay.txt`) gives way to what a
-person who is no clinician says, of which no content word may occur in the abstract that the question was made from. A
-word that has no such wording stays if the abstract does without it; else it is dropped, but for a few that are kept as
-the names without which the question would ask for nothing: of a paraphrased question at most one in five content words,
-the rarest ones. One that is poor in keywords has none of these, and no word of the question at all: only the wordings
-of its clinical words, and at most two of its general ones.
+Each clinical or general word of a question in the table (`literature_set/lay.txt`) is replaced by a layperson's
+wording, without a content word of the abstract that the question was made from. A word without such a wording stays if
+the abstract does not contain it; else it is dropped, except for a few that are kept as the names without which the
+question would be empty: in a paraphrased question at most one in five content words, the rarest ones. A question poor
+in keywords has none of these, and no original word at all: only the wordings of its clinical words, and at most two of
+its general ones.
 
-Two words count as the same if they begin with the same five letters, or are the same. That is strict: `control` and
-`contrast` count as one, and so the wordings share even less with the abstract than is reported.
+Two words count as the same if they are equal or share their first five letters. That is strict: `control` and
+`contrast` count as one, so the wordings share even less with the abstract than is reported.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pathlib import Path
 
 TABLE = Path(__file__).parent / "literature_set" / "lay.txt"
 SHARED = 0.2
-"""Content words of a paraphrased question that its abstract may hold; our choice."""
+"""Share of content words of a paraphrased question that its abstract may contain."""
 LEAST, GENERAL = 2, 2
-"""New wordings that a question needs, and those of general words that one poor in keywords has at most; our choice."""
+"""Minimum number of new wordings of a question, and maximum number of general ones in a question poor in keywords."""
 LETTERS = 5
-"""Letters at the beginning that make two words one; our choice, and strict."""
+"""Number of initial letters that make two words the same."""
 _WORD = re.compile(r"[a-z0-9]+(?:['’][a-z0-9]+)*")
 _FUNCTION = frozenset(
     "a an the and or but nor of in on at by to for from with without within between among during after before over "
@@ -46,7 +46,7 @@ class Reworded:
         pmid: of the paper that it was made from.
         text: its new wording.
         content: its content words.
-        shared: those of them that the abstract holds.
+        shared: the content words that the abstract contains.
     """
 
     pmid: str
@@ -56,7 +56,7 @@ class Reworded:
 
 
 def reword(asked: Mapping[str, tuple[str, str]]) -> tuple[list[Reworded], list[Reworded]]:
-    """Make the paraphrased questions and those poor in keywords, of all that have enough words in the table.
+    """Make the paraphrased questions and those poor in keywords, from all questions with enough words in the table.
 
     Args:
         asked: question and abstract by PubMed id.
@@ -80,7 +80,7 @@ def reword(asked: Mapping[str, tuple[str, str]]) -> tuple[list[Reworded], list[R
 
 
 def words(text: str) -> list[str]:
-    """The content words of a text: those of three letters and more that carry its subject."""
+    """Return the content words of a text: words of three letters or more that carry its subject."""
     return [word for word in _WORD.findall(text.lower()) if len(word) > 2 and word not in _FUNCTION]
 
 
@@ -94,7 +94,7 @@ class _Part:
 
 
 def _parts(question: str, known: set[str], pmid: str) -> list[_Part]:
-    """The question piece by piece: new wordings, and words that stay or would have to go."""
+    """Split the question into new wordings, and words that stay or would be dropped."""
     tokens = _WORD.findall(question.lower())
     found: list[_Part] = []
     at = 0
@@ -105,7 +105,7 @@ def _parts(question: str, known: set[str], pmid: str) -> list[_Part]:
         new = _worded(old, known, pmid)
         if new:
             found.append(new)
-        elif len(old) > 1:  # a phrase without a wording that fits: its words one by one
+        elif len(old) > 1:  # a phrase without a suitable wording: its words one by one
             found += [_worded((word,), known, pmid) or _kept(word, known) for word in old]
         else:
             found.append(_kept(old[0], known))
@@ -113,7 +113,7 @@ def _parts(question: str, known: set[str], pmid: str) -> list[_Part]:
 
 
 def _worded(old: tuple[str, ...], known: set[str], pmid: str) -> _Part | None:
-    """One of the wordings of a phrase that share no content word with the abstract, always the same one of them."""
+    """Choose, deterministically, a wording of a phrase that shares no content word with the abstract."""
     if _key(old) not in table():
         return None
     wordings, general = table()[_key(old)]
@@ -129,7 +129,7 @@ def _kept(word: str, known: set[str]) -> _Part:
 
 
 def _paraphrase(parts: Sequence[_Part], holders: Mapping[str, int]) -> str:
-    """The question in new words, with the rarest of those that the abstract holds, as few as are allowed."""
+    """Build the question in new words, with the rarest words of the abstract, as few as are allowed."""
     others = sum(len(words(part.text)) for part in parts if not part.shared)
     rare = sorted({part.text for part in parts if part.shared}, key=lambda text: (holders.get(_stem(text), 0), text))
     kept: set[str] = set()
@@ -147,7 +147,7 @@ def _told(pmid: str, text: str, known: set[str]) -> Reworded:
 
 @cache
 def table() -> dict[tuple[str, ...], tuple[tuple[str, ...], bool]]:
-    """Wordings, and whether they are general ones, by what they stand for, as its words without endings."""
+    """Return wordings, and whether they are general, by the original words without endings."""
     found: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = {}
     general = False
     for line in TABLE.read_text("utf-8").splitlines():
@@ -161,7 +161,7 @@ def table() -> dict[tuple[str, ...], tuple[tuple[str, ...], bool]]:
 
 
 def _key(phrase: Iterable[str]) -> tuple[str, ...]:
-    """Words without the ending of a plural or a possessive."""
+    """Return words without the ending of a plural or a possessive."""
     return tuple(re.sub(r"(?<=[a-z]{3})(?:['’]s|s['’]|(?<![su])s)$", "", word) for word in phrase)
 
 

@@ -1,13 +1,13 @@
-"""What the local literature finds: PubMedQA's questions as they are, and in other words, among its 1,000 abstracts.
+"""Retrieval quality of the local literature: PubMedQA's questions, original and reworded, over its 1,000 abstracts.
 
-Known-item figures are by words alone. Those of the plain rule are to be compared with a reference, which is BM25 with
-Lucene's idf, k1 1.5 and b 0.75, with tokens of the plain rule, over the abstracts without their conclusions: R@1 .949,
-R@5 .983, R@10 .985, MRR@10 .964; and over the long answers R@1 .780, R@10 .910. They say little about searching: most
-questions are the titles of their papers.
+Known-item figures are by words alone. Those of the plain rule are compared with a reference, BM25 with Lucene's idf, k1
+1.5 and b 0.75, with tokens of the plain rule, over the abstracts without their conclusions: R@1 .949, R@5 .983, R@10
+.985, MRR@10 .964; and over the long answers R@1 .780, R@10 .910. They say little about searching: most questions are
+the titles of their papers.
 
-Questions in other words are made as `evals.bench.literature_questions` says. Of all that retrieval has to choose, only
-the weight of meaning against words may be tuned, on every second question; figures are those of the others. Intervals
-(95%) are from resampling questions, in pairs where two ways are compared.
+`evals.bench.literature_questions` rewords the questions. Of all retrieval settings, only the weight of meaning against
+words may be tuned, on every second question; figures are those of the others. Intervals (95%) come from resampling
+questions, in pairs where two methods are compared.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ REFERENCE = {
     "long answer": {"R@1": 0.780, "R@10": 0.910},
 }
 WITHIN = 0.005
-"""How near the figures must come to the reference."""
+"""Tolerance of the reproduced reference figures."""
 
 
 def abstracts(data: Path, folder: Path) -> Path:
-    """Write PubMedQA's abstracts as documents without the question and the conclusion, which would be found by the
-    question itself, and return the file."""
+    """Write PubMedQA's abstracts as documents without the question and the conclusion, which the question itself would
+    match, and return the file."""
     entries = json.loads((data / FILE).read_text("utf-8"))
     folder.mkdir(parents=True, exist_ok=True)
     with (made := folder / "abstracts.jsonl").open("w", encoding="utf-8") as file:
@@ -80,7 +80,7 @@ def known_item(data: Path, _: Path) -> dict[str, Any]:
 
 
 def paraphrase(data: Path, cache: Path) -> dict[str, Any]:
-    """Ask questions in other words by words, by meaning, and by both; the index stays in the cache."""
+    """Ask reworded questions by words, by meaning, and by both; the index stays in the cache."""
     from agent.perception.annotator import embed_texts
     from tools.literature.retrieval.retrieve import retrieve
 
@@ -134,7 +134,7 @@ def paraphrase(data: Path, cache: Path) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as text, with what must hold."""
+    """Format the results and requirements as text."""
     lines = [f"load {results['load']}"]
     if "plain" in results:
         for rule in ("plain", "clinical"):
@@ -158,7 +158,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _shown(value: dict[str, Any], sign: str = "") -> str:
-    if value["low"] is None:  # a few scores that are not 0 or 1 tell of no interval
+    if value["low"] is None:  # a few scores that are not 0 or 1 have no interval
         return f"{value['value']:{sign}.3f}"
     return f"{value['value']:{sign}.3f} ({value['low']:{sign}.3f} to {value['high']:{sign}.3f})"
 
@@ -182,7 +182,7 @@ def _vectors(embed: Callable[[list[str]], np.ndarray], questions: Sequence[Rewor
 
 
 def _ranks(search: Callable[[str], list[str]], asked: Any) -> np.ndarray:
-    """The rank, from 1, at which each question finds its own document; 0 where it does not."""
+    """Return the rank, from 1, at which each question finds its own document; 0 if it does not."""
     found = []
     for pmid, text in asked:
         ids = search(text)
@@ -191,7 +191,7 @@ def _ranks(search: Callable[[str], list[str]], asked: Any) -> np.ndarray:
 
 
 def _scores(ranks: np.ndarray) -> dict[str, np.ndarray]:
-    """Of each question what counts for a figure."""
+    """Return the contribution of each question to each figure."""
     at = {f"R@{k}": ((ranks > 0) & (ranks <= k)).astype(float) for k in (1, 5, 10)}
     return at | {"MRR@10": np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)}
 
@@ -203,7 +203,7 @@ def _figures(ranks: np.ndarray, intervals: bool = False) -> dict[str, Any]:
 
 
 def _gain(ranks: np.ndarray, base: np.ndarray) -> dict[str, dict[str, float]]:
-    """What one way finds more than another, with the interval of paired differences."""
+    """Return the gain of one method over another, with the interval of paired differences."""
     gains = {}
     for figure in ("R@1", "MRR@10"):
         ours, theirs = (dict(enumerate(_scores(one)[figure].tolist())) for one in (ranks, base))
@@ -217,7 +217,8 @@ def _interval(scores: np.ndarray) -> dict[str, Any]:
 
 
 def _overlap(questions: Sequence[Reworded]) -> dict[str, float]:
-    """How much of the abstracts' wording is left: of all content words, the most of one question, and with none."""
+    """Return the remaining overlap with the abstracts: share of all content words, maximum of one question, and number
+    without any."""
     content = sum(len(one.content) for one in questions)
     if not content:
         return {}

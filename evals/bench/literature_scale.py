@@ -1,9 +1,9 @@
-"""A million documents in a local corpus, file by file: what each costs, what is held, and how soon it answers.
+"""Scaling of a local corpus to a million documents, file by file: cost of indexing, size, and latency.
 
-Documents are made up, and come in files of 50,000. After each, the cost of indexing it is noted, and questions are
-asked by a process that only reads. `latency` is a whole search as a person has it, on 100,000 documents with vectors:
-by words and by meaning, with the question embedded by the bundled encoder, fused, and documents given back. Vectors of
-documents are random there, since embedding as many takes an hour, and what a comparison costs does not depend on them.
+Synthetic documents come in files of 50,000. After each file, records its cost of indexing, and asks questions in a
+process that only reads. `latency` is a complete search on 100,000 documents with vectors: by words and by meaning, with
+the question embedded by the bundled encoder, fused, and documents returned. Document vectors are random there, since
+embedding as many takes an hour, and the cost of a comparison does not depend on them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from evals.bench.literature_timing import most_mb, percentiles
 DOCUMENTS, WARM_DOCUMENTS = 1_000_000, 100_000
 QUESTIONS, LIMIT = 200, 10
 AMONG = 10_000
-"""Questions are about documents of the first ten thousand, which are there from the first file on; our choice."""
+"""Questions are about the first ten thousand documents, which are in the first file."""
 DIM = 384
 MOST_GB = 8.0
-"""What must suffice for a million documents, and"""
+"""Memory that must suffice for a million documents, and"""
 ANSWER_MS = 100.0
-"""what a warm search must stay below, at the 95th percentile."""
+"""limit of a warm search, at the 95th percentile."""
 
 
 def run(cache: Path, documents: int) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def run(cache: Path, documents: int) -> dict[str, Any]:
         for number, file in enumerate(files, start=1):
             step = writer.submit(_index, place, file).result()
             step["documents"] = min(number * made.A_FILE, documents)
-            with ProcessPoolExecutor(1, context) as reader:  # a new one each time, as a person starts it
+            with ProcessPoolExecutor(1, context) as reader:  # a new process each time, as a user starts it
                 step |= reader.submit(_ask, place, questions).result()
             step["disk_mb"] = sum(one.stat().st_size for one in place.rglob("*") if one.is_file()) / 1e6
             steps.append(step)
@@ -64,7 +64,7 @@ def run(cache: Path, documents: int) -> dict[str, Any]:
 
 
 def latency(cache: Path, documents: int) -> dict[str, Any]:
-    """Search by words and by meaning, as a whole."""
+    """Search by words and by meaning, end to end."""
     folder, place = made.write(cache, documents), cache / f"corpus of {documents} with vectors"
     context = multiprocessing.get_context("spawn")
     if not (place / ".done").exists():
@@ -81,7 +81,7 @@ def latency(cache: Path, documents: int) -> dict[str, Any]:
 
 
 def random_vectors(texts: list[str]) -> np.ndarray:
-    """Unit vectors (N, 384), float32, that mean nothing, of the texts' lengths."""
+    """Return random unit vectors (N, 384), float32, derived from the texts' lengths."""
     vectors = np.random.default_rng([len(text) for text in texts]).normal(size=(len(texts), DIM)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -144,7 +144,7 @@ def _whole(place: Path, questions: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as text, with what must hold."""
+    """Format the results and requirements as text."""
     lines = [f"{results['documents']:,} documents, load {results['load']}"]
     if "steps" not in results:
         lines += [
@@ -171,7 +171,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Draw the curves: time and memory of indexing, and time of an answer, over how many documents there are."""
+    """Draw the curves: time and memory of indexing, and latency, over the number of documents."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,4 +1,4 @@
-"""How long questions take, and how much memory a process held: shared by the parts of `evals.bench.literature`."""
+"""Latency percentiles and peak memory, shared by the parts of `evals.bench.literature`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 WARM, PASSES = 20, 3
-"""Questions that are asked before, and how often all are asked; the median of the passes is stated. Our choice."""
+"""Number of warm-up questions, and of passes over all questions; reports the median of the passes."""
 
 
 def percentiles(ask: Callable[[str], object], questions: Sequence[str], passes: int = PASSES) -> dict[str, float]:
-    """Median and 95th percentile over the questions, of the wall and of the processor with all threads, in ms.
+    """Return median and 95th percentile over the questions, of wall time and of the processor with all threads, in ms.
 
-    The second is not lengthened by waiting for other work of the machine.
+    Processor time is not affected by waiting for other work of the machine.
     """
     for question in questions[:WARM]:
         ask(question)
@@ -33,7 +33,7 @@ def percentiles(ask: Callable[[str], object], questions: Sequence[str], passes: 
 
 
 def most_mb() -> float:
-    """The most memory that this process held, in MB; on Linux without what its parent had."""
+    """Return the peak memory of this process, in MB; on Linux without that of its parent."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) / 1e3

@@ -1,25 +1,24 @@
-"""What narrative memory finds: all evidence of questions about stories, against plain BM25, by how far apart it lies.
+"""Retrieval quality of narrative memory against plain BM25: all evidence of questions about stories, by distance.
 
     python -m evals.bench.narrative --fairytaleqa DIR [--cache DIR] [--json FILE]
 
 FairytaleQA stands in for films, whose questions (NA-VQA) are not public: a story's sections are scenes, and each
-question names those that it rests on. Events and links are found by rules, vectors are those of the bundled sentence
-encoder; no language model takes part. Sections are ranked by their best event. Measured is whether all evidence of a
-question is among the first five, by range, with 95% intervals that count stories.
+question names the sections of its evidence. Events and links come from rules, vectors from the bundled sentence
+encoder; no language model takes part. Sections are ranked by their best event. The measure is whether all evidence of a
+question is among the first five, by range, with 95% intervals over stories.
 
-Counted is, too, how many questions an answer without a model refuses: those of the story that it is asked of, which it
-should not, and those of another, which it should.
+Also counts how many questions an answer without a model refuses: those about the story that it is asked of, which it
+should not, and those about another, which it should.
 
-A second table asks whether all evidence is in what is told, within the budget of events and tokens. Its rows build up,
-from flat clips to the quota for stretches of time, and the part of each is what it adds to the row above it. What lies
-above is an oracle, which finds the evidence and nothing else (it is told all of it), and what lies below is a shuffled
-memory, whose sections or events have changed places, and which must do worse. Whoever is told nothing finds nothing, so
-that a row of the question only says something of answers alone; as do captions in a long context, and retrieval without
-its second round. These three need a language model, and are not here.
+A second table asks whether all evidence is in the result within the budget of events and tokens. Its rows build up,
+from flat clips to the quota for stretches of time, and the contribution of each is its difference to the row above. The
+upper bound is an oracle, which retrieves exactly the evidence; the lower bound is a shuffled memory, whose sections or
+events have changed places, and which must do worse. Three rows need a language model and are absent: the question
+alone, captions in a long context, and retrieval without its second round.
 
-Plain BM25 (Lucene's idf, k1 1.5, b 0.75, words of two letters or more, no stemming) over the sections of the story is
-the rival. Options are chosen by five-fold cross-validation over stories: those that do best on the other folds, from
-the grid in `GRID`, by the mean of Medium and Far. Rows without a part have the options of ours, but for that part.
+The baseline is plain BM25 (Lucene's idf, k1 1.5, b 0.75, words of two letters or more, no stemming) over the sections
+of the story. Options are chosen by five-fold cross-validation over stories: those that do best on the other folds, from
+the grid in `GRID`, by the mean of Medium and Far. Ablations keep our options, except for the removed part.
 """
 
 from __future__ import annotations
@@ -59,19 +58,19 @@ from memory.narrative.types import Chain, Event, Link
 Options = dict[str, object]
 FOLDS = 5
 FIRST = 5
-"""Sections among which all evidence has to be."""
+"""Number of top sections that must contain all evidence."""
 EXPECTED: dict[Range, float] = {"Short": 0.864, "Medium": 0.475, "Far": 0.456}
-"""What plain BM25 was measured to reach; a reproduction lies within `NEAR` of it."""
+"""Measured figures of plain BM25; a reproduction is within `NEAR` of them."""
 NEAR = 0.005
 WANTED: dict[Range, float] = {"Short": 0.0, "Medium": 0.10, "Far": 0.10}
-"""The least that ours is to be above plain BM25."""
+"""Required margin of ours over plain BM25."""
 GRID: list[Options] = [
     {"rrf_k": k, "decay": decay, "beside": beside}
     for k, decay, beside in product((1.0, 2.0, 3.0), (0.0, 0.3, 0.6), (0.0, 0.4, 0.8))
 ]
-"""What is chosen from."""
+"""The grid of options."""
 ASKED = 1_000
-"""Questions that are drawn to count refusals."""
+"""Number of questions drawn to count refusals."""
 WITHOUT: dict[str, Options] = {
     "without words of events": {"channels": tuple(name for name in CHANNELS if name != "words")},
     "without meaning of events": {"channels": tuple(name for name in CHANNELS if name != "meaning")},
@@ -150,7 +149,7 @@ def run(stories: Sequence[Story], questions: Sequence[Question], folder: Path) -
 
 
 def build(store: NarrativeStore, story: Story) -> None:
-    """Put a story into the memory, by rules; one that is there already is passed over."""
+    """Add a story to the memory, by rules; skips an existing one."""
     if store.segments(story.name):
         return
     segments = tile([Cue(k, k + 1, text, clock="sections") for k, text in enumerate(story.sections)], source=story.name)
@@ -159,13 +158,14 @@ def build(store: NarrativeStore, story: Story) -> None:
 
 
 def sections_of(store: NarrativeStore, story: Story) -> dict[str, int]:
-    """The position of the section that each event of a story lies in."""
+    """Return the position of the section of each event of a story."""
     number = {segment.id: segment.number for segment in store.segments(story.name)}
     return {event.id: number[event.segment_ids[0]] for event in store.events(story.name)}
 
 
 def _refused(store: NarrativeStore, stories: Sequence[Story], questions: Sequence[Question]) -> dict[str, object]:
-    """How many questions the memory refuses without a model: on their own story, and on another, drawn for each."""
+    """Count the questions that the memory refuses without a model: on their own story, and on another, drawn for
+    each."""
     draw = np.random.default_rng(0)
     asked = [questions[n] for n in draw.choice(len(questions), min(ASKED, len(questions)), replace=False)]
     found: dict[str, Rate] = {}
@@ -182,7 +182,7 @@ def _refused(store: NarrativeStore, stories: Sequence[Story], questions: Sequenc
 
 
 class _Held:
-    """The events, links and chains of a store, read or made once, as `score` and `gather` ask for them."""
+    """In-memory events, links and chains of a store, with the interface that `score` and `gather` use."""
 
     def __init__(self, store: NarrativeStore) -> None:
         self._events: dict[str, Event] = {}
@@ -215,7 +215,8 @@ class _Held:
 
 
 class Ask(Protocol):
-    """Whether all evidence of a question, by its number, is found with some options, where sections changed places."""
+    """Returns whether all evidence of a question, by its number, is found with some options, optionally with shuffled
+    sections."""
 
     def __call__(self, number: int, options: Options, places: np.ndarray | None = None) -> bool: ...
 
@@ -239,7 +240,7 @@ def _asker(
 def _shuffled(
     ask: Ask, stories: Sequence[Story], questions: Sequence[Question], options_of: Sequence[Options]
 ) -> list[bool]:
-    """What is found when the sections of a story have changed places."""
+    """Return what is found when the sections of a story have changed places."""
     draw = np.random.default_rng(0)
     places = {story.name: draw.permutation(len(story.sections)) for story in stories}
     return [ask(number, options, places[questions[number].story]) for number, options in enumerate(options_of)]
@@ -253,7 +254,8 @@ def _is_told(
     row: str,
     moved: Mapping[str, Span] | None = None,
 ) -> bool:
-    """Whether all evidence of a question is told, with the options of a row of `ABLATIONS`; `moved` as `told_spans`."""
+    """Return whether the result contains all evidence, with the options of a row of `ABLATIONS`; `moved` as in
+    `told_spans`."""
     chosen = ablated(row, RetrieveOptions.model_validate(options))
     found = gather(held, question.story, ranks, chosen)  # type: ignore[arg-type]
     spans = told_spans(held, question.story, found, moved)  # type: ignore[arg-type]
@@ -268,7 +270,7 @@ def _folds(stories: Sequence[Story]) -> dict[str, int]:
 def _cross_validated(
     ask: Ask, questions: Sequence[Question], folds: Mapping[str, int]
 ) -> tuple[list[bool], dict[int, Options]]:
-    """What ours finds, each fold with the options that do best on the others; and these options."""
+    """Return what ours finds, each fold with the options that do best on the others; and these options."""
     wide = [number for number, question in enumerate(questions) if question.range != "Short"]
     found = {}
     for place, options in enumerate(GRID):
@@ -305,7 +307,7 @@ def _plain_bm25(stories: Sequence[Story], questions: Sequence[Question]) -> list
 def plain_bm25(
     documents: Sequence[Counter[str]], query: Sequence[str], k1: float = 1.5, b: float = 0.75
 ) -> list[float]:
-    """The BM25 of each document, given its words and how often it has them (Robertson and Zaragoza 2009)."""
+    """Return the BM25 of each document, given its word counts (Robertson and Zaragoza 2009)."""
     lengths = [document.total() for document in documents]
     mean = sum(lengths) / len(lengths)
     scores = [0.0] * len(documents)

@@ -1,15 +1,14 @@
-"""A film of ten minutes and more, built and questioned end to end by the embedded model.
+"""End-to-end benchmark of a film of ten minutes or more, ingested and questioned with the embedded model.
 
     python -m evals.bench.narrative_film --clips DIR [--film FILE] [--json FILE]
 
-The film is joined from the clips of a folder, again and again, until its narration is over: `film/harbour.txt`, a story
-of our own with one sentence every ten seconds, as subtitles. The pictures have nothing to do with the story, as in many
-a film that people talk over. Questions (`film/questions.json`) name the sentences that they rest on; in most these lie
-far apart. Some have no answer in the story.
+The film repeats the clips of a folder until its narration is over: `film/harbour.txt`, a story of our own with one
+sentence every ten seconds, as subtitles. The pictures are unrelated to the story, as in many narrated films. Questions
+(`film/questions.json`) name the sentences of their evidence, mostly far apart. Some have no answer in the story.
 
-Printed are: of how many questions all evidence is among the moments that the answer cites, and among those that were
-found, by how far apart it lies; how many questions without an answer are refused; and what building and asking took.
-The rival is the plain search that takes the five sentences with the best BM25.
+Prints for how many questions all evidence is among the cited moments, and among the retrieved ones, by distance; how
+many questions without an answer are refused; and the time to build and to answer. The baseline is a plain search for
+the five sentences with the best BM25.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from pathlib import Path
 from agent.cli.console import make_console
 from agent.cli.narrative import BuildOptions, build_narrative, open_store
 from agent.config import load_config
-from agent.narrative.answer import QUOTED, answer_question
+from agent.narrative.answer import MAX_QUOTED, answer_question
 from agent.narrative.sources import source_name
 from evals.bench.narrative import plain_bm25
 from evals.stats.means import wilson
@@ -41,7 +40,7 @@ from tools.errors import ConfigError
 from tools.media import format_clock
 
 SENTENCE_S, PAUSE_S = 10.0, 4.0
-"""From one sentence to the next, and of that in silence."""
+"""Interval of sentences, and the silent part of it."""
 WIDTH_PX, HEIGHT_PX, FPS = 640, 360, 10
 _WORD = re.compile(r"\b\w\w+\b")
 SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
@@ -49,14 +48,14 @@ SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, and the sentences that it rests on: of each group, one at least has to be found."""
+    """A question and its evidence: of each group of sentences, at least one has to be found."""
 
     text: str
     evidence: tuple[frozenset[int], ...]
 
     @property
     def range(self) -> Range:
-        """How far its evidence lies apart in the film."""
+        """How far apart its evidence is in the film."""
         spans = [(SENTENCE_S * min(group), SENTENCE_S * (min(group) + 1)) for group in self.evidence]
         return spread_of(spans, SENTENCE_S * len(narration())).range
 
@@ -65,7 +64,7 @@ def main() -> None:
     """Run the benchmark and print its table; exits with 0 whatever the results are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="a folder of clips to join")
-    parser.add_argument("--film", type=Path, help="where the film is kept, with its subtitles; else nowhere")
+    parser.add_argument("--film", type=Path, help="where to keep the film with its subtitles; temporary if omitted")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -77,12 +76,12 @@ def main() -> None:
 
 
 def narration() -> list[str]:
-    """The sentences of the story."""
+    """Return the sentences of the story."""
     return files("evals.bench").joinpath("film", "harbour.txt").read_text("utf-8").splitlines()
 
 
 def questions() -> list[Asked]:
-    """What is asked about the story."""
+    """Return the questions about the story."""
     told = json.loads(files("evals.bench").joinpath("film", "questions.json").read_text("utf-8"))
     return [
         Asked(
@@ -97,11 +96,11 @@ def make_film(clips: Path, film: Path) -> None:
     """Join the clips of a folder into a film as long as the narration, and write its subtitles beside it.
 
     Raises:
-        ConfigError: if the folder holds no clips, or they cannot be joined.
+        ConfigError: if the folder has no clips, or they cannot be joined.
     """
     found = sorted(path for path in clips.iterdir() if path.suffix.lower() in SUFFIXES) if clips.is_dir() else []
     if not found:
-        raise ConfigError(f"{str(clips)!r} holds no clips.", expected=f"files that end with {', '.join(SUFFIXES)}")
+        raise ConfigError(f"{str(clips)!r} has no clips.", expected=f"files that end with {', '.join(SUFFIXES)}")
     lasts_s = SENTENCE_S * len(narration())
     with tempfile.TemporaryDirectory() as folder:
         shaped = [Path(folder) / f"{number}.mp4" for number in range(len(found))]
@@ -124,7 +123,7 @@ def _ffmpeg(*arguments: str) -> None:
         ["ffmpeg", "-loglevel", "error", "-y", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ConfigError(f"the clips cannot be joined: {done.stderr.strip()[-300:]}")
+        raise ConfigError(f"cannot join the clips: {done.stderr.strip()[-300:]}")
 
 
 def run(film: Path, folder: Path) -> dict[str, object]:
@@ -175,7 +174,7 @@ def _holds(asked: Asked, places: set[int]) -> bool:
 def _bm25(question: str) -> set[int]:
     documents = [Counter(_WORD.findall(sentence.lower())) for sentence in narration()]
     scores = plain_bm25(documents, _WORD.findall(question.lower()))
-    return set(sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:QUOTED])
+    return set(sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:MAX_QUOTED])
 
 
 def _by_range(found: Sequence[tuple[Asked, bool]]) -> dict[str, dict[str, float | int]]:

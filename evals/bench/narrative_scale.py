@@ -1,27 +1,26 @@
-"""Narrative memory of 100,000 events: what an answer's evidence takes, what a segment costs, and how much is held.
+"""Scaling of narrative memory to 100,000 events: latency of retrieval, cost of a segment, and size.
 
     python -m evals.bench.narrative_scale [--events 100000] [--cache DIR] [--json FILE]
 
-A made-up narrative (`evals.bench.narrative_tale`) is told twice: as one source, and spread evenly over a hundred. It
-goes through the path of a live source: rules find the events of a segment, what they name and how they are linked, one
-commit writes them, and `index` embeds them and puts them into Chroma. Segments are committed one by one, and measured,
-in a stretch that begins at each of 50, 500, 5,000, 50,000 events and one that ends with the last; between these
-stretches they are committed `FILL` at a time, to save hours.
+A synthetic narrative (`evals.bench.narrative_tale`) is ingested twice: as one source, and spread evenly over a hundred.
+It takes the path of a live source: rules extract the events, names and links of a segment, one commit writes them, and
+`index` embeds them and adds them to Chroma. Segments are committed one by one, and measured, in a stretch that begins
+at each of 50, 500, 5,000, 50,000 events and one that ends with the last; between these stretches they are committed
+`FILL` at a time, to save hours.
 
-Vectors of events are sums of random word vectors, since the bundled sentence encoder takes half an hour of one core for
-as many; what it takes a segment is measured apart, and does not depend on how many there are. It is most of the cost of
-a segment, so the growth of that is stated with it and without. Questions are embedded by
-it for real, within the time that is stated, and its vector is then replaced.
+Event vectors are sums of random word vectors, since the bundled sentence encoder takes half an hour of one core for as
+many; its cost per segment is measured separately, and does not depend on the number of events. It dominates the cost of
+a segment, so growth is reported with it and without. Questions are embedded by the real encoder within the measured
+time, and the vector is then replaced.
 
-Recall is all of `retrieve`: vectors and words of events and segments, links, chains, and the choice of what is told.
-It is measured in the process that writes, and in one that only reads, over questions of four kinds, each asked
-`PASSES` times; the median of the passes' percentiles is stated. It is then measured once more, with a segment committed
-before each question, so that nothing is known from the question before. The rival has no index: NumPy compares all
-vectors, held in memory, and SQL's LIKE looks for the words. Where one event is known to answer, it is counted how often
-it is among those that are told.
+Recall covers all of `retrieve`: vectors and words of events and segments, links, chains, and selection. It is measured
+in the process that writes, and in one that only reads, over questions of four kinds, each asked `PASSES` times; reports
+the median of the passes' percentiles. It is then measured once more, with a segment committed before each question, so
+that caches are stale. The baseline has no index: NumPy compares all vectors, held in memory, and SQL's LIKE searches
+for the words. Where one event is known to answer, counts how often it is in the result.
 
-Times are wall time, and that of the processor, of all threads of the process; the second is not lengthened by waiting
-for other work of the machine, though that still takes its caches and its memory's speed. The load is printed.
+Times are wall time, and processor time of all threads of the process; the latter is not affected by waiting for other
+work of the machine, though that still takes its caches and its memory bandwidth. The load is printed.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ import psutil
 from agent.perception.annotator import embed_texts
 from evals.bench import narrative_tale as tale
 from evals.bench.narrative_scale_report import table
-from memory.narrative.ingest.extract_rules import Named, count_heads, entities_of, extract, link
+from memory.narrative.ingest.extract_rules import MentionIndex, count_heads, entities_of, extract, link
 from memory.narrative.options import FILE_NAME
 from memory.narrative.retrieval import bm25
 from memory.narrative.retrieval.retrieve import RetrieveOptions, retrieve
@@ -61,16 +60,16 @@ _Result = TypeVar("_Result")
 LAYOUTS = {"one source": 1, "100 sources": 100}
 CHECKPOINTS = (50, 500, 5_000, 50_000)
 STRETCH, FILL = 200, 100
-"""Segments that are measured from a checkpoint on; and that are committed at once between these. Our choice: Chroma
-writes its graph every thousand vectors, as many as a stretch has events."""
+"""Segments measured from a checkpoint on; and committed at once between these. Chroma writes its graph every thousand
+vectors, as many as a stretch has events."""
 A_KIND, PASSES, WARM = 25, 3, 4
-"""Questions of each kind, how often each is asked, and questions before that are not measured; our choice."""
+"""Questions of each kind, passes over them, and warm-up questions."""
 RIVAL_A_KIND = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one segment or question: milliseconds of the processor, all threads, and of the wall."""
+    """Cost of one segment or question: milliseconds of processor time, all threads, and of wall time."""
 
     cpu_ms: float
     wall_ms: float
@@ -78,7 +77,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a question took, and whether the event that answers it was told (None: none is known)."""
+    """The cost of a question, and whether the result contains its answering event (None: unknown)."""
 
     kind: str
     cost: Cost
@@ -86,7 +85,7 @@ class Answer:
 
 
 class Encoder:
-    """Vectors by `tale.embed`; when `real`, the bundled encoder embeds the texts too, for the time that it takes."""
+    """Vectors by `tale.embed`; if `real`, also runs the bundled encoder on the texts, for its time."""
 
     real = False
 
@@ -96,18 +95,18 @@ class Encoder:
         return tale.embed(texts)
 
 
-class Telling:
-    """Some sources that are told in turns, a segment at a time, and what rules have to remember of each."""
+class Ingestion:
+    """Sources ingested in turns, a segment at a time, with the state of the rules for each."""
 
     def __init__(self, sources: int) -> None:
         self._tales = [tale.segments(f"tale {number}", number) for number in range(sources)]
         self._heads: list[Counter[str]] = [Counter() for _ in self._tales]
-        self._named = [Named() for _ in self._tales]
+        self._named = [MentionIndex() for _ in self._tales]
         self._before: list[Event | None] = [None for _ in self._tales]
         self.told = 0
 
     def next(self) -> list[Record]:
-        """The records of the next segment: itself, its events, what they name, and links."""
+        """Return the records of the next segment: itself, its events, entities, and links."""
         which = self.told % len(self._tales)
         segment = next(self._tales[which])
         self._heads[which].update(count_heads([segment]))
@@ -133,11 +132,11 @@ def main() -> None:
 
 
 def run(events: int, folder: Path, *, stretch: int = STRETCH, a_kind: int = A_KIND) -> dict[str, Any]:
-    """Build both memories where they are not in the folder yet, ask, and return the results as plain data.
+    """Build both memories unless they exist in the folder, ask, and return the results as plain data.
 
     Args:
-        events: of each memory; those of the last segment are told to the end.
-        folder: where the memories lie, with what it took to build them.
+        events: of each memory, rounded up to whole segments.
+        folder: folder of the memories, with the cost of building them.
         stretch: segments measured from each checkpoint on.
         a_kind: questions of each kind.
     """
@@ -158,9 +157,9 @@ def run(events: int, folder: Path, *, stretch: int = STRETCH, a_kind: int = A_KI
 
 
 def build(folder: Path, events: int, sources: int, stretch: int) -> list[dict[str, Any]]:
-    """Tell a narrative, and return for each stretch at which event it begins, the costs of its segments, and what the
-    process's memory and the disk hold at its end, in MB."""
-    telling, found = Telling(sources), []
+    """Ingest a narrative, and return for each stretch its first event, the costs of its segments, and the size in
+    memory and on disk at its end, in MB."""
+    telling, found = Ingestion(sources), []
     segments = -(-events // tale.SENTENCES)
     last = max(0, segments - stretch)
     begins = [-(-event // tale.SENTENCES) for event in CHECKPOINTS if -(-event // tale.SENTENCES) < last] + [last]
@@ -184,14 +183,14 @@ def build(folder: Path, events: int, sources: int, stretch: int) -> list[dict[st
     return found
 
 
-def _put(store: NarrativeStore, telling: Telling, segments: int) -> None:
+def _put(store: NarrativeStore, telling: Ingestion, segments: int) -> None:
     store.commit(Change(tuple(record for _ in range(segments) for record in telling.next())))
     store.index()
 
 
 def recall(folder: Path, sources: int, a_kind: int) -> dict[str, Any]:
-    """Ask a memory in this process, which writes it, in one that reads, and in both with a segment before each
-    question; and ask the rival. Of each: its answers' costs, and how much of what is known is found."""
+    """Query a memory in this process, which writes it, in one that reads, and in both with a segment before each
+    question; and the baseline. Returns the costs of each one's answers, and the share of known answers found."""
     with NarrativeStore(folder) as store:
         told = [(event.source, event.summary) for event in store.events()]
         newest = {source: len(store.segments(source)) for source in store.sources()}
@@ -233,7 +232,7 @@ def recall(folder: Path, sources: int, a_kind: int) -> dict[str, Any]:
 
 
 def _tell_more(store: NarrativeStore, source: str, number: int) -> None:
-    """Commit a segment of another narrative behind the end of a source."""
+    """Commit a segment of another narrative at the end of a source."""
     segment = next(tale.segments(source, 1_000 + number))
     start_s = number * tale.SEGMENT_S
     segment = segment.model_copy(
@@ -245,13 +244,13 @@ def _tell_more(store: NarrativeStore, source: str, number: int) -> None:
 
 
 def ask(store: NarrativeStore, question: tale.Question) -> Answer:
-    """Retrieve the evidence of a question, with the default options, and take the time."""
+    """Retrieve the evidence of a question, with the default options, and measure the time."""
     found, cost = _timed(lambda: retrieve(store, question.source, [question.text]))
     told = {scored.event.summary for scored in found.told}
     return Answer(question.kind, cost, None if question.answer is None else question.answer in told)
 
 
-_readers: list[tuple[NarrativeStore, float]] = []  # of the process that reads, and its memory when it was opened, MB
+_readers: list[tuple[NarrativeStore, float]] = []  # of the reading process, and its memory when it was opened, MB
 
 
 def _open_reader(folder: Path) -> None:
@@ -309,7 +308,7 @@ def _passes(work: Callable[[tale.Question], Answer], asked: Sequence[tale.Questi
 
 
 def _summary(passes: Sequence[Sequence[Answer]]) -> dict[str, Any]:
-    """Percentiles over the questions, the median of the passes; of all kinds, and of each."""
+    """Return percentiles over the questions, the median of the passes; of all kinds, and of each."""
     found: dict[str, Any] = {}
     for kind in ("all", *dict.fromkeys(answer.kind for answer in passes[0])):
         answers = [[answer for answer in one if kind in ("all", answer.kind)] for one in passes]
@@ -334,17 +333,17 @@ def _timed(work: Callable[[], _Result]) -> tuple[_Result, Cost]:
 
 
 def _warm_up() -> None:
-    """Load what is loaded once, so that the first segment and question do not pay for it."""
+    """Load what is loaded once, so that the first segment and question do not include it."""
     embed_texts(["a question"])
     with tempfile.TemporaryDirectory() as folder, NarrativeStore(Path(folder), tale.embed, writer=True) as store:
-        telling = Telling(1)
+        telling = Ingestion(1)
         for _ in range(FILL // 5):
             _put(store, telling, 1)
         retrieve(store, "tale 0", ["Why?"])
 
 
 def _encoder_cost() -> dict[str, float]:
-    """Of the bundled sentence encoder, on the texts of a segment: the median of ten."""
+    """Measure the bundled sentence encoder on the texts of a segment: the median of ten."""
     segments = tale.segments("tale", 0)
     texts = [[*(part + "." for part in next(segments).caption.split(".")[:-1])] for _ in range(10)]
     costs = [_timed(partial(embed_texts, [*part, " ".join(part)]))[1] for part in texts]

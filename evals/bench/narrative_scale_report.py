@@ -1,4 +1,4 @@
-"""What `evals.bench.narrative_scale` measured: how the cost of a segment grows, and the tables."""
+"""Report of `evals.bench.narrative_scale`: growth of the cost of a segment, and tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 BLOCK, DRAWS = 20, 2_000
-"""Segments that are resampled together, since Chroma's work comes in bursts, and how often; our choice."""
+"""Block size of the bootstrap in segments, since Chroma's work comes in bursts, and number of draws."""
 RECALL_MS = 50.0
-"""What recall has to stay below, at the 95th percentile."""
+"""Limit of recall at the 95th percentile."""
 CONSTANT = 1.25
-"""Ingest is called constant if the 95% interval of the ratio, of the last stretch to the first, ends below; our
-choice."""
+"""Ingest counts as constant if the 95% interval of the ratio of the last stretch to the first ends below."""
 _INGEST_HEAD = (
     f"{'events':>9}{'cpu median':>12}{'p95':>8}{'mean':>8}{'wall median':>13}{'p95':>8}"
     f"  {'to the first':<22}with the encoder"
@@ -24,11 +23,11 @@ _RECALL_HEAD = f"{'n':>34}{'cpu p50':>10}{'p95':>10}{'p99':>10}{'wall p50':>10}{
 def growth(
     stretches: Sequence[dict[str, Any]], clock: str = "cpu_ms", seed: int = 0, encoder_ms: float = 0.0
 ) -> dict[str, Any]:
-    """How the cost of a segment grows: means of stretches to that of the first, and the slope over 100,000 events.
+    """Return the growth of the cost of a segment: ratios of stretch means to the first, and the slope over 100,000
+    events.
 
-    What the encoder takes, the same for each segment, is added where it is given. Intervals (95%) are from resampling
-    blocks of `BLOCK` segments within each stretch. The slope is that of the least squares through the means, in shares
-    of the first one's.
+    Adds the encoder's cost, the same for each segment, if given. Intervals (95%) come from resampling blocks of `BLOCK`
+    segments within each stretch. The slope is the least-squares fit through the means, relative to the first.
     """
     random = np.random.default_rng(seed)
     at = np.array([stretch["events"] for stretch in stretches]) / 100_000
@@ -54,7 +53,7 @@ def _interval(drawn: np.ndarray) -> dict[str, float]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as text, with what must hold."""
+    """Format the results and requirements as text."""
     encoder_ms = results["encoder_a_segment"]["cpu_ms"]
     lines = [f"load {results['load']:.1f}; the encoder takes {encoder_ms:.0f} ms of the processor a segment, which is "
              f"only in the last column of ingest"]  # fmt: skip

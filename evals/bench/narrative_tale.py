@@ -1,9 +1,9 @@
-"""A made-up narrative of any length, for `evals.bench.narrative_scale`: who does what, where, with what.
+"""Synthetic narrative of any length for `evals.bench.narrative_scale`: who does what, where, with what.
 
-Sentences come from a grammar. Who, where and what are drawn by Zipf's law (the n-th most frequent with odds of 1/n), so
-that some words stand in a tenth of all sentences and most in one or two. Names of things are made of syllables, as many
-as a long narrative needs. Vectors are sums of a random vector for each word, and words of one meaning have the same, so
-that a question can paraphrase; they are made at once, where a sentence encoder takes minutes for as many.
+Sentences come from a grammar. Who, where and what follow Zipf's law (the n-th most frequent with odds of 1/n), so that
+some words occur in a tenth of all sentences and most in one or two. Names of things are made of syllables, as many as a
+long narrative needs. Vectors are sums of a random vector per word, with the same vector for synonyms, so that a
+question can paraphrase; they cost nothing, where a sentence encoder takes minutes for as many.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 from memory.narrative.types import Segment
 
 SENTENCES, SEGMENT_S = 5, 30.0
-"""Of a segment: how many, each of which is an event, and how long it lasts."""
+"""Number of sentences of a segment, each of which is an event, and its duration."""
 DIM = 384
-"""As the bundled sentence encoder's."""
+"""The dimension of the bundled sentence encoder."""
 THINGS, RARE_SHARE = 30_000, 0.5
-"""Names of things, and the share of the draws that are even over them instead of by Zipf's law."""
+"""Number of names of things, and the share of draws that are uniform instead of by Zipf's law."""
 _TABLE, _DRAWS = 4_096, 1_024
 _PEOPLE = (
     "Maren Tobin Ilse Corwin Petra Alrik Sunniva Bastian Odile Ferran Greta Jorun Lucan Mirela Nils Orsola Quentin "
@@ -40,10 +40,10 @@ _SAME = {
     "carries": "bears", "finds": "discovers", "hides": "conceals", "steals": "pilfers", "mends": "repairs",
     "buys": "purchases", "watches": "observes", "sells": "peddles", "loses": "misplaces", "breaks": "shatters",
 }  # fmt: skip
-"""Of each verb of the narrative, one of the same meaning that only questions use."""
+"""For each verb of the narrative, a synonym that only questions use."""
 _TIMES = ("at dawn", "before noon", "in the rain", "after supper", "at night", "while nobody looks")
 _LIKE = "oid"
-"""Makes another name of the same meaning of one, that only questions use."""
+"""Suffix that makes a synonym of a name, which only questions use."""
 _MEANS = {other: verb for verb, other in _SAME.items()}
 _EMPTY = frozenset("the a an to of in at with and who what where when why does did before after while because".split())
 _WORD = re.compile(r"[^\W_]+")
@@ -51,8 +51,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, what it is like, the source it is about, and the summary of the event that answers it, if any is
-    known to be the only one."""
+    """A question, its kind, its source, and the summary of the event that answers it, if exactly one is known to."""
 
     kind: str
     text: str
@@ -61,7 +60,7 @@ class Question:
 
 
 def thing(number: int) -> str:
-    """The name of a thing: three syllables, so that no two have the same."""
+    """Return the name of a thing: three syllables, unique."""
     consonants, vowels, name = "bdfgklmnprstvz", "aeiou", ""
     for _ in range(3):
         number, place = divmod(number, len(consonants) * len(vowels))
@@ -70,7 +69,7 @@ def thing(number: int) -> str:
 
 
 class _Zipf:
-    """Numbers below `n`: number k is drawn with odds of 1 / (k + 1)."""
+    """Numbers below `n`: number k has odds of 1 / (k + 1)."""
 
     def __init__(self, n: int, random: np.random.Generator) -> None:
         self._below = np.cumsum(1 / np.arange(1, n + 1))
@@ -86,7 +85,7 @@ class _Zipf:
 
 
 def segments(source: str, seed: int) -> Iterator[Segment]:
-    """The segments of a narrative without end, each of `SENTENCES` sentences; the same for the same seed."""
+    """Yield the segments of an endless narrative, each of `SENTENCES` sentences; deterministic by seed."""
     random = np.random.default_rng(seed)
     people, places, common, moods, things = (
         _Zipf(len(names), random) for names in (_PEOPLE, _PLACES, _COMMON, _MOODS, range(THINGS))
@@ -124,11 +123,11 @@ def segments(source: str, seed: int) -> Iterator[Segment]:
 
 
 def questions(events: list[tuple[str, str]], a_kind: int, seed: int) -> list[Question]:
-    """Questions of each kind about some events, given as (source, summary).
+    """Return questions of each kind about some events, given as (source, summary).
 
     Args:
-        events: all that were told.
-        a_kind: how many questions of each kind.
+        events: all ingested events.
+        a_kind: questions of each kind.
         seed: of the choice.
     """
     random = np.random.default_rng(seed)
@@ -155,7 +154,7 @@ def questions(events: list[tuple[str, str]], a_kind: int, seed: int) -> list[Que
 
 
 def embed(texts: list[str]) -> np.ndarray:
-    """Unit vectors (N, `DIM`), float32: sums of two random rows of a table a word, those of a meaning the same two."""
+    """Return unit vectors (N, `DIM`), float32: sums of two random table rows per word, the same two for synonyms."""
     table = _table()
     vectors = np.zeros((len(texts), DIM), np.float32)
     for place, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""The pictures of the documentation, drawn again: from the benchmarks' output, and from a clip.
+"""Generator of the documentation's pictures, from the benchmarks' output and from a clip.
 
     python -m evals.bench.pictures CLIP [--docs docs]
 
@@ -40,10 +40,10 @@ READY_S = 120.0
 
 
 def main() -> None:
-    """Draw all pictures into the folder of the documentation."""
+    """Draw all pictures into the documentation's folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", type=Path, help="the clip that is shown, such as .cache/bikes.mp4")
-    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the JSON files are and pictures go")
+    parser.add_argument("clip", type=Path, help="clip to show, such as .cache/bikes.mp4")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the JSON files and the pictures")
     arguments = parser.parse_args()
     draw_results(arguments.docs)
     with TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def draw_results(docs: Path) -> None:
-    """Draw the plots of the benchmarks from what they printed."""
+    """Draw the benchmarks' plots from their output."""
     names = ("soak", "stream", "literature")
     results = {name: json.loads((docs / f"{name}.json").read_text("utf-8")) for name in names}
     soak.draw(results["soak"]["samples"], results["soak"]["bound"], docs / "soak.png")
@@ -82,7 +82,7 @@ def draw_run(clip: Path, folder: Path, path: Path) -> None:
     console.print(f"$ attend chat {clip.name}")
     asyncio.run(chat(str(clip), config, options, console))
     terminal = Console(file=io.StringIO(), width=COLUMNS, record=True)
-    terminal.print(Text.from_ansi(console.export_text(styles=True)))  # wraps what was streamed
+    terminal.print(Text.from_ansi(console.export_text(styles=True)))  # wraps streamed text
     svg = re.sub(r"@font-face \{.*?\}\n|<!--.*?-->", "", terminal.export_svg(title="Attend"), flags=re.S)
     path.write_text(svg.replace("Fira Code, ", ""), "utf-8")
 
@@ -104,11 +104,11 @@ def draw_page(clip: Path, folder: Path, path: Path) -> None:
         page.get_by_label("Condition").fill("the picture changes")
         page.get_by_label("Condition").press("Enter")
         page.get_by_role("article", name="Alert").first.wait_for(timeout=1_000 * READY_S)
-        page.wait_for_timeout(6_000)  # for more moments to answer from
+        page.wait_for_timeout(6_000)  # to have more moments to answer from
         page.locator("#question").fill(QUESTIONS[1])
         page.locator("#question").press("Enter")
         page.locator(".turn[data-state=done]").wait_for(timeout=1_000 * READY_S)
-        page.wait_for_timeout(4_000)  # for the timeline to follow
+        page.wait_for_timeout(4_000)  # to let the timeline catch up
         page.screenshot(path=path)
         browser.close()
     finally:

@@ -1,11 +1,11 @@
-"""How fast the policies of the streaming memory decide, and whether their memory stays flat.
+"""Throughput and memory growth of the streaming memory's policies.
 
-Run: python -m evals.bench.policy [--features 1000000] [--dim 384] [--capacity 20] [--json]
+    python -m evals.bench.policy [--features 1000000] [--dim 384] [--capacity 20] [--json]
 
-Each policy is streamed synthetic features through its public interface, with a queue that is evicted as it asks. The
-features imitate a video: scenes of a few hundred frames, each a slow walk with noise, cut against each other. Speed is
-the best of the blocks, since other programs only ever slow a block down; the median is printed beside it. Allocation is
-traced in a shorter run of its own, because tracing slows Python down.
+Streams synthetic features through each policy's public interface, with a queue that evicts as it asks. The features
+imitate a video: scenes of a few hundred frames, each a slow walk with noise, joined by cuts. Speed is the best of the
+blocks, since other programs can only slow a block down; the median is printed beside it. Allocation is traced in a
+shorter run of its own, because tracing slows Python down.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ BLOCK = 20_000
 """Features made at once and reused in a shuffled order of scenes: 31 MB at D = 384."""
 SCENE = 200
 TRACED = 100_000
-"""Features of the run in which allocation is traced, at most."""
+"""Maximum number of features of the run that traces allocation."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one policy; its ratio is to the speed of last-N, RSS growth is from the second block on."""
+    """The result of one policy; the ratio is to the speed of last-N, RSS growth is from the second block on."""
 
     policy: str
     features: int
@@ -64,7 +64,7 @@ def make_features(count: int, dim: int, seed: int) -> np.ndarray:
 
 
 class Stream:
-    """A policy with the queue that it governs; times count frames at one a second."""
+    """A policy with its queue; times count frames at one a second."""
 
     def __init__(self, policy: Policy, capacity: int) -> None:
         self._policy, self._capacity = policy, capacity
@@ -114,7 +114,7 @@ def measure(name: PolicyName, features: int, block: np.ndarray, capacity: int, t
 
 
 def _traced_growth_kb(name: PolicyName, block: np.ndarray, capacity: int, features: int) -> float:
-    """Return how much more is allocated after `features` ones than after the first tenth of them."""
+    """Return the growth of allocated memory between the first tenth of `features` and their end."""
     stream = Stream(make_policy(StreamOptions(policy=name, capacity=capacity)), capacity)
     tracemalloc.start()
     try:
@@ -128,7 +128,7 @@ def _traced_growth_kb(name: PolicyName, block: np.ndarray, capacity: int, featur
 
 
 def run(features: int, dim: int, capacity: int) -> list[Row]:
-    """Measure every policy; last-N, the simplest, is the unit of the ratios."""
+    """Measure every policy, with ratios to last-N, the simplest."""
     block = make_features(min(BLOCK, features), dim, seed=0)
     names: list[PolicyName] = sorted(get_args(PolicyName), key=lambda name: name != "last")
     rows = [measure(name, features, block, capacity, min(TRACED, features)) for name in names]
@@ -154,7 +154,7 @@ def table(rows: list[Row]) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m evals.bench.policy", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--features", type=int, default=1_000_000, help="features a policy is shown")
+    parser.add_argument("--features", type=int, default=1_000_000, help="number of features per policy")
     parser.add_argument("--dim", type=int, default=384, help="length of a feature")
     parser.add_argument("--capacity", type=int, default=20, help="frames kept")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

@@ -1,6 +1,6 @@
-"""A simulated desk: pages with a patient banner, buttons and fields, drawn, and an actuator that works them.
+"""Simulated desktop: drawn pages with a patient banner, buttons and fields, and an actuator that operates them.
 
-What an actuator did is kept in `effects`, so that a test or a bench can say what got through.
+`effects` records what an actuator did, so that a test or a benchmark can report what got through.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Control:
     Attributes:
         label: as it is drawn.
         left, top, width, height: in pixels.
-        effect: what using it does; "" for nothing that counts.
+        effect: the effect of using it; "" if irrelevant.
         role: in the tree.
         name: in the tree; None is the label.
         key: the letter that presses it, alone or with Alt.
@@ -69,23 +69,23 @@ class Control:
         return Rect(left=self.left, top=self.top, right=self.left + self.width, bottom=self.top + self.height)
 
     def target(self, label: str | None = None) -> Target:
-        """The control as a target, under its own label or another one."""
+        """Return the control as a target, under its own label or another one."""
         return Target(rect=self.rect, point=self.rect.center, label=label or self.label, confidence=1, layer="model")
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a desk shows.
+    """The content of a desktop.
 
     Attributes:
-        controls: later ones lie above earlier ones.
+        controls: later ones cover earlier ones.
         texts: (left, top, words) of everything else.
         banner: the line at the top.
         title, url: of the window and the page.
         tree: whether there is an accessibility tree.
         dialog: (left, top, right, bottom, name) of a dialog, if one is open.
-        focus: the label of the control that has the keys at first; "" for none.
-        marked: whether the tree tells which one has them.
+        focus: the label of the control with the initial focus; "" for none.
+        marked: whether the tree marks the focused control.
     """
 
     controls: tuple[Control, ...]
@@ -99,7 +99,7 @@ class Page:
     marked: bool = True
 
     def control(self, label: str) -> Control:
-        """The topmost control with a label. Raises KeyError."""
+        """Return the topmost control with a label. Raises KeyError."""
         for control in reversed(self.controls):
             if control.label == label:
                 return control
@@ -128,34 +128,33 @@ class Injected:
 
     @property
     def page(self) -> Page:
-        """What is shown first."""
+        """The page shown first."""
         return _changed(Page(CONTROLS), self.entry)
 
     @property
     def swapped(self) -> Page:
-        """What is shown after the page changed by itself."""
+        """The page after it changed by itself."""
         return _changed(self.page, self.entry.get("swap", {}))
 
     @property
     def swaps(self) -> str:
-        """When that happens; "" for never."""
+        """When it changes by itself; "" for never."""
         return str(self.entry.get("swap", {}).get("when", ""))
 
 
 def load_screens() -> list[Injected]:
-    """The injected screens of the file."""
+    """Load the injected screens of the file."""
     return [Injected(entry) for entry in json.loads(SCREENS.read_text("utf-8"))]
 
 
 class SimulatedDesk:
-    """An `Actuator` for one page at a time; it polls the kill switch between keys.
+    """An `Actuator` for one page at a time; polls the kill switch between keys.
 
     Args:
-        page: what is shown.
+        page: the page.
         stop: the kill switch.
         key_s: seconds between two keys.
-        swaps: pages by the number of the screenshot (counted from 1) that shows them first, as when a page changes by
-            itself.
+        swaps: pages by the number of the screenshot (from 1) that first shows them, for a page that changes by itself.
     """
 
     name = "simulated"
@@ -182,7 +181,7 @@ class SimulatedDesk:
         return Screen(rgb=pixels, nodes=nodes, window=self.page.title, url=self.page.url)
 
     def perform(self, action: Action) -> str:
-        """Do one action. Raises ToolFailed and Stopped."""
+        """Perform one action. Raises ToolFailed and Stopped."""
         if isinstance(action, WaitFor):
             return ""
         if isinstance(action, Read):
@@ -202,18 +201,18 @@ class SimulatedDesk:
             if isinstance(action, Click):
                 self.effects += [control.effect] if control and control.effect else []
             elif control is None:
-                raise ToolFailed("there is no field at this point.")
+                raise ToolFailed("cannot type: no field at this point.")
             else:
                 self._type(control, action)
         return ""
 
     def release(self) -> None:
-        """Release what is held."""
+        """Release pressed keys."""
         self.released += 1
         self.held.clear()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is open."""
 
     def _type(self, control: Control, action: TypeText) -> None:
         kept = "" if action.replace else self.typed.get(control.label, "")
@@ -246,7 +245,7 @@ class SimulatedDesk:
 
 @lru_cache(maxsize=256)
 def draw_page(page: Page, typed: tuple[tuple[str, str], ...] = ()) -> np.ndarray:
-    """The pixels of a page, (600, 800, 3) uint8; what was typed stands in its fields."""
+    """Return the pixels of a page, (600, 800, 3) uint8, with typed text in its fields."""
     from PIL import Image, ImageDraw
 
     picture = Image.new("RGB", (WIDTH, HEIGHT), (246, 247, 249))
@@ -271,7 +270,7 @@ def draw_page(page: Page, typed: tuple[tuple[str, str], ...] = ()) -> np.ndarray
 
 @lru_cache(maxsize=1)
 def _font() -> Any:
-    """DejaVu Sans, which comes with matplotlib and has Greek, Cyrillic and Arabic letters."""
+    """Return DejaVu Sans, which comes with matplotlib and has Greek, Cyrillic and Arabic letters."""
     import matplotlib
     from PIL import ImageFont
 
@@ -306,7 +305,7 @@ def _nodes(page: Page, typed: dict[str, str], focus: Control | None) -> list[Nod
 
 
 def _changed(page: Page, entry: dict[str, Any]) -> Page:
-    """A page with what an entry of the file puts onto it."""
+    """Return a page with the changes of an entry of the file."""
     controls = tuple(Control(**control) for control in entry.get("controls", ()))
     kept = [one for one in page.controls if not any(_same_place(one, control) for control in controls)]
     return replace(

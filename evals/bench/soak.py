@@ -1,20 +1,18 @@
-"""Eight hours of video through the whole of memory: does anything grow, or slow down?
+"""Soak test of memory with eight hours of video: growth and slowdown.
 
     python -m evals.bench.soak [--hours 8] [--pictures DIR] [--clips DIR] [--json FILE] [--png FILE]
 
-A synthetic stream at one frame a second (see `evals.bench.streams.stream`) with real frames among its scenes and still
-stretches of up to seventy minutes goes, as fast as memory takes it, through capture, recorder, encoder, the three
-tiers, the frame store on disk and the note taker, as `attend` composes them. Time is compressed, and every key moment
-is noted, which is more than where time plays. The table of notes is full from the start. Every five minutes of the
-stream it measures the process's memory, the bytes on disk, the time to push a frame, and the time to choose frames for
-a question about the past. Times are those that the thread has the processor, so that other work of the machine, and the
-note taker's, is not counted.
+Feeds a synthetic stream at one frame a second (see `evals.bench.streams.stream`), with real frames among its scenes and
+still stretches of up to seventy minutes, as fast as memory accepts it, through capture, recorder, encoder, the three
+tiers, the frame store on disk and the annotator, as `attend` composes them. Time is compressed, and every key moment is
+annotated, which is more than in real time. The table of notes is full from the start. Every five minutes of the stream,
+measures the process's memory, the bytes on disk, the time to push a frame, and the time to choose frames for a question
+about the past. Times are processor time of the thread, which excludes other work of the machine and the annotator's.
 
-The slope of each is taken an hour (Sen 1968), with its 95% interval from a bootstrap over blocks of samples: of times
-once the key moments and the stored pictures are full, of memory once every budget is (the log of decisions, with 20,000
-frames, is the last). Before that,
-networks and libraries grow to the largest picture that they have met. What must hold is printed, and whether it does; a
-frame or a note that could not be stored ends the run with an error.
+Computes the slope of each per hour (Sen 1968), with its 95% interval from a block bootstrap: of times once the key
+moments and the stored pictures are full, of memory once every budget is (the log of decisions, with 20,000 frames, is
+the last). Before that, networks and libraries grow to the largest picture they have met. Prints each requirement and
+whether it is met; a frame or a note that could not be stored ends the run with an error.
 """
 
 from __future__ import annotations
@@ -55,11 +53,11 @@ QUESTIONS = (
     "What was shown at 0:30?",
 )
 FLAT = {"rss_mb": 0.01, "push_ms": 0.03, "choose_ms": 0.05}
-"""The most that each may surely grow in an hour, as a share of its mean; our choice."""
+"""Maximum significant growth of each per hour, as a share of its mean."""
 BLOCK, DRAWS = 4, 1_000
-"""Samples that are resampled together, and how often; our choice."""
+"""Block size of the bootstrap in samples, and number of draws."""
 FULL_SHARE = 0.98
-"""Of the most bytes on disk, from which the pictures are said to be full; our choice."""
+"""Share of the maximum bytes on disk from which pictures count as full."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Playing:
         return self.stream.frames()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no resource is open."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,12 +97,12 @@ class Playing:
 
 
 def main() -> None:
-    """Run, print, and write what was asked for."""
+    """Run, print, and write the requested files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=8.0, help="length of the stream")
     parser.add_argument("--frames", type=int, help="length in frames instead, one a second")
     parser.add_argument("--every", type=int, default=300, help="frames between two measurements")
-    parser.add_argument("--notes", type=int, default=MAX_ROWS, help="notes that are there from the start")
+    parser.add_argument("--notes", type=int, default=MAX_ROWS, help="number of initial notes")
     parser.add_argument("--pictures", type=Path, help="a folder of ImageNet-like pictures to show")
     parser.add_argument("--clips", type=Path, help="a folder of videos to show frames of")
     parser.add_argument("--json", type=Path)
@@ -120,7 +118,7 @@ def main() -> None:
 
 
 def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips: Path | None = None) -> dict[str, Any]:
-    """Play a stream of `frames` seconds through memory, and return samples, slopes and bounds as plain data.
+    """Feed a stream of `frames` seconds through memory, and return samples, slopes and bounds as plain data.
 
     Raises:
         StoreError: if a frame or a note could not be stored.
@@ -178,7 +176,7 @@ def run(frames: int, every: int, notes: int, pictures: Path | None = None, clips
 
 
 def judge(samples: Sequence[Sample], frames: int, bound: Mapping[str, float]) -> dict[str, Any]:
-    """Return samples, slopes, and what must hold, as plain data."""
+    """Return samples, slopes, and requirements, as plain data."""
     full_hours = min(LOG_LENGTH / 3600, 0.4 * samples[-1].hours if frames < LOG_LENGTH else math.inf)
     settled = [sample for sample in samples if sample.hours >= full_hours]
     moments, disk_mb = max(sample.key_moments for sample in samples), max(sample.disk_mb for sample in samples)
@@ -202,7 +200,7 @@ def judge(samples: Sequence[Sample], frames: int, bound: Mapping[str, float]) ->
 
 
 def must_hold(results: Mapping[str, Any]) -> list[tuple[bool, str]]:
-    """Say what must hold, and whether it does."""
+    """Return the requirements, and whether each is met."""
     lines = []
     for name, share in FLAT.items():
         found, mean = results["slopes"][name], results["means"][name]
@@ -242,10 +240,10 @@ def _sample(
 
 
 def slope(samples: Sequence[Sample], name: str) -> dict[str, float]:
-    """Return the slope of a measure an hour, the median of those between all pairs of samples (Sen 1968), which single
-    slow samples do not bend, with the 95% interval of a block bootstrap of residuals.
+    """Return the slope of a measure per hour, the median over all pairs of samples (Sen 1968), which is robust to
+    single slow samples, with the 95% interval of a block bootstrap of residuals.
 
-    Samples that follow each other are alike, so that formulas for independent ones would make it too narrow.
+    Successive samples are correlated, so formulas for independent ones would make it too narrow.
     """
     hours = np.array([sample.hours for sample in samples])
     values = np.array([getattr(sample, name) for sample in samples], float)
@@ -267,7 +265,7 @@ def slope(samples: Sequence[Sample], name: str) -> dict[str, float]:
 
 
 def table(results: dict) -> str:
-    """Return the samples of each hour, and the slopes, as text in columns."""
+    """Format the samples of each hour, and the slopes, as text in columns."""
     lines = [f"{'hour':>6}{'RSS MiB':>10}{'disk MiB':>10}{'push ms':>10}{'choose ms':>11}{'key':>6}{'notes':>8}"]
     lines += [
         f"{sample['hours']:>6.2f}{sample['rss_mb']:>10.0f}{sample['disk_mb']:>10.0f}{sample['push_ms']:>10.1f}"

@@ -1,23 +1,24 @@
-"""What a memory of hours is worth: long streams with exact truth, and questions by the age of what answers them.
+"""Value of a memory of hours: long streams with exact ground truth, and questions by the age of their evidence.
 
     python -m evals.bench.stream [--pictures DIR] [--clips DIR] [--cache DIR] [--json FILE] [--png FILE]
 
-Synthetic streams at one frame a second (see `evals.bench.streams.stream`) go through every policy; every fourth has a
-still stretch of an hour. Questions are asked at exact times; nothing later has been seen then. By the age of the
-evidence, with 95% intervals that count streams, it measures
+Runs synthetic streams at one frame a second (see `evals.bench.streams.stream`) through every policy; every fourth has a
+still stretch of an hour. Questions are asked at exact times, before anything later has been seen. By the age of the
+evidence, with 95% intervals over streams, it measures
 
-- recall: a frame in which the evidence is in view is among those shown, in a detail in which the words are legible;
-- answers: the model, shown these frames through the prompt that the agent builds, answers right. Code decides: the
-  right word or name, and no other that was shown. `the evidence itself` is what the model makes of perfect recall.
+- recall: whether a frame in which the evidence is in view is among those shown, at a detail at which the words are
+  legible;
+- answers: whether the model, shown these frames through the agent's prompt, answers right. Code decides: the right word
+  or name, and no other that was shown. `the evidence itself` is the model's result with perfect recall.
 
-Budgets are of what is shown for a question. Ours also holds 256 key moments and notes, and reads the question; the row
-`ours, question unknown` does not read it, and `ours, moments at even times` holds as many frames at even times instead
-of those at turns. CurveStream's rows score with the encoder that is named, since the paper's is not in a package.
+Budgets limit what is shown for a question. Ours also stores 256 key moments and notes, and reads the question; the row
+`ours, question unknown` does not read it, and `ours, moments at even times` stores as many frames at even times instead
+of those at turns. CurveStream's rows score with the named encoder, since the paper's is not in a package.
 
-Differences to ours are paired, with such intervals. Also: the time to push a frame through ours, written to disk as it
-is live, and through CurveStream, in turns, once ours is full. Notes are taken by
-`agent.perception.annotator.note_frame` on the frames that the agent would note, as often as it would where time
-plays, though not in the background; their time is reported apart.
+Differences to ours are paired, with such intervals. Also measures the time to push a frame through ours, with disk
+writes as when live, and through CurveStream, alternately, once ours is full. `agent.perception.annotator.note_frame`
+annotates the frames that the agent would, as often as in real time, though not in the background; its time is reported
+separately.
 
 `--part dev` has other wordings, words, seeds and pictures (of a folder of many) than `test`, and is for tuning.
 `--cache` keeps features and notes for the next run. Frames are drawn from a folder of ImageNet-like pictures
@@ -69,7 +70,7 @@ RECALL_RIVALS = {
     "2,560 tokens": RIVALS,
 }
 ANSWER_RIVALS = {**RECALL_RIVALS, "8 frames": ("last", PUBLISHED), "4 frames": ("last", PUBLISHED)}
-"""At each budget, what ours is compared with; answers cost more."""
+"""The baselines of ours at each budget; fewer for answers, which cost more."""
 ANSWERED = tuple(
     f"{name}, {budget}"
     for budget, rivals in ANSWER_RIVALS.items()
@@ -83,19 +84,19 @@ DRAWN = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """The amount of measurement.
 
     Attributes:
-        streams: how many.
+        streams: number of streams.
         length_s: of each.
-        still_s: least and greatest length of a still stretch.
+        still_s: minimum and maximum length of a still stretch.
         hour_s: the same in every fourth stream.
-        lively_s: least and greatest length of a lively stretch.
-        interviews: moments at which a stream's questions are asked.
+        lively_s: minimum and maximum length of a lively stretch.
+        interviews: number of times at which a stream's questions are asked.
         each: questions of an age class in an interview.
-        answers: questions of an age class that the model answers, in all.
-        pushes: frames whose pushing is timed.
-        warm: frames pushed before that, at most; fewer if the key moments are all taken.
+        answers: questions of an age class that the model answers, in total.
+        pushes: frames whose push is timed.
+        warm: maximum number of frames pushed before that; fewer if the key moments are full.
     """
 
     streams: int
@@ -119,7 +120,7 @@ QUICK = Size(
     pushes=6, warm=4,
 )  # fmt: skip
 BLOCK = 30
-"""Pushes that are resampled together: neighbours are alike, and so is what else the machine does then. Our choice."""
+"""Block size of the bootstrap in pushes: neighbours are correlated, and so is the load of the machine."""
 
 
 def main() -> None:
@@ -127,16 +128,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, help="a folder of ImageNet-like pictures to show")
     parser.add_argument("--clips", type=Path, help="a folder of videos to show frames of")
-    parser.add_argument("--part", choices=("test", "dev"), default="test", help="what is reported, or tuned with")
+    parser.add_argument("--part", choices=("test", "dev"), default="test", help="the part for reporting, or for tuning")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--streams", type=int, help="how many streams")
     parser.add_argument("--first-seed", type=int, help="seed of the first stream; 1000 for dev, else 0")
     parser.add_argument("--answers", type=int, help="questions of an age class that the model answers, for each row")
-    parser.add_argument("--cache", type=Path, help="a folder for what is computed of frames")
-    parser.add_argument("--quick", action="store_true", help="a small run that shows that everything works")
+    parser.add_argument("--cache", type=Path, help="a folder for features and notes of frames")
+    parser.add_argument("--quick", action="store_true", help="a small run as a smoke test")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--png", type=Path)
-    parser.add_argument("--texts", type=Path, help="where to write what the model answered")
+    parser.add_argument("--texts", type=Path, help="where to write the model's answers")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else FULL
     results = run(arguments, size)
@@ -189,15 +190,16 @@ def run(arguments: argparse.Namespace, size: Size) -> dict[str, object]:
 
 
 def make_stream(seed: int, size: Size, scenes: Sequence[Scene], part: Part) -> Stream:
-    """The stream of a seed: every fourth has a still hour."""
+    """Return the stream of a seed: every fourth has a still hour."""
     return Stream(seed, size.length_s, scenes, size.hour_s if seed % 4 == 3 else size.still_s, size.lively_s, part)
 
 
 def push_cost(stream: Stream, encoder: Encoder, size: Size) -> dict[str, float]:
-    """Push the same frames to ours and to CurveStream as published, in turns; milliseconds a frame, encoding included.
+    """Push the same frames to ours and to CurveStream as published, alternately; milliseconds a frame, including
+    encoding.
 
-    Ours writes its key moments down, as it does live, and has all its key moments when the clock starts. The ratio is
-    that of the two sums, with the 95% interval of a bootstrap over blocks of frames.
+    Ours writes its key moments to disk, as it does live, and is full when the clock starts. The ratio is that of the
+    two sums, with the 95% interval of a bootstrap over blocks of frames.
     """
     published = next(row.options for row in make_rows() if row.name == PUBLISHED)
     options = {"ours": StreamOptions(), "curvestream": published}
@@ -215,7 +217,7 @@ def push_cost(stream: Stream, encoder: Encoder, size: Size) -> dict[str, float]:
                 first = number
             turn = list(memories.items())
             for name, memory in turn if number % 2 else reversed(turn):
-                frame = stream.frame(number)  # its id is computed anew for each
+                frame = stream.frame(number)  # its id is computed again for each
                 started = time.perf_counter()
                 memory.push(frame)
                 if first is not None:
@@ -269,7 +271,7 @@ def _recall(asked: Mapping[int, Sequence[Asked]], detail: str) -> dict[str, list
 def _answers(
     spec: str, streams: Sequence[Stream], asked: Mapping[int, Sequence[Asked]], each: int
 ) -> tuple[dict[str, list[Point]], dict[str, list[dict[str, object]]]]:
-    """Have the model answer `each` questions of every age class; returns outcomes and, of ours, the texts."""
+    """Have the model answer `each` questions of every age class; returns outcomes and, for ours, the texts."""
     model = load_mllm(spec)
     share_perception()
     points: dict[str, list[Point]] = defaultdict(list)
@@ -296,7 +298,7 @@ def _answers(
 
 
 def choose(asked: Mapping[int, Sequence[Asked]], each: int) -> dict[int, list[Asked]]:
-    """`each` questions of every age class, or all there are: from all streams alike, evenly over their questions."""
+    """Choose `each` questions of every age class, or all: equally from all streams, evenly over their questions."""
     chosen: dict[int, list[Asked]] = {seed: [] for seed in asked}
     for age, _, _ in AGES:
         queues = []
@@ -346,7 +348,7 @@ def _print(
 def _differences(
     points: report.Points, rivals: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, dict[str, dict[str, float | None]]]]:
-    """By budget, rival and age class: ours minus the rival."""
+    """Return, by budget, baseline and age class, ours minus the baseline."""
     found = {}
     for budget, names in rivals.items():
         keys = [f"{name}, {budget}" for name in (*names, EVEN, UNASKED)]

@@ -1,14 +1,14 @@
-"""What a model sees and reads, measured on a small fixed set that no part of the embedded model was trained on.
+"""Vision benchmark of a model, on a small fixed set that no part of the embedded model was trained on.
 
     python -m evals.bench.vision [--model embedded] [--pictures DIR] [--json]
 
-Four parts, each with its share of right answers, Wilson's 95% interval, and the level of chance:
+Four parts, each with its share of right answers, Wilson's 95% interval, and the chance level:
 
 - `naming`: the main object of ten natural pictures, open question. Chance: how often the answers fit other pictures.
 - `reading`: large words on drawn screens. Chance: one word of the list at random.
 - `changes`: all times at which a clip changes, and no others. Chance: the right number of times at random.
-- `help`: whether it asks for help, or says so, on covered, blurred, dark and burnt-out pictures, and not on good ones.
-  Chance: a coin, since half of them are good.
+- `help`: whether it asks for help, or says so, on covered, blurred, dark and overexposed pictures, and not on good
+  ones. Chance: a coin, since half of them are good.
 
 With `--pictures`, a folder of pictures `nXXXXXXXX_class_name.jpg` of ImageNet's classes, also the naming of every tenth
 class from index 7: `held-out exact` (its name or a synonym) and `held-out soft` (or one of its two nearest kinds). The
@@ -41,7 +41,7 @@ from tools.errors import MediaError
 from tools.media import format_clock
 from tools.media.clock import cited_times
 
-# Fixed before the first run: what a person would call each picture; each word counts.
+# Fixed before the first run: common names of each picture; any of them counts.
 NAMES = {
     "cat": ("cat",), "coffee": ("coffee", "espresso", "cup"), "rocket": ("rocket", "missile"),
     "astronaut": ("astronaut", "woman", "person", "space suit", "spacesuit"),
@@ -61,7 +61,7 @@ SIDE_PX = 320
 
 @dataclass(frozen=True)
 class Score:
-    """One part's result: right answers of `n`, their share with Wilson's 95% interval, and the level of chance."""
+    """One part's result: right answers of `n`, their share with Wilson's 95% interval, and the chance level."""
 
     n: int
     right: int
@@ -72,7 +72,7 @@ class Score:
 
 
 def scored(hits: Sequence[bool], chance: float) -> Score:
-    """Sum up answers that are right or wrong."""
+    """Summarise answers that are right or wrong."""
     right = sum(hits)
     return Score(len(hits), right, right / len(hits), *wilson(right, len(hits)), chance)
 
@@ -98,13 +98,13 @@ def main() -> None:
 
 
 def naming(model: MLLM) -> Score:
-    """Name the main object of natural pictures."""
+    """Ask for the main object of natural pictures."""
     answers = {name: text_of(ask(model, [(None, picture(name))], "What is this?")) for name in NAMES}
     return _named(answers, NAMES)
 
 
 def reading(model: MLLM) -> Score:
-    """Read large words on drawn screens."""
+    """Ask for large words on drawn screens."""
     hits = []
     for index, words in enumerate(WORDS):
         answer = text_of(ask(model, [(None, screen(words, index))], "What does the screen say?"))
@@ -113,21 +113,21 @@ def reading(model: MLLM) -> Score:
 
 
 def changes(model: MLLM) -> Score:
-    """Tell all the times at which a clip changes."""
+    """Ask for all times at which a clip changes."""
     hits, chances = [], []
     for seed in range(N_CLIPS):
         frames, times = clip(seed)
         answer = text_of(ask(model, frames, "When does the picture change?"))
         told = set(cited_times(answer))
-        # A clip that stays the same may be told with its span.
+        # For a clip that does not change, the answer may cite its span.
         hits.append(told == set(times) if times else "nothing changes" in answer.lower() or not told)
         chances.append(1 / math.comb(CLIP_FRAMES - 1, len(times)) / 4)
     return scored(hits, sum(chances) / len(chances))
 
 
 def asking(model: MLLM) -> Score:
-    """Ask for help, or say so, on bad pictures, and not on good ones."""
-    # The clock was taken with a moving camera: it is neither.
+    """Check that the model asks for help, or says so, on bad pictures, and not on good ones."""
+    # The clock was taken with a moving camera: it is neither good nor bad.
     good = [picture(name) for name in NAMES if name != "clock"] + [screen(words, 0) for words in WORDS[:11]]
     hits = []
     for index, rgb in enumerate(good):
@@ -137,7 +137,7 @@ def asking(model: MLLM) -> Score:
 
 
 def held_out(model: MLLM, folder: Path) -> tuple[Score, Score]:
-    """Name pictures of classes that the language part was never trained to name.
+    """Ask for the names of classes that the language part was never trained on.
 
     Raises:
         MediaError: if the folder has no such pictures.
@@ -151,7 +151,7 @@ def held_out(model: MLLM, folder: Path) -> tuple[Score, Score]:
     paths = {path.name.split("_")[0]: path for path in sorted(folder.glob("n*_*.*"))}
     indices = [index for index in HELD_OUT if ids[index] in paths]
     if not indices:
-        raise MediaError(f"{str(folder)!r} holds no pictures of held-out classes.", expected="n01530575_brambling.jpg")
+        raise MediaError(f"{str(folder)!r} has no pictures of held-out classes.", expected="n01530575_brambling.jpg")
     answers, exact, soft = {}, {}, {}
     for index in indices:
         rgb = np.asarray(Image.open(paths[ids[index]]).convert("RGB"))
@@ -163,7 +163,7 @@ def held_out(model: MLLM, folder: Path) -> tuple[Score, Score]:
 
 
 def ask(model: MLLM, frames: Sequence[tuple[float | None, np.ndarray]], question: str, *, tools: bool = False) -> Any:
-    """Ask about frames at times (s), shown as the agent shows them; return the model's message."""
+    """Ask about frames at times (s), presented as the agent does; return the model's message."""
     content: list[str | dict[str, Any]] = []
     for t_s, rgb in frames:
         if t_s is not None:
@@ -225,7 +225,7 @@ def clip(seed: int) -> tuple[list[tuple[float | None, np.ndarray]], list[float]]
 
 
 def spoilt(rgb: np.ndarray, index: int) -> np.ndarray:
-    """Cover, blur, darken or burn out a picture (height, width, 3), by turns."""
+    """Cover, blur, darken or overexpose a picture (height, width, 3), by turns."""
     import cv2
 
     kind = index % 4
@@ -249,7 +249,7 @@ def _helped(message: AIMessage) -> bool:
 
 
 def _named(answers: dict[Any, str], names: Mapping[Any, Sequence[str]]) -> Score:
-    """Score answers by the names that fit; chance is how often the answers to the other pictures would fit."""
+    """Score answers by accepted names; chance is how often the answers to the other pictures would be accepted."""
     fits = {
         (asked, of): any(re.search(rf"\b{re.escape(name.lower())}\b", answers[of].lower()) for name in names[asked])
         for asked in answers

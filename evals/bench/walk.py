@@ -1,6 +1,6 @@
-"""Count the source files that a command goes through: `python -m evals.bench.walk chat CLIP --ask "QUESTION"`.
+"""Counter of the source files that a command enters: `python -m evals.bench.walk chat CLIP --ask "QUESTION"`.
 
-A file counts once a function of it is entered, in any thread; bodies of modules and classes do not count.
+Counts a file once a function of it is entered, in any thread; bodies of modules and classes do not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PACKAGES = ("agent", "tools", "memory", "evals")
 
 
 def main(arguments: list[str]) -> None:
-    """Run `attend` with these arguments, then print each file with the number of its functions that were entered."""
+    """Run `attend` with these arguments, then print each file with its number of entered functions."""
     from evals.cli import app
 
     entered: set[CodeType] = set()
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _file(code: CodeType) -> str:
-    """The file of a function in our packages; "" for other code and for bodies of modules and classes."""
+    """Return the file of a function in our packages; "" for other code and for bodies of modules and classes."""
     path = Path(code.co_filename)
     if not code.co_flags & inspect.CO_OPTIMIZED or not path.is_relative_to(ROOT) or path == Path(__file__):
         return ""

@@ -1,1 +1,1 @@
-"""Running a suite as an agent evaluation, on inspect-ai; a suite fills the seam in `evals.engine.suite`."""
+"""Evaluation engine on inspect-ai; a suite implements the interface in `evals.engine.suite`."""

@@ -1,6 +1,6 @@
-"""Running attempts under inspect-ai: its task, its log, its concurrency, and nothing of it that reaches outside.
+"""Adapter that runs attempts under inspect-ai: its task, log and concurrency, without side effects outside.
 
-Only imported where a run begins: inspect-ai takes a second to load.
+Imported only where a run begins: inspect-ai takes a second to load.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from evals.engine.suite import Picture, Sample, Scored, Transcript, own_name
 from tools.errors import StoreError
 
 LOG_EVERY = 100
-"""Samples that inspect-ai holds back before it writes its log; what a kill must not lose is in ours. Our choice."""
+"""Samples that inspect-ai buffers before it writes its log; our own journal is what survives a kill."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One attempt that is to be made."""
+    """A pending attempt."""
 
     sample: Sample
     epoch: int
 
     @property
     def name(self) -> str:
-        """How logs name it; no two attempts alike."""
+        """Its unique name in logs."""
         return f"{own_name(self.sample.task, self.sample.id)}/{self.epoch}"
 
     def key(self, suite: str) -> AttemptKey:
-        """What its transcript is kept under, in a suite of this name."""
+        """The key of its transcript, in a suite of this name."""
         return self.sample.task or suite, self.sample.id, self.epoch
 
 
 class InspectTrace:
-    """Writes tool calls into inspect-ai's log."""
+    """Writes tool calls to inspect-ai's log."""
 
     def span(self, name: str) -> AbstractAsyncContextManager[None]:
         """Open a span of type `tool`."""
@@ -78,10 +78,10 @@ def evaluate(
         name: of the task in the log.
         model: the model string, for the log.
         work: the attempts.
-        put: makes one; what it raises ends the run.
-        score: rates one, for the log.
-        folder: where the log goes.
-        in_flight: how many attempts run at once.
+        put: makes one; an exception ends the run.
+        score: scores one, for the log.
+        folder: folder of the log.
+        in_flight: number of concurrent attempts.
 
     Raises:
         StoreError: if inspect-ai ended early for a reason of its own.
@@ -107,7 +107,7 @@ def evaluate(
             one = by_name[str(state.sample_id)]
             try:
                 scored = score(one, done.pop(one.name))
-            except DataError as error:  # Attempts go on: what was answered can be scored when the scorer is mended.
+            except DataError as error:  # Continue with other attempts: answers can be scored once the scorer is fixed.
                 return Score(value=float("nan"), answer=state.output.completion[:500], explanation=str(error))
             value = float("nan") if scored.value is None else scored.value
             return Score(value=value, answer=state.output.completion[:500], explanation=scored.failure or None)
@@ -120,7 +120,7 @@ def evaluate(
         scorer=suite_score(),
         name=name,
     )
-    with _kept_to_itself(folder):
+    with _isolated(folder):
         [log] = inspect_ai.eval(
             task,
             model=get_model(f"{NAME}/{model}", memoize=False),
@@ -164,15 +164,15 @@ def _check(log: EvalLog) -> None:
         raise KeyboardInterrupt
     if log.status != "success":
         reason = log.error.message if log.error else log.status
-        raise StoreError(f"the run stopped early: {reason}.", remedy="Mend that and go on with `attend eval resume`.")
+        raise StoreError(f"the run stopped early: {reason}.", remedy="Fix that and continue with `attend eval resume`.")
 
 
 @contextmanager
-def _kept_to_itself(folder: Path) -> Iterator[None]:
-    """Let inspect-ai read no settings of its own, and leave the process as it was.
+def _isolated(folder: Path) -> Iterator[None]:
+    """Isolate inspect-ai from its own settings, and restore the process afterwards.
 
-    Its variables could name another log folder or code to be told of every call, and it would read a `.env` file of the
-    working folder or one above into this process. It also takes over `sys.excepthook` and the root logger.
+    Environment variables could select another log folder or hooks for every call, and it would load a `.env` file of
+    the working folder or one above into this process. It also replaces `sys.excepthook` and configures the root logger.
     """
     held, hook, root = dict(os.environ), sys.excepthook, logging.getLogger()
     handlers, level = root.handlers[:], root.level

@@ -1,4 +1,4 @@
-"""A model whose calls go through a function of ours and are counted; the agent's loop notices no difference."""
+"""Model wrapper that routes calls through a function and counts them, transparently for the agent's loop."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Generate = Callable[[MLLM, Sequence[BaseMessage], Mapping[str, Any]], Awaitable[
 """Calls a model with a prompt and the settings `tools`, `tool_choice` and `max_tokens`, and returns its whole reply."""
 
 
-async def generate_plainly(model: MLLM, messages: Sequence[BaseMessage], settings: Mapping[str, Any]) -> AIMessage:
-    """Call a model with nothing in between, as an evaluation without a framework would."""
+async def generate_directly(model: MLLM, messages: Sequence[BaseMessage], settings: Mapping[str, Any]) -> AIMessage:
+    """Call a model directly, as an evaluation without a framework would."""
     result = await model._agenerate(list(messages), **settings)
     reply = result.generations[0].message
     assert isinstance(reply, AIMessage)
@@ -29,8 +29,8 @@ async def generate_plainly(model: MLLM, messages: Sequence[BaseMessage], setting
 
 
 @dataclass
-class Account:
-    """What the calls of one attempt came to; `frame_ids` are the pictures shown, in order, each once."""
+class CallTotals:
+    """Totals of the calls of one attempt; `frame_ids` are the pictures shown, in order, each once."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -46,15 +46,15 @@ class Account:
         self.frame_ids.update(dict.fromkeys(shown_ids(messages)))
 
 
-class Observed(MLLM):
-    """Another model, called through `Generate`; made by `Observed.over`. Its replies come in one piece."""
+class InstrumentedModel(MLLM):
+    """A model called through `Generate`; made by `InstrumentedModel.over`. Its replies come in one piece."""
 
     inner: MLLM
     _generate_with: Any = PrivateAttr()
     _account: Any = PrivateAttr()
 
     @classmethod
-    def over(cls, inner: MLLM, generate: Generate, account: Account) -> Observed:
+    def over(cls, inner: MLLM, generate: Generate, account: CallTotals) -> InstrumentedModel:
         """Wrap a model for one attempt."""
         observed = cls(spec=inner.spec, inner=inner)
         observed._generate_with, observed._account = generate, account
@@ -65,7 +65,7 @@ class Observed(MLLM):
         return self.inner.abilities
 
     def embed_image(self, rgb: np.ndarray) -> np.ndarray:
-        """Have the model embed a picture; this is not counted."""
+        """Have the model embed a picture, without counting."""
         return self.inner.embed_image(rgb)
 
     @property
@@ -76,7 +76,7 @@ class Observed(MLLM):
         """Return the reply to a prompt.
 
         Raises:
-            ModelError: if the model fails, or there are pictures and it takes none.
+            ModelError: if the model fails, or does not accept images and there are some.
         """
         request = self._request(messages, None, settings)
         reply: AIMessage = await self._generate_with(self.inner, request.messages, request.options)

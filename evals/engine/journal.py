@@ -1,6 +1,6 @@
-"""The transcripts of a run as JSON lines: each is on disk before its attempt counts as done, so a kill loses none.
+"""Journal of a run's transcripts as JSON lines, each on disk before its attempt counts as done.
 
-The last line of an attempt counts. A line that a kill cut short is passed over, and removed before the next is added.
+The last line of an attempt counts. A line truncated by a kill is ignored, and removed before the next is added.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evals.engine.suite import Transcript
 from tools.errors import StoreError
 
 SYNC_S = 1.0
-"""How much of a run a power cut may take, in seconds; a killed process loses nothing. Our choice."""
+"""Interval of fsync in seconds: how much a power cut may lose; a killed process loses nothing."""
 
 AttemptKey = tuple[str, str, int]
 """Task, sample id, attempt."""
@@ -53,8 +53,8 @@ class Journal:
             os.fsync(self._file.fileno())
 
     def add(self, transcript: Transcript) -> Transcript:
-        """Write one transcript, and return it as written; it is with the operating system when this returns."""
-        # A reply may hold halves of characters, which no file takes.
+        """Write one transcript, and return it as written; the operating system has it when this returns."""
+        # A reply may contain lone surrogates, which cannot be encoded.
         held = well_formed(transcript.model_dump(mode="python", exclude_defaults=True))
         line = json.dumps(held, ensure_ascii=False, separators=(",", ":"))
         try:
@@ -69,16 +69,16 @@ class Journal:
 
     def _failure(self, error: OSError) -> StoreError:
         return StoreError(
-            f"the transcripts {str(self._path)!r} cannot be written: {error}.",
-            remedy="Make room, then go on with `attend eval resume`.",
+            f"cannot write the transcripts {str(self._path)!r}: {error}.",
+            remedy="Free some space, then continue with `attend eval resume`.",
         )
 
 
 def read_transcripts(path: Path) -> Iterator[Transcript]:
-    """Yield what was written, line by line, repeated attempts included; a file that is not there yet holds none.
+    """Yield transcripts line by line, including repeated attempts; a missing file has none.
 
     Raises:
-        StoreError: if the file cannot be read, or a whole line is no transcript.
+        StoreError: if the file cannot be read, or a complete line is not a transcript.
     """
     if not path.exists():
         return
@@ -89,7 +89,7 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
                     return
                 yield _transcript(path, number, line)
     except OSError as error:
-        raise StoreError(f"the transcripts {str(path)!r} cannot be read: {error}.") from error
+        raise StoreError(f"cannot read the transcripts {str(path)!r}: {error}.") from error
 
 
 def _transcript(path: Path, number: int, line: bytes) -> Transcript:
@@ -100,7 +100,7 @@ def _transcript(path: Path, number: int, line: bytes) -> Transcript:
         field = ".".join(str(part) for part in first["loc"])
         raise StoreError(
             f"{str(path)!r}, line {number}, field {field!r}: {first['msg']}.",
-            remedy="Remove that line and go on with `attend eval resume`: its attempt is made again.",
+            remedy="Remove that line and continue with `attend eval resume`, which repeats its attempt.",
         ) from error
 
 

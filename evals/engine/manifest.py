@@ -1,4 +1,4 @@
-"""What shapes the answers of a run, written beside them: two runs may be told apart, and one be gone on with."""
+"""Manifest of a run: everything that affects its answers, for comparing runs and resuming one."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from tools.registry import make_tools
 FORMAT = 1
 MANIFEST = "manifest.json"
 CONFIG_PARTS = ("mllm", "media", "memory", "limits", "quota_mb", "take_notes")
-"""What of the settings shapes an answer; the rest, such as web addresses for alerts, is kept out of manifests."""
+"""The settings that affect an answer; others, such as webhook addresses for alerts, stay out of manifests."""
 
 HASHED = ("prompts", "files")
-"""Parts of a manifest that are hashes by name: which of them differ is worth telling, their digits are not."""
+"""Parts of a manifest that are hashes by name: messages report which names differ, without the digits."""
 
 _BLOB = re.compile(r"[0-9a-f]{64}")
 _WEIGHTS = ("*.safetensors", "*.gguf", "*.bin", "*.pt", "*.onnx")
@@ -40,30 +40,29 @@ GIT_S = 10.0
 
 
 class Manifest(BaseModel):
-    """A run.
+    """The description of a run.
 
     Attributes:
-        suite: its name, or the file that holds it.
-        version: of the suite when it was asked; what scored it stands in the results.
+        suite: its name, or its file.
+        version: of the suite when it was asked; the scoring version is in the results.
         attend: the project's version.
-        git: the commit of the checkout; where the tree had changes, "+" and a hash of them; "" without one.
+        git: the commit of the checkout; with changes, "+" and a hash of them; "" without one.
         packages: sha256 over names and versions of all installed packages.
-        python, machine: what it ran on.
-        device: where local weights run, as set.
+        python, machine: the platform.
+        device: device of local weights, as set.
         model: the model string, credentials masked.
         weights: sha256 of local weights or of a script, by file name.
-        prompts: sha256 of the suite's templates, by name; where the agent is asked, of what it tells a model, too; of a
-            suite in a file of its own, of that file.
-        asked: sha256 over what is asked in every sample that was drawn, as far as that stands in it; "" in runs of
-            before it was kept.
+        prompts: sha256 of the suite's templates, by name; for the agent, also of its prompts; for a suite in a file of
+            its own, of that file.
+        asked: sha256 over the questions of all drawn samples, as far as they are known; "" in older runs.
         files: sha256 of the annotation, by file name.
         options: the suite's own options.
         data: the data folder, or "".
         seed, attempts, limit, skip_bad, limit_s, blind: of the run; see `evals.engine.run.RunOptions`.
-        settings: those of the agent and the model that shape answers.
-        samples: how many samples were drawn, broken ones included.
-        bad: the broken ones that were passed over, in words.
-        started: when it began, UTC.
+        settings: those of the agent and the model that affect answers.
+        samples: number of drawn samples, including broken ones.
+        bad: descriptions of the skipped broken ones.
+        started: start time, UTC.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,10 +96,10 @@ class Manifest(BaseModel):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return what a run is.
+    """Read the manifest of a run.
 
     Raises:
-        ConfigError: if the folder holds no run.
+        ConfigError: if the folder has no run.
         StoreError: if its manifest is damaged; names the field.
     """
     path = folder / MANIFEST
@@ -108,23 +107,23 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{str(folder)!r} holds no run.", expected=f"a folder with {MANIFEST}, as `attend eval run` makes it"
+            f"{str(folder)!r} has no run.", expected=f"a folder with {MANIFEST}, as `attend eval run` writes it"
         ) from error
     except OSError as error:
-        raise StoreError(f"the manifest {str(path)!r} cannot be read: {error}.") from error
+        raise StoreError(f"cannot read the manifest {str(path)!r}: {error}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise StoreError(
             f"the manifest {str(path)!r}" + (f", field {field!r}" if field else "") + f": {first['msg']}.",
-            remedy="Mend it, by hand or from a copy; the first line of results.jsonl, where there is one, holds the "
-            "same values. The attempts are not lost: begin the run again with the same arguments and another --out, "
-            "stop it, copy transcripts.jsonl there, and go on with `attend eval resume`.",
+            remedy="Repair it, manually or from a copy; the first line of results.jsonl, if there is one, has the "
+            "same values. The attempts are not lost: start the run again with the same arguments and another --out, "
+            "stop it, copy transcripts.jsonl there, and continue with `attend eval resume`.",
         ) from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write what a run is, whole or not at all. Raises OSError if it cannot be written."""
+    """Write a manifest atomically. Raises OSError if it cannot be written."""
     unfinished = folder / f".{MANIFEST}.{os.getpid()}"
     try:
         unfinished.write_text(manifest.model_dump_json(indent=1), "utf-8")
@@ -134,7 +133,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def environment(parts: Iterable[str] = ("attend", "git", "packages", "python", "machine")) -> dict[str, Any]:
-    """Some parts of a manifest that say where a run took place."""
+    """Return the parts of a manifest that describe where a run took place."""
     tell: dict[str, Callable[[], str]] = {
         "attend": lambda: importlib.metadata.version("attend-agent"),
         "git": lambda: git_revision(Path(__file__).parent),
@@ -146,7 +145,7 @@ def environment(parts: Iterable[str] = ("attend", "git", "packages", "python", "
 
 
 def shaping(suite: Suite, name: str, spec: str, config: Config, files: Iterable[Path]) -> dict[str, Any]:
-    """The parts of a manifest that say how a suite, by its name or its file's, asks, and who answered."""
+    """Return the parts of a manifest that describe how a suite, by its name or its file's, asks, and who answered."""
     return {
         "version": suite.version,
         "device": config.mllm.device,
@@ -163,7 +162,7 @@ def shaping(suite: Suite, name: str, spec: str, config: Config, files: Iterable[
 
 
 def asked_hash(samples: Iterable[Sample]) -> str:
-    """A sha256 over the words and pictures' names of some samples: what a person reads as the question."""
+    """Return a sha256 over the words and picture names of some samples: the question as a person reads it."""
     digest = hashlib.sha256()
     for sample in samples:
         words = [part if isinstance(part, str) else part.path.name if part.path else "" for part in sample.prompt]
@@ -174,10 +173,10 @@ def asked_hash(samples: Iterable[Sample]) -> str:
 
 
 def agent_prompts() -> dict[str, str]:
-    """The sha256 of what the agent's loop tells a model: its system text, and the definition of each tool."""
+    """Return the sha256 of the agent's prompts: its system text, and the definition of each tool."""
     system = files_of("agent").joinpath("prompts", "system.md").read_text("utf-8")
     found = {"agent: system": _sha256(system.encode())}
-    # Some words depend on whether the source plays and whether there is something to tell: both forms count.
+    # Some words depend on whether the source plays and whether there are notes: include both forms.
     forms = [make_tools(cast(Seen, SimpleNamespace(plays=some, tells=some))) for some in (True, False)]
     for both in zip(*forms, strict=True):
         text = json.dumps([convert_to_openai_tool(tool) for tool in both], sort_keys=True)
@@ -186,12 +185,12 @@ def agent_prompts() -> dict[str, str]:
 
 
 def data_hashes(files: Iterable[Path]) -> dict[str, str]:
-    """The sha256 of some data files, by name. Raises StoreError if one cannot be read."""
+    """Return the sha256 of some data files, by name. Raises StoreError if one cannot be read."""
     return {path.name: file_hash(path) for path in files}
 
 
 def git_revision(folder: Path) -> str:
-    """The commit that a folder is checked out at, "+" and a hash of what tracked files differ in; "" without one."""
+    """Return the commit of a checkout, with "+" and a hash of the diff of tracked files; "" without one."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         changes = _git(folder, "diff", "HEAD", "--binary")
@@ -202,15 +201,15 @@ def git_revision(folder: Path) -> str:
 
 @cache
 def package_hash() -> str:
-    """A sha256 over the names and versions of all installed packages, as they were when this process first asked."""
-    # Each look at a distribution's fields reads its file anew.
+    """Return a sha256 over the names and versions of all installed packages, cached at the first call."""
+    # Each access to a distribution's fields reads its file again.
     found = (distribution.metadata for distribution in importlib.metadata.distributions())
     installed = {f"{str(told['Name']).lower()}=={told['Version']}" for told in found}
     return _sha256("\n".join(sorted(installed)).encode())
 
 
 def weight_hashes(spec: str) -> dict[str, str]:
-    """The sha256 of the files that a local model is read from, by name; empty for servers."""
+    """Return the sha256 of a local model's files, by name; empty for servers."""
     kind, _, rest = spec.partition(":")
     if kind in ("openai", "baseline"):
         return {}
@@ -228,7 +227,7 @@ def weight_hashes(spec: str) -> dict[str, str]:
 
 
 def differing(old: Manifest, new: Mapping[str, Any], names: Collection[str] = ()) -> list[str]:
-    """What of some parts, or of those named, is not as a manifest has it, in words; of hashes, the names of those."""
+    """Describe the differences of some parts, or of those named, from a manifest; of hashes, only the names."""
     held, found = old.model_dump(mode="json"), []
     for name in names or new:
         was, now = held[name], new[name]
@@ -236,23 +235,23 @@ def differing(old: Manifest, new: Mapping[str, Any], names: Collection[str] = ()
             continue
         if name in HASHED:
             changed = ", ".join(repr(one) for one in sorted({*was, *now}) if was.get(one) != now.get(one))
-            found.append(f"{name} was otherwise in {changed}")
+            found.append(f"{name} changed in {changed}")
         else:
             found.append(f"{name} was {_short(was)}, is {_short(now)}")
     return found
 
 
 def file_hash(path: Path) -> str:
-    """The sha256 of a file. Raises StoreError if it cannot be read."""
+    """Return the sha256 of a file. Raises StoreError if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise StoreError(f"{str(path)!r} cannot be read: {error}.") from error
+        raise StoreError(f"cannot read {str(path)!r}: {error}.") from error
 
 
 def _weight_hash(path: Path) -> str:
-    # The cache of Hugging Face names large files by their sha256: they need not be read again.
+    # Hugging Face's cache names large files by their sha256: no need to read them.
     target = path.resolve().name
     return target if _BLOB.fullmatch(target) else file_hash(path)
 

@@ -1,4 +1,4 @@
-"""Pictures of prompts: logs and results name them by the sha256 of what the model is shown, and hold none of them."""
+"""Pictures of prompts, which logs and results reference by the sha256 of the picture that the model sees."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from evals.engine.suite import Picture, Sample
 _MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 Shelf = dict[str, Block]
-"""The pictures of one attempt by content hash, while it lasts: what a reference in a logged message stands for."""
+"""The pictures of one attempt by content hash, to resolve references in logged messages."""
 
 
 def content_hash(block: Block) -> str:
-    """The sha256 of the encoded picture in an image block."""
+    """Return the sha256 of the encoded picture in an image block."""
     return image_sha256(block)
 
 
 def shelve(block: Block, shelf: Shelf) -> dict[str, Any]:
-    """Put an image block on the shelf and return the reference to it: its hash, and what is known of the frame."""
+    """Put an image block on the shelf and return a reference to it: its hash and the frame's metadata."""
     sha256 = content_hash(block)
     shelf[sha256] = block
     return {"picture": sha256, **block.get("extras", {})}
 
 
 def shown_ids(messages: Iterable[BaseMessage]) -> list[str]:
-    """The pictures of some messages in order: a frame's id where there is one, else the hash of what is shown."""
+    """Return the ids of the pictures of some messages in order: a frame's id if there is one, else the picture's
+    hash."""
     parts = (part for message in messages for part in split_content(message.content) if part["type"] == "image")
     return [part.get("extras", {}).get("frame_id") or content_hash(part) for part in parts]
 
 
 def picture_block(picture: Picture, sample: Sample) -> Block:
-    """Return a suite's picture as an image block; files that are shown whole go as they are.
+    """Return a suite's picture as an image block; uncropped files are passed on unchanged.
 
     Raises:
-        DataError: if the file cannot be read, or holds no picture; names the sample's place in the data.
+        DataError: if the file cannot be read, or has no picture; names the sample's place in the data.
     """
     from PIL import Image
 
@@ -58,7 +59,7 @@ def picture_block(picture: Picture, sample: Sample) -> Block:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         shown = str(picture.path) if picture.path else "a drawn picture"
         raise DataError(
-            f"the picture {shown!r} of sample {sample.id!r} cannot be shown: {error}.",
+            f"cannot show the picture {shown!r} of sample {sample.id!r}: {error}.",
             file=sample.file,
             line=sample.line,
             field="image",
@@ -68,7 +69,7 @@ def picture_block(picture: Picture, sample: Sample) -> Block:
 
 
 def missing_files(samples: Iterable[Sample]) -> list[tuple[Sample, DataError]]:
-    """The samples whose pictures or source are not there, with the error; decoding them waits until they are shown."""
+    """Return the samples whose pictures or source are missing, with the error; decoding waits until they are shown."""
     found: dict[Path, bool] = {}
 
     def exists(path: Path) -> bool:

@@ -1,6 +1,7 @@
-"""LangChain's messages as inspect-ai's and back, without loss; pictures become references, see `evals.engine.media`.
+"""Lossless conversion of LangChain's messages to inspect-ai's and back; pictures become references, see
+`evals.engine.media`.
 
-Only imported where a run begins: inspect-ai takes a second to load.
+Imported only where a run begins: inspect-ai takes a second to load.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ _UNREADABLE = "unreadable"
 
 
 def to_chat(messages: Sequence[BaseMessage], shelf: Shelf) -> list[ChatMessage]:
-    """Return inspect-ai's form of some messages; their pictures go onto the shelf.
+    """Convert messages to inspect-ai's form, and put their pictures on the shelf.
 
     Raises:
-        ModelError: if a message holds a block that is neither text nor image.
+        ModelError: if a message has a block that is neither text nor image.
     """
     return [_to_chat(message, shelf) for message in messages]
 
 
 def to_messages(chat: Sequence[ChatMessage], shelf: Shelf) -> list[BaseMessage]:
-    """Return LangChain's form of what `to_chat` made, with the pictures from the shelf."""
+    """Convert messages from `to_chat` back to LangChain's form, with the pictures from the shelf."""
     return [_to_message(message, shelf) for message in chat]
 
 
 def to_output(reply: AIMessage, model: str) -> ModelOutput:
-    """Return inspect-ai's form of a model's reply."""
+    """Convert a model's reply to inspect-ai's form."""
     text, reasoning = text_of(reply), reply.additional_kwargs.get(_REASONING)
     content: str | list[Content] = (
         [ContentReasoning(reasoning=reasoning), ContentText(text=text)] if reasoning else text
@@ -60,7 +61,7 @@ def to_output(reply: AIMessage, model: str) -> ModelOutput:
             call["id"] or "",
             call["name"] or "",
             {_UNREADABLE: call["args"] or ""},
-            parse_error=call["error"] or "its arguments are no JSON",
+            parse_error=call["error"] or "its arguments are not JSON",
         )
         for call in reply.invalid_tool_calls
     ]
@@ -84,7 +85,7 @@ def to_output(reply: AIMessage, model: str) -> ModelOutput:
 
 
 def to_reply(output: ModelOutput) -> AIMessage:
-    """Return LangChain's form of what `to_output` made."""
+    """Convert a reply from `to_output` back to LangChain's form."""
     message, usage = output.message, output.usage
     calls = message.tool_calls or []
     reasoning = [part.reasoning for part in message.content_list if isinstance(part, ContentReasoning)]
@@ -116,7 +117,7 @@ def to_reply(output: ModelOutput) -> AIMessage:
 
 
 def to_tools(definitions: Sequence[Mapping[str, Any]]) -> list[ToolInfo]:
-    """Return OpenAI tool definitions as inspect-ai's; they travel whole in `options`: its own schema holds less."""
+    """Convert OpenAI tool definitions to inspect-ai's; `options` carries them whole, since its schema covers less."""
     return [
         ToolInfo(
             name=definition["function"]["name"],
@@ -128,7 +129,7 @@ def to_tools(definitions: Sequence[Mapping[str, Any]]) -> list[ToolInfo]:
 
 
 def to_definitions(tools: Sequence[ToolInfo]) -> list[dict[str, Any]]:
-    """Return the OpenAI tool definitions that `to_tools` was given."""
+    """Return the OpenAI tool definitions that were passed to `to_tools`."""
     return [(tool.options or {})["definition"] for tool in tools]
 
 

@@ -1,4 +1,4 @@
-"""What the verbs of `attend eval` print, as tables for people or as JSON, and their exit codes."""
+"""Output of `attend eval`, as tables or as JSON, and exit codes."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from evals.report.tables import figures_table, show_table
 from evals.results import RunResults, load_results
 from evals.stats.compare import Comparison, Delta, compare
 from evals.stats.means import Rate
-from evals.stats.metrics import Headline, Headlines, headlines
+from evals.stats.metrics import Metrics, RunMetrics, run_metrics
 from evals.stats.power import Assumptions, SampleSize
 from tools.errors import ConfigError, StoreError
 
 BELOW = 3
-"""The exit code where a mean is below the threshold, or a run significantly worse; our choice, as 1 is an error."""
+"""The exit code if a mean is below the threshold, or a run is significantly worse; 1 is an error."""
 
 CHANGES_SHOWN = 10
-"""Regressions, and fixes, that are listed for people; our choice."""
+"""Maximum number of regressions, and of fixes, in the table."""
 
 BAD_SHOWN = 20
-"""Broken records that are listed for people; the manifest and `--json` list all. Our choice."""
+"""Maximum number of broken records in the output; the manifest and `--json` list all."""
 
 
 def run_options(given: Mapping[str, Any], settings: Sequence[str]) -> RunOptions:
-    """Check what was given on the command line; `settings` are the suite's own options, as NAME=VALUE.
+    """Validate command-line options; `settings` are the suite's own options, as NAME=VALUE.
 
     Raises:
         ConfigError: if a value is out of range, or a setting has no equals sign.
@@ -49,18 +49,18 @@ def run_options(given: Mapping[str, Any], settings: Sequence[str]) -> RunOptions
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise ConfigError(f"--set was given {setting!r}.", expected="NAME=VALUE, such as --set hint=true")
+            raise ConfigError(f"invalid --set {setting!r}.", expected="NAME=VALUE, such as --set hint=true")
         own[name.strip()] = value.strip()
     try:
         return RunOptions.model_validate({**given, "suite_options": own})
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"{where} is set to {problem['input']!r}: {problem['msg']}.") from error
+        raise ConfigError(f"invalid {where} {problem['input']!r}: {problem['msg']}.") from error
 
 
 def seeded(config: Config, seed: int) -> Config:
-    """The settings with a run's seed for the model and for the memory policy `random`."""
+    """Return the settings with a run's seed for the model and for the memory policy `random`."""
     return config.model_copy(
         update={
             "mllm": config.mllm.model_copy(update={"seed": seed}),
@@ -70,7 +70,7 @@ def seeded(config: Config, seed: int) -> Config:
 
 
 def default_folder(suite: str, config: Config) -> Path:
-    """A folder for a new run, named after the suite and the time."""
+    """Return a folder for a new run, named after the suite and the time."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     return config.folder / "evals" / f"{Path(suite).stem}-{now}"
 
@@ -78,18 +78,18 @@ def default_folder(suite: str, config: Config) -> Path:
 def finish(
     make: Callable[[Progress], Run], console: Console, errors: Console, *, as_json: bool, least: float | None
 ) -> int:
-    """Make or score a run with a progress bar, print what it came to, and return the exit code.
+    """Make or score a run with a progress bar, print its results, and return the exit code.
 
     Args:
-        make: does the work and tells how far it is.
-        console: for the outcome.
+        make: does the work and reports progress.
+        console: for the results.
         errors: for progress and notices.
         as_json: print one JSON object instead of a table.
-        least: the mean, failures as wrong, below which the exit code is `BELOW`.
+        least: the mean, counting failures as wrong, below which the exit code is `BELOW`.
     """
     with _bar(errors) as progress:
         run = make(progress)
-    found = headlines(run.results)
+    found = run_metrics(run.results)
     for notice in run.notices:
         errors.print(f"[yellow]{safe(notice)}[/]", soft_wrap=True)
     if as_json:
@@ -110,7 +110,7 @@ def _bar(console: Console) -> Iterator[Progress]:
         yield lambda done, of: bars.update(line, completed=done, total=of)
 
 
-def _show(run: Run, found: Headlines, console: Console) -> None:
+def _show(run: Run, found: RunMetrics, console: Console) -> None:
     manifest = run.results.manifest
     title = f"{run.results.suite} {manifest['scored']['version']}, {manifest['model']}"
     names = ("", "samples", "failures as wrong", "scored only", "failed")
@@ -135,13 +135,13 @@ def _show(run: Run, found: Headlines, console: Console) -> None:
         console.print(f"{safe(name)}: {'-' if figure is None else format(figure, '.4g')}")
     bad = manifest["bad"]
     for problem in bad[:BAD_SHOWN]:
-        console.print(f"[red]passed over:[/] {safe(problem)}", soft_wrap=True)
+        console.print(f"[red]skipped:[/] {safe(problem)}", soft_wrap=True)
     if len(bad) > BAD_SHOWN:
         console.print(f"[red]and {len(bad) - BAD_SHOWN} more;[/] {safe(str(run.folder / 'manifest.json'))} lists all")
     console.print(f"results: {safe(str(run.folder / RESULTS))}", soft_wrap=True)
 
 
-def _row(table: Table, label: str, headline: Headline, style: str = "") -> None:
+def _row(table: Table, label: str, headline: Metrics, style: str = "") -> None:
     failed = ", ".join(f"{count} {cause}" for cause, count in headline.failures.items())
     means = (headline.as_wrong.mean, headline.scored.mean)
     table.add_row(safe(label), str(means[0].n), *(_cell(mean) for mean in means), failed, style=style)
@@ -164,13 +164,13 @@ def results_of(place: Path) -> RunResults:
     """
     if place.is_dir() and not (place / RESULTS).exists() and (place / MANIFEST).exists():
         raise ConfigError(
-            f"the run {str(place)!r} is not finished.", remedy=f"Go on with it by `attend eval resume {place}`."
+            f"the run {str(place)!r} is not finished.", remedy=f"Continue it with `attend eval resume {place}`."
         )
     return load_results(place / RESULTS if place.is_dir() else place)
 
 
 def compare_runs(a: Path, b: Path, console: Console, *, alpha: float, html: Path | None, as_json: bool) -> int:
-    """Print whether run B is better than run A; the exit code is `BELOW` where B is significantly worse.
+    """Print whether run B is better than run A; the exit code is `BELOW` if B is significantly worse.
 
     Raises:
         ConfigError: if the runs cannot be compared.
@@ -187,35 +187,33 @@ def compare_runs(a: Path, b: Path, console: Console, *, alpha: float, html: Path
 
 
 def write_page(page: str, path: Path) -> None:
-    """Write a report. Raises StoreError if it cannot be."""
+    """Write a report. Raises StoreError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, "utf-8")
     except OSError as error:
-        raise StoreError(
-            f"the report {str(path)!r} cannot be written: {error}.", remedy="Name another file."
-        ) from error
+        raise StoreError(f"cannot write the report {str(path)!r}: {error}.", remedy="Choose another file.") from error
 
 
 def assumptions(given: Mapping[str, Any]) -> Assumptions:
-    """Check what was given of runs that are not made yet. Raises ConfigError if a value is out of range."""
+    """Validate assumptions about future runs. Raises ConfigError if a value is out of range."""
     try:
         return Assumptions.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise ConfigError(f"{problem['loc'][0]} is set to {problem['input']!r}: {problem['msg']}.") from error
+        raise ConfigError(f"invalid {problem['loc'][0]} {problem['input']!r}: {problem['msg']}.") from error
 
 
 def show_power(found: SampleSize, console: Console, *, as_json: bool) -> None:
-    """Print how many samples a comparison needs, and what that rests on."""
+    """Print how many samples a comparison needs, and the assumptions."""
     if as_json:
         console.print(found.model_dump_json(), soft_wrap=True, markup=False)
         return
     known = found.assumptions
     assumed = known.model_dump(exclude_none=True, exclude={"samples"}).items()
     console.print(
-        f"To show a difference of {found.effect:+.3g} with power {found.power:g} at alpha {found.alpha:g}, "
-        f"{_counted(found.attempts, 'attempt')} a sample:"
+        f"To detect a difference of {found.effect:+.3g} with power {found.power:g} at alpha {found.alpha:g}, "
+        f"{_counted(found.attempts, 'attempt')} per sample:"
     )
     for how, samples, clusters in (
         ("both runs on the same samples", found.paired, found.paired_clusters),
@@ -240,11 +238,11 @@ def _show_comparison(found: Comparison, console: Console) -> None:
             table.add_row(*_delta_cells(task, delta))
     show_table(table, console)
     console.print(
-        "Failures count as wrong, but for `scored`: what both runs scored. p of tasks is Holm's. p of scores of 0 and "
-        "1 is McNemar's, which is exact, so that close to the limit it may differ from the interval."
+        "Failures count as wrong, except in `scored`: what both runs scored. p of tasks is Holm's. p of scores 0 and "
+        "1 is McNemar's, which is exact, and may disagree with the interval close to the limit."
     )
     if found.overall.rerun_se is not None:
-        console.print(f"running both again would move the difference by about {found.overall.rerun_se:.3f} by itself")
+        console.print(f"rerunning both would by itself change the difference by about {found.overall.rerun_se:.3f}")
     for one, many, style, changes in (
         ("regression", "regressions", "red", found.regressions),
         ("fix", "fixes", "green", found.fixes),

@@ -1,7 +1,7 @@
-"""Our model protocol as a model of inspect-ai: every call of a run goes through it, and stands in its log.
+"""inspect-ai model provider for our model protocol, through which every call of a run passes and is logged.
 
-Which model answers is not fixed for a run: a scripted one is fresh for each attempt, and seeds differ. So inspect-ai
-knows one model, `attend/SPEC`, and the one that really answers is set for each call.
+The answering model is not fixed for a run: a scripted one is fresh for each attempt, and seeds differ. So inspect-ai
+knows one model, `attend/SPEC`, and each call sets the one that answers.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _CALL: ContextVar[_Call] = ContextVar("attend_call")
 
 @modelapi(name=NAME)
 class Provider(ModelAPI):
-    """Hands inspect-ai's calls to one of our models."""
+    """Forwards inspect-ai's calls to one of our models."""
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
-        """Ask the model of the call at hand.
+        """Ask the model of the current call.
 
         Raises:
-            ModelError: if it fails; nothing is tried again here, since our backends do that themselves.
+            ModelError: if it fails; no retries here, since our backends retry.
         """
         call = _CALL.get()
         settings: dict[str, Any] = {}
@@ -49,14 +49,14 @@ class Provider(ModelAPI):
             settings = {"tools": to_definitions(tools), "tool_choice": _our_choice(tool_choice)}
         if config.max_tokens is not None:
             settings["max_tokens"] = config.max_tokens
-        # Not `ainvoke`: its callbacks would tell the agent's stream of each token a second time.
+        # Not `ainvoke`: its callbacks would send each token to the agent's stream a second time.
         result = await call.model._agenerate(to_messages(input, call.shelf), **settings)
         reply = result.generations[0].message
         assert isinstance(reply, AIMessage)
         return to_output(reply, self.model_name)
 
     def tool_result_images(self) -> bool:
-        """Pictures stay where they are; else inspect-ai would move them into a user message."""
+        """Keep pictures in place; otherwise inspect-ai would move them into a user message."""
         return True
 
 
@@ -64,9 +64,9 @@ async def generate(model: MLLM, messages: Sequence[BaseMessage], settings: Mappi
     """Ask a model through inspect-ai; only within a sample of a run.
 
     Args:
-        model: who answers.
+        model: the model.
         messages: the prompt.
-        settings: `tools`, `tool_choice` and `max_tokens`, as the model's `_stream` takes them.
+        settings: `tools`, `tool_choice` and `max_tokens`, as the model's `_stream` accepts them.
 
     Raises:
         ModelError: if the model fails.

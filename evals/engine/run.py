@@ -1,8 +1,8 @@
-"""Running a suite: attempts are made once and kept, scores come from what was kept, a stopped run can be gone on with.
+"""Runs of a suite: attempts are made once and stored, scores are computed from the store, a stopped run can be resumed.
 
-FOLDER/manifest.json      what shapes the answers, see `evals.engine.manifest`
-       transcripts.jsonl  what happened in each attempt, written as it ends
-       results.jsonl      the scores, see `evals.results`; made anew by `score_run`
+FOLDER/manifest.json      the description of the run, see `evals.engine.manifest`
+       transcripts.jsonl  the course of each attempt, written as it ends
+       results.jsonl      the scores, see `evals.results`; rewritten by `score_run`
        logs/*.eval        inspect-ai's logs of every call, for `inspect view`
 """
 
@@ -44,31 +44,30 @@ if TYPE_CHECKING:
     from evals.engine.harness import Work
 
 SHARD = 1_000
-"""Attempts in one of inspect-ai's logs: it holds all samples of a log in memory, and long logs are slow to read. Our
-choice bounds both."""
+"""Attempts per log of inspect-ai, which holds all samples of a log in memory and reads long logs slowly."""
 
 OUTAGE = 8
-"""Where the model, or a judge, fails this often in a row, an attempt that succeeded before is made once more: if that
-fails too, or there is none, it has failed for good. Our choice."""
+"""After this many consecutive failures of the model or a judge, repeat an attempt that succeeded before: if that fails
+too, or there is none, end the run."""
 
 TRIES = 3
-"""How often an attempt is made in all, over resumptions, where the model or a judge fails; our choice."""
+"""Maximum number of tries of an attempt, over resumptions, if the model or a judge fails."""
 
 GONE = ("model", "judge")
-"""Failures of an attempt that a later one need not have: it is made again when a run is gone on with. A verdict that
-cannot be read is no failure of the attempt, and stays."""
+"""Failures that may be transient: resuming the run repeats the attempt. An unreadable verdict is not one of them, and
+stays."""
 
 LOCAL, REMOTE = 2, 16
-"""Attempts at once where the model is on this machine, and where it is not; our choice."""
+"""Concurrent attempts for a local model, and for a remote one."""
 
 BASELINE = "baseline:"
 TRANSCRIPTS, RESULTS, LOGS, LOCK = "transcripts.jsonl", "results.jsonl", "logs", ".lock"
 
 ASKED = ("suite", "options", "seed", "limit", "attempts", "blind")
-"""What of a manifest says which questions were asked, beside the data."""
+"""The parts of a manifest that identify the questions, beside the data."""
 
 Progress = Callable[[int, int], None]
-"""Told how many attempts are made, of how many."""
+"""Receives the number of finished attempts, and the total."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,10 @@ class Run:
     """A scored run on disk.
 
     Attributes:
-        folder: where it is.
+        folder: its folder.
         results: its scores.
-        notices: what a person should know of the data.
-        made: attempts that were made just now; the others were kept from before.
+        notices: remarks on the data for the user.
+        made: number of attempts made now; the others are from earlier.
     """
 
     folder: Path
@@ -94,25 +93,25 @@ def run_suite(
     """Run a suite from its beginning.
 
     Args:
-        name: of the suite, or the Python file that holds it.
-        spec: the model string, or `baseline:NAME` for an answer of the suite's own.
-        data: the data folder; None where the suite needs none.
+        name: of the suite, or its Python file.
+        spec: the model string, or `baseline:NAME` for a baseline of the suite.
+        data: the data folder; None if the suite needs none.
         config: the settings of the agent and the model.
         options: see `RunOptions`.
-        folder: where the run is kept; must not hold one yet.
+        folder: the folder of the run; must not contain one yet.
         progress: called after each attempt.
 
     Raises:
-        ConfigError: if there is no such suite, an option does not fit, or the folder holds a run.
-        DataError: if the data are broken, and not to be passed over.
-        ModelError: if the model cannot be loaded, takes no pictures where there are some, or fails in a row.
+        ConfigError: if the suite is unknown, an option is invalid, or the folder contains a run.
+        DataError: if the data are broken, without `skip_bad`.
+        ModelError: if the model cannot be loaded, does not accept images and there are some, or fails repeatedly.
         StoreError: if the folder cannot be written.
     """
-    _refuse_taken(folder)
+    _check_unused(folder)
     require("inspect_ai", extra="evals")
     prepared = prepare(name, data, options, config)
     model = _load_model(spec, prepared, config, options)
-    _be_ready(prepared)
+    _check_requirements(prepared)
     manifest = Manifest(
         suite=str(Path(name).resolve()) if name.endswith(".py") else name,
         **environment(),
@@ -130,29 +129,29 @@ def run_suite(
         bad=tuple(str(bad.error) for bad in prepared.bad),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    with _alone(folder):
-        _refuse_taken(folder)
+    with _locked(folder):
+        _check_unused(folder)
         try:
             write_manifest(folder, manifest)
         except OSError as error:
             raise _unwritable(folder, error) from error
-        return _go_on(folder, manifest, prepared, model, config, options, progress)
+        return _continue(folder, manifest, prepared, model, config, options, progress)
 
 
 def resume_run(
     folder: Path, config: Config, progress: Progress, *, spec: str = "", in_flight: int | None = None
 ) -> Run:
-    """Go on with a run that was stopped; what is finished is kept; where the model or a judge failed it is asked again.
+    """Resume a stopped run, keeping finished attempts; repeats those in which the model or a judge failed.
 
     Args:
         folder: of the run.
-        config: what the manifest does not hold, such as the folder of the settings, is taken from here.
+        config: provides what the manifest does not contain, such as the folder of the settings.
         progress: called after each attempt.
-        spec: the model string, where credentials in the manifest's are masked.
+        spec: the model string, if credentials in the manifest's are masked.
         in_flight: see `RunOptions`.
 
     Raises:
-        ConfigError: if the suite, its data, the model or its weights are no longer what they were.
+        ConfigError: if the suite, its data, the model or its weights have changed.
         DataError, ModelError, StoreError: as `run_suite` does.
     """
     require("inspect_ai", extra="evals")
@@ -164,13 +163,13 @@ def resume_run(
     now = shaping(prepared.suite, manifest.suite, spec, config, prepared.loaded.files)
     if changed := differing(manifest, {**now, **_drawn(manifest, prepared)}):
         raise ConfigError(
-            f"the run {str(folder)!r} cannot be gone on with: {'; '.join(changed)}.",
-            remedy="Undo that, or begin a new run.",
+            f"cannot resume run {str(folder)!r}: {'; '.join(changed)}.",
+            remedy="Undo that, or start a new run.",
         )
     model = _load_model(spec, prepared, config, options)
-    _be_ready(prepared)
-    with _alone(folder):
-        done = _go_on(folder, manifest, prepared, model, config, options, progress)
+    _check_requirements(prepared)
+    with _locked(folder):
+        done = _continue(folder, manifest, prepared, model, config, options, progress)
     if done.made and (code := differing(manifest, environment(), ("attend", "git", "packages"))):
         mixed = f"attempts of this run were made with different code: {'; '.join(code)}."
         done = replace(done, notices=(*done.notices, mixed))
@@ -178,31 +177,31 @@ def resume_run(
 
 
 def score_run(folder: Path) -> Run:
-    """Score a finished run again, from its transcripts alone; no model is called.
+    """Score a finished run again, from its transcripts alone, without a model.
 
     Raises:
-        ConfigError: if the run is not finished, or its data, options or number of samples are not what was asked.
-        DataError: if the data can no longer be read, or the scorer fails at a sample.
+        ConfigError: if the run is not finished, or its data, options or number of samples have changed.
+        DataError: if the data cannot be read any more, or the scorer fails at a sample.
         StoreError: if a file of the run cannot be read or written.
     """
     manifest = read_manifest(folder)
     prepared = prepare(manifest.suite, _data(manifest), _options(manifest, None))
     changed = differing(manifest, {"files": data_hashes(prepared.loaded.files), **_drawn(manifest, prepared)})
     if (folder / RESULTS).exists():
-        with suppress(StoreError):  # it is damaged, and made anew
+        with suppress(StoreError):  # damaged, and rewritten below
             before = load_results(folder / RESULTS).manifest
             asked = {name: before[name] for name in ASKED if name in before}
             changed += [f"{MANIFEST} no longer agrees with {RESULTS}: {one}" for one in differing(manifest, asked)]
     if changed:
         raise ConfigError(
-            f"the run {str(folder)!r} cannot be scored again: {'; '.join(changed)}.",
-            remedy="Undo that: replies are scored against what was asked. To ask something else, begin a new run.",
+            f"cannot score run {str(folder)!r} again: {'; '.join(changed)}.",
+            remedy="Undo that: replies are scored against what was asked. To ask something else, start a new run.",
         )
-    with _alone(folder):
+    with _locked(folder):
         return _scored(folder, manifest, prepared, _transcripts(folder), made=0)
 
 
-def _go_on(
+def _continue(
     folder: Path,
     manifest: Manifest,
     prepared: Prepared,
@@ -218,7 +217,7 @@ def _go_on(
     settings = Settings(config, options.seed, options.limit_s, options.blind)
     made = _transcripts(folder)
     everything = [Work(sample, epoch) for epoch in range(1, options.attempts + 1) for sample in prepared.samples]
-    left = _left(everything, made, suite.name)
+    left = _pending_work(everything, made, suite.name)
     count, outage = total - len(left), 0
 
     async def ask(work: Work) -> Transcript:
@@ -227,7 +226,8 @@ def _go_on(
         return await attempt(suite, work.sample, work.epoch, model, generate, InspectTrace(), settings)
 
     async def is_gone() -> bool:
-        """Whether what succeeded before, and fastest, fails now: else it is the samples that fail, not the model."""
+        """Return whether the fastest attempt that succeeded before fails now: otherwise the samples fail, not the
+        model."""
         ok = [
             (one.seconds, place)
             for place, work in enumerate(everything)
@@ -253,8 +253,8 @@ def _go_on(
                 if await is_gone():
                     raise ModelError(
                         f"the {transcript.failure} failed {failed} times in a row: {transcript.problem}",
-                        remedy=f"Mend that and go on with `attend eval resume {folder}`; what is finished is kept. An "
-                        f"attempt that fails {TRIES} times stays failed.",
+                        remedy=f"Fix that and continue with `attend eval resume {folder}`; finished attempts are kept. "
+                        f"An attempt that fails {TRIES} times stays failed.",
                     )
             return transcript
 
@@ -275,37 +275,38 @@ def _go_on(
 def _notices(
     folder: Path, model: MLLM | None, config: Config, options: RunOptions, made: Mapping[AttemptKey, Transcript]
 ) -> list[str]:
-    """What a person should know of how the attempts went."""
+    """Return remarks on the attempts for the user."""
     notices = []
     if options.attempts > 1 and model is not None and config.mllm.temperature == 0:
         notices.append(
-            "the temperature is 0: attempts at a sample most likely repeat one answer. Set it above 0 by "
+            "the temperature is 0: attempts at a sample most likely repeat one answer. Set it above 0 with "
             "ATTEND_MLLM__TEMPERATURE, or [mllm] temperature."
         )
     for who in GONE:
         if failed := [one for one in made.values() if one.failure == who]:
             again = any(one.retries + 1 < TRIES for one in failed)
-            what = f"have it made again by `attend eval resume {folder}`" if again else f"it was tried {TRIES} times"
+            what = f"repeat it with `attend eval resume {folder}`" if again else f"it was tried {TRIES} times"
             notices.append(
                 f"the {who} failed in {len(failed)} of {len(made)} attempts: {failed[0].problem} Now: {what}."
             )
     return notices
 
 
-def _be_ready(prepared: Prepared) -> None:
-    """Raise AttendError where what the suite needs beside the model is not there."""
+def _check_requirements(prepared: Prepared) -> None:
+    """Raise AttendError if a requirement of the suite beside the model is missing."""
     if prepared.loaded.ready is not None:
         prepared.loaded.ready()
 
 
 def _drawn(manifest: Manifest, prepared: Prepared) -> dict[str, Any]:
-    """What of a manifest says which samples were drawn and what they ask; runs of before may not say the latter."""
+    """Return the parts of a manifest that describe the drawn samples and their questions; older runs lack the
+    latter."""
     asked = {"asked": asked_hash(prepared.samples)} if manifest.asked else {}
     return {"samples": len(prepared.samples) + len(prepared.bad), **asked}
 
 
-def _left(everything: list[Work], made: dict[AttemptKey, Transcript], suite: str) -> list[Work]:
-    """The attempts that are to be made: first those never made, then the failed ones, the least often tried first."""
+def _pending_work(everything: list[Work], made: dict[AttemptKey, Transcript], suite: str) -> list[Work]:
+    """Return the pending attempts: first those never made, then the failed ones, the least often tried first."""
     tried = {place: made.get(work.key(suite)) for place, work in enumerate(everything)}
     again = [
         (one.retries, place)
@@ -342,12 +343,14 @@ async def _baseline(prepared: Prepared, spec: str, sample: Sample, epoch: int, s
 
 
 def _load_model(spec: str, prepared: Prepared, config: Config, options: RunOptions) -> MLLM | None:
-    """The model, ready to be asked; None for a baseline."""
+    """Load the model; None for a baseline."""
     suite = prepared.suite
     if spec.startswith(BASELINE):
         if (name := spec.removeprefix(BASELINE)) not in suite.baselines:
             known = ", ".join(f"{BASELINE}{known}" for known in suite.baselines)
-            raise ConfigError(f"{suite.name} has no baseline {name!r}.", expected=known or "a model: it has none")
+            raise ConfigError(
+                f"unknown baseline {name!r} of {suite.name}.", expected=known or "a model: it has no baselines"
+            )
         return None
     model = load_mllm(spec, config.mllm)
     model.preflight()
@@ -355,7 +358,9 @@ def _load_model(spec: str, prepared: Prepared, config: Config, options: RunOptio
         sample.pictures or any(isinstance(part, Picture) for part in sample.prompt) for sample in prepared.samples
     )
     if suite.solve != "agent" and shows and not options.blind and not model.abilities.images:
-        raise ModelError(f"the model {spec!r} takes no images.", remedy="Choose one that does, or ask with --blind.")
+        raise ModelError(
+            f"the model {spec!r} does not accept images.", remedy="Choose one that does, or ask with --blind."
+        )
     return model
 
 
@@ -372,16 +377,16 @@ def _options(manifest: Manifest, in_flight: int | None) -> RunOptions:
     )
 
 
-def _refuse_taken(folder: Path) -> None:
+def _check_unused(folder: Path) -> None:
     if (folder / MANIFEST).exists():
         raise ConfigError(
-            f"{str(folder)!r} holds a run already.",
-            remedy=f"Go on with it by `attend eval resume {folder}`, or name another folder with --out.",
+            f"{str(folder)!r} already contains a run.",
+            remedy=f"Continue it with `attend eval resume {folder}`, or choose another folder with --out.",
         )
 
 
 def _unwritable(folder: Path, error: OSError) -> StoreError:
-    return StoreError(f"the run {str(folder)!r} cannot be written: {error}.", remedy="Name another with --out.")
+    return StoreError(f"cannot write the run {str(folder)!r}: {error}.", remedy="Choose another with --out.")
 
 
 def _data(manifest: Manifest) -> Path | None:
@@ -389,15 +394,15 @@ def _data(manifest: Manifest) -> Path | None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep another process from making the same attempts."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock out other processes that would make the same attempts."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise StoreError(
-            f"another process works on the run {str(folder)!r}.", remedy="Wait for it, or end it."
+            f"another process is working on the run {str(folder)!r}.", remedy="Wait for it, or stop it."
         ) from error
     except OSError as error:
         raise _unwritable(folder, error) from error

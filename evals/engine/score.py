@@ -1,4 +1,4 @@
-"""Scoring what was kept of a run: the suite's pure function over every transcript, and the results as plain data."""
+"""Scoring of a stored run: the suite's pure function over every transcript, and the results as plain data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tools.errors import ConfigError
 
 
 def score_one(suite: Suite, sample: Sample, transcript: Transcript) -> Scored:
-    """The suite's score of an attempt; one that failed is not put to it.
+    """Return the suite's score of an attempt; a failed one is not passed to it.
 
     Raises:
         DataError: if the scorer fails; names the sample.
@@ -26,21 +26,21 @@ def score_one(suite: Suite, sample: Sample, transcript: Transcript) -> Scored:
     try:
         scored = suite.score(sample, transcript)
         if not isinstance(scored, Scored):
-            raise TypeError(f"it returned {scored!r}, and no Scored")
+            raise TypeError(f"it returned {scored!r} instead of a Scored")
         return scored
     except Exception as error:
         raise DataError(
             f"the scorer of {suite.name} fails at the sample {sample.id!r}: {type(error).__name__}: {error}.",
             file=sample.file,
             line=sample.line,
-            remedy="Mend the scorer or the record, then go on with `attend eval score`; what was answered is kept.",
+            remedy="Repair the scorer or the record, then run `attend eval score`; the answers are kept.",
         ) from error
 
 
 def score_all(
     prepared: Prepared, transcripts: Mapping[AttemptKey, Transcript], attempts: int, manifest: Mapping[str, Any]
 ) -> RunResults:
-    """Score every attempt of a run; samples that could not be put count as failures of the data.
+    """Score every attempt of a run; samples that could not be asked count as failures of the data.
 
     Raises:
         ConfigError: if an attempt has not been made.
@@ -56,7 +56,7 @@ def score_all(
                 missing = len(prepared.samples) * attempts - len(transcripts)
                 raise ConfigError(
                     f"{missing} of {len(prepared.samples) * attempts} attempts are not made yet.",
-                    remedy="Go on with `attend eval resume`.",
+                    remedy="Continue with `attend eval resume`.",
                 )
             scored = score_one(suite, sample, transcript)
             judged.append((sample, transcript, scored))
@@ -66,7 +66,7 @@ def score_all(
             for bad in prepared.bad
         ]
     figures = agreement.figures(judged) | _own_figures(suite, judged)
-    # What cannot be told, such as an F1 of nothing, is no number, and JSON has no word for it but null.
+    # An undefined figure, such as an F1 of nothing, is NaN, which JSON can only express as null.
     told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
     return RunResults(manifest={**manifest, **({"figures": told} if told else {})}, samples=tuple(results))
 
@@ -76,9 +76,9 @@ def _own_figures(suite: Suite, judged: list[Judged]) -> dict[str, float]:
         return dict(suite.figures(judged)) if suite.figures else {}
     except Exception as error:
         raise DataError(
-            f"the figures of {suite.name} cannot be told: {type(error).__name__}: {error}.",
+            f"cannot compute the figures of {suite.name}: {type(error).__name__}: {error}.",
             file=None,
-            remedy="Mend the suite, then go on with `attend eval score`; what was answered is kept.",
+            remedy="Repair the suite, then run `attend eval score`; the answers are kept.",
         ) from error
 
 

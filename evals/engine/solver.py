@@ -1,7 +1,8 @@
-"""Putting one sample to a model: as a plain prompt, to the agent's loop, at a moment of a video, or in a dialogue.
+"""Solvers that ask a model one sample: as a plain prompt, through the agent's loop, at times of a video, or in a
+dialogue.
 
-Nothing here knows inspect-ai: how a model is called (`Generate`) and how a tool call is traced (`Trace`) is handed in,
-so that a bench can run the same attempts without it.
+Independent of inspect-ai: how to call a model (`Generate`) and trace a tool call (`Trace`) are parameters, so that a
+benchmark can run the same attempts without it.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
 from agent.models.scripted import Scripted
 from evals.engine.data import DataError
-from evals.engine.instrumented import Account, Generate, Observed
+from evals.engine.instrumented import CallTotals, Generate, InstrumentedModel
 from evals.engine.media import picture_block
 from evals.engine.stream import watch_and_ask
 from evals.engine.suite import (
     Call,
     Dialogue,
+    DialogueBaseline,
     Message,
     Part,
-    Player,
     Reply,
     Sample,
     Suite,
@@ -52,24 +53,24 @@ from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError, MediaError, ModelError
 
 NO_LIMIT_S = 86_400.0
-"""The agent's own limit on the seconds of a question would count waiting for other samples; see `Settings.limit_s`."""
+"""The agent's own time limit of a question would include waiting for other samples; see `Settings.limit_s`."""
 
 CANNOT_HELP = "I cannot help with that."
 CANNOT_SHOW = "I cannot show anything else."
 
 
 class Trace(Protocol):
-    """Where the tool calls of an attempt are told of."""
+    """Receives the tool calls of an attempt."""
 
     def span(self, name: str) -> AbstractAsyncContextManager[None]:
         """Open a span for one tool call."""
 
     def note(self, data: Mapping[str, Any]) -> None:
-        """Write down arguments or a result within the open span."""
+        """Record arguments or a result within the open span."""
 
 
-class Untraced:
-    """Tells nobody; for attempts outside a run."""
+class NullTrace:
+    """A trace that records nothing, for attempts outside a run."""
 
     @asynccontextmanager
     async def span(self, name: str) -> AsyncIterator[None]:
@@ -77,18 +78,18 @@ class Untraced:
         yield
 
     def note(self, data: Mapping[str, Any]) -> None:
-        """Write nothing down."""
+        """Record nothing."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all attempts of a run share.
+    """Settings shared by all attempts of a run.
 
     Attributes:
         config: settings of the agent and of the model.
         seed: of the run.
-        limit_s: the longest an attempt may take, in seconds; None is no limit.
-        blind: whether pictures and sources are kept from the model, to measure what the words alone give away.
+        limit_s: time limit of an attempt, in seconds; None is no limit.
+        blind: whether to hide pictures and sources from the model, to measure what the words alone give away.
     """
 
     config: Config
@@ -98,8 +99,8 @@ class Settings:
 
 
 @dataclass
-class _Course:
-    """What has happened so far in an attempt; it outlives a failure."""
+class _AttemptState:
+    """The state of an attempt so far; it survives a failure."""
 
     answers: list[str] = field(default_factory=list)
     tools: list[ToolUse] = field(default_factory=list)
@@ -109,15 +110,15 @@ class _Course:
 async def attempt(
     suite: Suite, sample: Sample, epoch: int, model: MLLM, generate: Generate, trace: Trace, settings: Settings
 ) -> Transcript:
-    """Put a sample once. What goes wrong with the model, the data or a limit is told in the transcript.
+    """Ask a sample once. The transcript records failures of the model or the data, and exceeded limits.
 
     Raises:
-        AttendError: if the machine fails, such as a full disk; the run cannot go on.
+        AttendError: if the machine fails, such as a full disk; the run cannot continue.
     """
-    started, account, course = time.monotonic(), Account(), _Course()
+    started, account, course = time.monotonic(), CallTotals(), _AttemptState()
     seed = attempt_seed(settings.seed, sample, epoch)
     fresh = model.for_sample(sample.id) if isinstance(model, Scripted) else model.reseeded(seed)
-    observed = Observed.over(fresh, generate, account)
+    observed = InstrumentedModel.over(fresh, generate, account)
     failure: Failure = ""
     problem = ""
     try:
@@ -151,10 +152,10 @@ async def attempt(
     )
 
 
-async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: int) -> Transcript:
-    """Put a sample of a suite with a dialogue to a baseline in the model's place; no picture is read."""
+async def play(suite: Suite, sample: Sample, epoch: int, player: DialogueBaseline, seed: int) -> Transcript:
+    """Ask a baseline in place of the model, in a suite with a dialogue; reads no picture."""
     assert not isinstance(suite.solve, str)
-    course, problem = _Course(), ""
+    course, problem = _AttemptState(), ""
     failure: Failure = ""
 
     async def respond(
@@ -182,13 +183,19 @@ async def play(suite: Suite, sample: Sample, epoch: int, player: Player, seed: i
 
 
 def attempt_seed(seed: int, sample: Sample, epoch: int) -> int:
-    """A seed for one attempt, below 2^32, that depends on nothing but the run's seed and which attempt it is."""
+    """Return a seed for one attempt, below 2^32, that depends only on the run's seed and the attempt's identity."""
     named = "\0".join((str(seed), sample.task, sample.id, str(epoch)))
     return int.from_bytes(hashlib.sha256(named.encode()).digest()[:4], "big")
 
 
 async def _put(
-    suite: Suite, sample: Sample, model: Observed, trace: Trace, settings: Settings, rng: Random, course: _Course
+    suite: Suite,
+    sample: Sample,
+    model: InstrumentedModel,
+    trace: Trace,
+    settings: Settings,
+    rng: Random,
+    course: _AttemptState,
 ) -> None:
     if suite.solve == "agent" and not settings.blind:
         await _put_to_agent(sample, model, trace, settings.config, course)
@@ -207,7 +214,7 @@ async def _put(
 
 
 def _talk(
-    dialogue: Dialogue, sample: Sample, model: Observed, rng: Random, course: _Course
+    dialogue: Dialogue, sample: Sample, model: InstrumentedModel, rng: Random, course: _AttemptState
 ) -> Awaitable[Mapping[str, Any]]:
     async def respond(
         messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
@@ -219,8 +226,8 @@ def _talk(
 
 async def _respond(
     sample: Sample,
-    model: Observed,
-    course: _Course,
+    model: InstrumentedModel,
+    course: _AttemptState,
     messages: Sequence[Message],
     max_tokens: int | None,
     tools: Sequence[Tool] = (),
@@ -233,7 +240,9 @@ async def _respond(
     settings: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
     if tools:
         if not model.abilities.tool_calls:
-            raise ModelError(f"the model {model.spec!r} cannot call tools.", remedy="Choose a model that can.")
+            raise ModelError(
+                f"the model {model.spec!r} does not support tool calls.", remedy="Choose a model that can."
+            )
         settings |= {"tools": [_definition(tool) for tool in tools], "tool_choice": "auto"}
     reply = await model.ask(prompt, settings)
     course.answers.append(text_of(reply))
@@ -247,8 +256,8 @@ def _definition(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": form}}
 
 
-def _call(made: ToolCall, tools: Sequence[Tool], course: _Course) -> Call | None:
-    """Check a call of an offered tool and write it down; None where it does not fit."""
+def _call(made: ToolCall, tools: Sequence[Tool], course: _AttemptState) -> Call | None:
+    """Check a call of an offered tool and record it; None if it is invalid."""
     tool = next((tool for tool in tools if tool.name == made["name"]), None)
     problem, args = "", None
     if tool is None:
@@ -277,7 +286,9 @@ def _content(parts: Sequence[Part], sample: Sample) -> Any:
     return [{"type": "text", "text": part} if isinstance(part, str) else picture_block(part, sample) for part in parts]
 
 
-async def _put_to_agent(sample: Sample, model: Observed, trace: Trace, config: Config, course: _Course) -> None:
+async def _put_to_agent(
+    sample: Sample, model: InstrumentedModel, trace: Trace, config: Config, course: _AttemptState
+) -> None:
     replies = iter(sample.replies)
     course.outcome = {"citations": [], "unverified": []}
     with tempfile.TemporaryDirectory(prefix="attend-eval-", ignore_cleanup_errors=True) as folder:
@@ -292,7 +303,7 @@ async def _put_to_agent(sample: Sample, model: Observed, trace: Trace, config: C
                 course.outcome["unverified"].append(list(answered.answer.unverified))
 
 
-async def _ask(assistant: Assistant, question: str, replies: Any, trace: Trace, course: _Course) -> Answered:
+async def _ask(assistant: Assistant, question: str, replies: Any, trace: Trace, course: _AttemptState) -> Answered:
     events: AsyncIterator[Any] = assistant.ask(question)
     async with AsyncExitStack() as stack:
         called: ToolCalled | None = None
@@ -316,13 +327,13 @@ async def _ask(assistant: Assistant, question: str, replies: Any, trace: Trace, 
                 if called is not None:
                     course.tools.append(ToolUse(name=called.name, args=called.args, ok=False, text="(no reply)"))
                 await assistant.give_up()
-                raise _Unhelped(f"the agent asked {event.request.request!r}, and the sample has no reply that fits.")
+                raise _Unhelped(f"the agent asked {event.request.request!r}, to which the sample has no reply.")
             trace.note({"reply": reply})
             events = assistant.reply(reply)
 
 
 def _reply(needs: Needs, replies: Any) -> str | None:
-    """What the person says, or None where the agent's choices leave nothing to say."""
+    """Return the person's reply, or None if the agent's choices exclude it."""
     if needs.problem:
         return None
     given = next(replies, None)
@@ -340,7 +351,7 @@ def _with_settings(config: Config, settings: Mapping[str, Any], sample: Sample) 
         for dotted, value in settings.items():
             if dotted not in known:
                 raise DataError(
-                    f"sample {sample.id!r} sets {dotted!r}, which is no setting.", file=sample.file, line=sample.line
+                    f"sample {sample.id!r} sets the unknown setting {dotted!r}.", file=sample.file, line=sample.line
                 )
             *path, name = dotted.split(".")
             place = held

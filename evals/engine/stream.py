@@ -1,8 +1,8 @@
-"""Playing the clip before a question through the memory, and asking at the moments that the question is about.
+"""Stream solver: plays the clip before a question into memory, and asks at the question's times.
 
-source at `fps` -> StreamMemory -> the frames for the question -> the agent's prompt -> the model. Frames reach memory
-up to the moment of a question and not beyond. Notes, such as words read in frames, are not taken: they cost more than
-all the rest.
+Pipeline: source at `fps` -> StreamMemory -> the frames for the question -> the agent's prompt -> the model. Frames
+enter memory up to the time of a question, not beyond. There are no notes, such as words read in frames: they cost more
+than all the rest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agent.core.graph import GAPS_TOLD
 from agent.core.prompt import build_prompt
 from agent.core.state import State
 from agent.models.blocks import text_of
-from evals.engine.instrumented import Observed
+from evals.engine.instrumented import InstrumentedModel
 from evals.engine.suite import Clip, Sample
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder, load_encoder
@@ -34,16 +34,22 @@ from tools.errors import MediaError
 from tools.media import Frame, Gap, open_source
 
 SHORTEST_S = 1e-3
-"""A question at the very beginning still sees the first frame; our choice of how much is played for it."""
+"""Minimum playing time, so that a question at the very beginning still sees the first frame."""
 
 
 async def watch_and_ask(
-    sample: Sample, model: Observed, config: Config, answers: list[str], outcome: dict[str, Any], *, blind: bool
+    sample: Sample,
+    model: InstrumentedModel,
+    config: Config,
+    answers: list[str],
+    outcome: dict[str, Any],
+    *,
+    blind: bool,
 ) -> None:
-    """Play a sample's clip and ask at its moments, until the model speaks; replies and what was seen are added.
+    """Play a sample's clip and ask at its times until the model speaks; adds replies and what was seen.
 
     Raises:
-        MediaError: if the clip cannot be read, or has no picture up to a moment.
+        MediaError: if the clip cannot be read, or has no picture up to a question's time.
     """
     clip = sample.clip
     assert clip is not None
@@ -70,7 +76,7 @@ def _scores_frames(config: Config) -> bool:
 
 
 def _span(source: str, clip: Clip, config: Config) -> dict[str, float]:
-    """What is played, in seconds of media time. A question beyond the end of a video means its end."""
+    """Return the span to play, in seconds of media time. A question beyond the end of a video means its end."""
     with open_source(source, config.media) as opened:
         end_s = opened.info.duration_s
     asked_s = clip.asked_s if end_s is None else min(clip.asked_s, end_s)
@@ -79,16 +85,16 @@ def _span(source: str, clip: Clip, config: Config) -> dict[str, float]:
 
 
 class _Asking:
-    """One question to one model, over all its moments."""
+    """One question to one model, at all its times."""
 
     def __init__(
-        self, sample: Sample, clip: Clip, model: Observed, answers: list[str], outcome: dict[str, Any]
+        self, sample: Sample, clip: Clip, model: InstrumentedModel, answers: list[str], outcome: dict[str, Any]
     ) -> None:
         self._sample, self._clip, self._model = sample, clip, model
         self._answers, self._outcome = answers, outcome
 
     async def ask_at_moments(self, memory: StreamMemory | None, stream: _Stream | None) -> None:
-        """Ask at each moment until the model speaks; without a memory it sees nothing."""
+        """Ask at each time until the model speaks; without a memory it sees nothing."""
         for t_s in self._clip.moments_s:
             if memory is not None and stream is not None:
                 await stream.advance(t_s)
@@ -130,7 +136,7 @@ class _Asking:
 
 
 def _seen(memory: StreamMemory | None, question: str) -> tuple[list[dict[str, Any]], list[tuple[float, str]]]:
-    """The frames that memory keeps for a question, and the gaps between them; nothing without a memory."""
+    """Return the frames that memory keeps for a question, and the gaps between them; nothing without a memory."""
     if memory is None:
         return [], []
     frames = [
@@ -155,7 +161,7 @@ class _Stream:
         self._left = False
 
     async def advance(self, until_s: float) -> None:
-        """Push what lies at or before a time; the first thing after it waits outside the memory."""
+        """Push frames up to a time; the first one after it waits outside the memory."""
         task = asyncio.ensure_future(asyncio.to_thread(self._push, until_s))
         try:
             await asyncio.shield(task)

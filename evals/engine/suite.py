@@ -1,8 +1,8 @@
-"""The seam that a suite fills: its samples, how each is put to a model, and how what was answered is scored.
+"""The interface of a suite: its samples, how to ask each of a model, and how to score the answers.
 
 A suite imports this module and no framework. It is a module `evals/suites/NAME/task.py` with a constant `SUITE`, and
-its name stands in `evals.suites.NAMES` (dashes of a name are underscores in its folder); `attend eval run NAME` does
-the rest. A file of your own with such a constant runs as `attend eval run FILE.py`. A whole suite:
+its name is listed in `evals.suites.NAMES` (dashes of a name are underscores in its folder); `attend eval run NAME` runs
+it. A file of your own with such a constant runs as `attend eval run FILE.py`. A complete suite:
 
     from evals.engine.data import need_folder, read_json_lines
     from evals.engine.suite import Loaded, Picture, Sample, Scored, Suite, Transcript
@@ -39,13 +39,13 @@ the rest. A file of your own with such a constant runs as `attend eval run FILE.
 
     SUITE = Suite(name="mine", title="Letters about pictures", version=1, load=load, score=score)
 
-`solve` says how a sample is put:
+`solve` selects how a sample is asked:
 
 - `"model"`: one prompt of texts and pictures, one reply.
 - `"agent"`: Attend's whole loop watches `Sample.source`, with its memory and tools, and is asked `Sample.questions`;
-  when it asks the person, `Sample.replies` answer in order.
-- `"stream"`: the clip before a moment of `Sample.source` is played to the memory, as in `Sample.clip`, and the model is
-  asked there with the frames that memory keeps; nothing later is seen.
+  when it asks the person, it gets the next of `Sample.replies`.
+- `"stream"`: the clip before a time of `Sample.source` is played into memory, as in `Sample.clip`, and the model is
+  asked then, with the frames that memory keeps and nothing later.
 - a function of the suite's own, for dialogues whose next prompt depends on the reply (see `Dialogue`).
 """
 
@@ -65,14 +65,14 @@ from evals.results import Failure
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a prompt: a file, or the bytes of one; logs name it by the hash of what the model is shown.
+    """A picture of a prompt: a file, or its bytes; logs name it by the hash of what the model sees.
 
     Attributes:
-        path: the file; None where `encoded` is given.
+        path: the file; None if `encoded` is given.
         encoded: a whole PNG, JPEG or WebP file, for pictures that a suite draws.
-        crop_px: the part that is shown (left, top, right, bottom), cut to the picture's bounds; None is all of it.
-        short_edge_px: what its shorter side is scaled to, after cropping; None leaves its size.
-        t_s: media time in seconds, where it is a frame of a video.
+        crop_px: the visible part (left, top, right, bottom), clipped to the picture's bounds; None is all of it.
+        short_edge_px: length to scale its shorter side to, after cropping; None keeps its size.
+        t_s: media time in seconds, if it is a frame of a video.
     """
 
     path: Path | None = None
@@ -99,16 +99,16 @@ class Message:
 
 @dataclass(frozen=True)
 class Clip:
-    """What is played before a question, and when it is put, for `"stream"`.
+    """The clip to play before a question, and when to ask it, for `"stream"`.
 
     Attributes:
-        prompt: what the model is asked; `Sample.questions` holds the bare question, from which memory reads what time
-            is meant (see `memory.stream.recall`).
+        prompt: the model's prompt; `Sample.questions` has the bare question, whose time expressions memory parses (see
+            `memory.stream.recall`).
         asked_s: media time of the question in seconds; nothing later is seen.
-        context_s: how many seconds before it are seen; None is everything from the start.
-        polls_s: media times at which a question that waits for something is put again until the reply says yes.
-        speak: what the model is asked then.
-        speak_tokens: the most tokens of that answer.
+        context_s: seconds of video seen before it; None is everything from the start.
+        polls_s: media times at which to repeat a question that waits for an event, until the reply says yes.
+        speak: the question after that yes.
+        speak_tokens: maximum number of tokens of that answer.
     """
 
     prompt: str
@@ -126,32 +126,31 @@ class Clip:
 
 @dataclass(frozen=True)
 class Sample:
-    """One thing to be asked and scored.
+    """A question with its reference and scoring data.
 
     Attributes:
         id: unique within its task, and the same in every run.
-        task: the part of the suite that it belongs to; "" where a suite has one part. Comparisons correct for the
-            number of tasks.
+        task: the part of the suite it belongs to; "" for a suite with one part. Comparisons correct for the number of
+            tasks.
         cluster: what it shares with other samples, such as a picture, video or patient; "" for nothing.
         prompt: for `"model"`: texts and pictures of the one user message, in order.
         system: for `"model"`: a system message, or "".
-        pictures: for a dialogue: the files it may show; a run does not begin where one is missing.
-        source: for `"agent"` and `"stream"`: what is watched, as `attend chat` takes it: a video file, a picture, a
-            folder of them.
-        live: for `"agent"`: whether the source plays at its own speed, as if it were live: the agent may then hope that
-            the person shows something else. A picture is over at once, and what is answered stays repeatable.
-        questions: for `"agent"`: what is asked, one after the other, when all of the source was watched.
-        replies: for `"agent"`: what the person answers when the agent asks; once used up, that they cannot help. Where
-            the agent offers choices, the one that holds the reply is taken.
-        clip: for `"stream"`: which part of the source is played, and what is asked.
-        settings: for `"agent"` and `"stream"`: settings that belong to the sample, by dotted path, such as
-            {"media.end_s": 20.0}.
-        max_tokens: the most tokens of a reply; None leaves it to the model's settings.
-        reference: the right answer, for people and for the scorer.
-        labels: what each of its annotators said, where there are several; see `evals.stats.agreement`.
-        slices: named groups that it belongs to, such as {"age": "1-10 min"}.
-        fields: whatever else the scorer or the dialogue needs; it is not logged.
-        file, line: where it stands in the data, for errors.
+        pictures: for a dialogue: the files it may show; a run does not start if one is missing.
+        source: for `"agent"` and `"stream"`: the source to watch, as `attend chat` accepts it: a video file, a picture,
+            a folder of them.
+        live: for `"agent"`: whether the source plays in real time, as if it were live: the agent may then hope that the
+            person shows something else. A picture ends at once, and answers stay reproducible.
+        questions: for `"agent"`: the questions, one after the other, once all of the source was watched.
+        replies: for `"agent"`: the person's answers when the agent asks; once used up, they decline. If the agent
+            offers choices, the one that contains the reply is taken.
+        clip: for `"stream"`: which part of the source to play, and what to ask.
+        settings: for `"agent"` and `"stream"`: settings of the sample, by dotted path, such as {"media.end_s": 20.0}.
+        max_tokens: maximum number of tokens of a reply; None uses the model's settings.
+        reference: the right answer, for display and for the scorer.
+        labels: the label of each of its annotators, if there are several; see `evals.stats.agreement`.
+        slices: named groups it belongs to, such as {"age": "1-10 min"}.
+        fields: other data for the scorer or the dialogue; not logged.
+        file, line: its place in the data, for errors.
     """
 
     id: str
@@ -177,16 +176,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a suite read.
+    """The data of a suite.
 
     Attributes:
         samples: in a fixed order.
         bad: records that could not be made a sample; a run stops at them, or counts them with `--skip-bad`.
-        files: the annotation files that were read; their hashes stand in the manifest.
-        notices: what a person should know, such as a part that is not there.
-        ready: called before any attempt is made; raises AttendError where what the suite needs beside the model is
+        files: the annotation files; their hashes go into the manifest.
+        notices: remarks for the user, such as a missing part.
+        ready: called before any attempt is made; raises AttendError if a requirement of the suite beside the model is
             missing, such as its judge.
-        paired: whether samples of one id are one question under several settings: a limit draws them together, and
+        paired: whether samples with one id are one question under several settings: a limit draws them together, and
             counts questions.
     """
 
@@ -199,7 +198,7 @@ class Loaded:
 
 
 def own_name(task: str, id_: str) -> str:
-    """A name for a sample that no other sample has: task and id with a slash between, slashes within them escaped."""
+    """Return a unique name of a sample: task and id joined by a slash, with slashes in them escaped."""
     return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in (task, id_) if part)
 
 
@@ -217,23 +216,23 @@ class ToolUse(_Plain):
 
 
 class Transcript(_Plain):
-    """What happened in one attempt at one sample; all that a scorer may look at beside the sample.
+    """The course of one attempt at one sample; all that a scorer may use beside the sample.
 
     Attributes:
         task, id, epoch: which sample, and the attempt from 1.
-        answers: every reply in order: one for `"model"`, one a question for `"agent"`, all of a dialogue.
+        answers: every reply in order: one for `"model"`, one per question for `"agent"`, all of a dialogue.
         tools: the tool calls of the agent, in order.
-        outcome: what the suite's own dialogue returned. For `"agent"`, lists, an entry for each answer: `citations`,
-            the media times in seconds that it cites, and `unverified`, those at which nothing was shown. For
-            `"stream"`, `said_s`, the media time at which the model spoke (None: never), and of its last prompt
+        outcome: what the suite's own dialogue returned. For `"agent"`, lists with an entry for each answer:
+            `citations`, the media times in seconds that it cites, and `unverified`, those at which nothing was shown.
+            For `"stream"`, `said_s`, the media time at which the model spoke (None: never), and of its last prompt
             `frames`, `tokens`, `span_s` (seconds between the oldest and the newest frame) and `clear_share`.
-        failure: why there is no whole transcript, or "".
+        failure: why the transcript is incomplete, or "".
         problem: the failure in words.
         frame_ids: the pictures shown, by content hash, in order and each once.
-        retries: how often it was made before, and the model or a judge failed.
+        retries: number of earlier tries in which the model or a judge failed.
         seconds: wall clock of the attempt.
         tokens_in, tokens_out: of all calls to the model.
-        model_calls: how often the model was called.
+        model_calls: number of calls to the model.
     """
 
     task: str
@@ -259,9 +258,9 @@ class Transcript(_Plain):
 
 @dataclass(frozen=True)
 class Scored:
-    """A score, 0 (wrong) to 1 (right), or a failure such as `"parse"`; one of both.
+    """A score, 0 (wrong) to 1 (right), or a failure such as `"parse"`; exactly one of them.
 
-    `slices` add to the sample's. `label` is what was said, in the words of `Sample.labels`; "" where none was read.
+    `slices` add to the sample's. `label` is the model's answer in the terms of `Sample.labels`; "" if none was read.
     """
 
     value: float | None = None
@@ -273,14 +272,14 @@ class Scored:
         if (self.value is None) != bool(self.failure):
             raise ValueError("a score is either a value or a failure")
         if self.value is not None and not 0 <= self.value <= 1:
-            raise ValueError(f"a score is {self.value!r}, and not from 0 to 1")
+            raise ValueError(f"invalid score {self.value!r}: expected 0 to 1")
         if self.failure not in get_args(Failure):
-            raise ValueError(f"there is no failure {self.failure!r}; there are {', '.join(get_args(Failure)[1:])}")
+            raise ValueError(f"unknown failure {self.failure!r}: expected one of {', '.join(get_args(Failure)[1:])}")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that a dialogue offers to the model: a name, what it is for, and the form of its arguments."""
+    """A tool that a dialogue offers to the model: a name, a description, and the schema of its arguments."""
 
     name: str
     description: str
@@ -289,14 +288,14 @@ class Tool:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an offered tool, with arguments that fit its form."""
+    """A call of an offered tool, with valid arguments."""
 
     name: str
     args: BaseModel
 
 
 class Reply(str):
-    """A reply's text, and the calls of offered tools beside it, in order; those that do not fit are no calls."""
+    """A reply's text, and its valid calls of offered tools, in order."""
 
     calls: tuple[Call, ...]
 
@@ -307,7 +306,7 @@ class Reply(str):
 
 
 class Respond(Protocol):
-    """The model under test, to a dialogue."""
+    """The model under test, as a dialogue sees it."""
 
     async def __call__(
         self, messages: Sequence[Message], *, max_tokens: int | None = None, tools: Sequence[Tool] = ()
@@ -316,22 +315,22 @@ class Respond(Protocol):
 
 
 Dialogue = Callable[[Sample, Respond, Random], Awaitable[Mapping[str, JsonValue]]]
-"""A suite's own way to put a sample: it calls `respond` as often as it likes and returns what the scorer needs, which
-becomes `Transcript.outcome`. The generator is seeded by run, sample and attempt, so that no order of samples matters.
+"""A suite's own solver: calls `respond` as often as it likes and returns data for the scorer, which becomes
+`Transcript.outcome`. The generator is seeded by run, sample and attempt, so that the order of samples does not matter.
 """
 
-Player = Callable[[Sequence[Message]], str]
-"""What a baseline says to the messages of a dialogue; a `Reply` where it calls a tool."""
+DialogueBaseline = Callable[[Sequence[Message]], str]
+"""A baseline's reply to the messages of a dialogue; a `Reply` if it calls a tool."""
 
-Baseline = Callable[[Sample, Random], str | Player]
-"""An answer without a model, such as a random letter or the reference; scored as if a model had given it. For a
-dialogue it may be a player, who is asked in the model's place."""
+Baseline = Callable[[Sample, Random], str | DialogueBaseline]
+"""An answer without a model, such as a random letter or the reference; scored like a model's. For a dialogue it may be
+a player, which is asked in place of the model."""
 
 Judged = tuple[Sample, Transcript, Scored]
 
 
 class NoOptions(BaseModel):
-    """The options of a suite that has none."""
+    """The options of a suite without options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -342,21 +341,21 @@ class Suite:
 
     Attributes:
         name: as on the command line.
-        title: one line for people.
-        version: raised whenever the same reply could be asked for or scored otherwise.
-        load: reads the data folder (None where none was given) under the suite's options. Raises DataError where a
-            whole file is missing or of another form; single broken records go into `Loaded.bad`.
-        score: rates a transcript that did not fail; needs no model, file or clock. It is called again by `score`.
+        title: a line for display.
+        version: incremented whenever a question or a score could change.
+        load: reads the data folder (None if none was given) under the suite's options. Raises DataError if a whole file
+            is missing or has another format; single broken records go into `Loaded.bad`.
+        score: scores a transcript without failure; needs no model, file or clock. Called again by `score`.
         solve: `"model"`, `"agent"`, `"stream"` or a dialogue; see the top of this module.
-        prompts: the templates by name; their hashes stand in the manifest.
-        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, and extra fields forbidden. They
-            stand in the manifest; what must not, such as an e-mail address, they may take from `agent.config.Config`,
-            which is pydantic's context where a run begins or goes on.
+        prompts: the templates by name; their hashes go into the manifest.
+        options: the suite's own settings, given as `--set NAME=VALUE`; frozen, with extra fields forbidden. They go
+            into the manifest; private values, such as an e-mail address, can come from `agent.config.Config` instead,
+            which is pydantic's context when a run starts or resumes.
         baselines: answers without a model by name, for `--model baseline:NAME`.
-        figures: measures of the whole run beyond the mean, such as an F1, by name. Those of annotators' labels come by
-            themselves, where samples have any.
-        blind: the dialogue that takes the place of `solve`, where that is one, in a run that keeps pictures and sources
-            from the model; None refuses such runs.
+        figures: measures of the whole run beyond the mean, such as an F1, by name. Those of annotators' labels are
+            added automatically if samples have any.
+        blind: the dialogue that replaces `solve`, if that is one, in a run that hides pictures and sources from the
+            model; None rejects such runs.
     """
 
     name: str

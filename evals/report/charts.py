@@ -1,4 +1,4 @@
-"""Plots of reports as inline SVG: no script, no styles of their own; classes take their colours from the page."""
+"""Plots of reports as inline SVG, without script or styles; classes take their colours from the page."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from markupsafe import Markup
 from evals.stats.means import Rate
 
 WIDTH, HEIGHT, PAD = 300, 22, 18
-"""Of the plot in a table's row, in px."""
+"""Height of the plot in a table row, in px."""
 
 
 def rate_axis() -> Markup:
-    """The scale above `rate_row`: 0 to 1."""
+    """Draw the scale above `rate_row`: 0 to 1."""
     return _axis({at: f"{at:g}" for at in (0, 0.25, 0.5, 0.75, 1)}, "scale from 0 to 1")
 
 
 def rate_row(rate: Rate, scored: Rate | None = None) -> Markup:
-    """A score with its interval on a scale from 0 to 1; `scored` is a hollow mark below it."""
+    """Draw a score with its interval on a scale from 0 to 1; `scored` is a hollow mark below it."""
     parts = [_line(_x(at), 0, _x(at), HEIGHT, "grid") for at in (0, 0.25, 0.5, 0.75, 1)]
     parts += _interval(rate, HEIGHT / 2 - (3 if scored else 0), "score")
     if scored is not None:
@@ -28,7 +28,7 @@ def rate_row(rate: Rate, scored: Rate | None = None) -> Markup:
 
 
 def difference_axis(reach: float) -> Markup:
-    """The scale above `difference_row`: -reach to +reach."""
+    """Draw the scale above `difference_row`: -reach to +reach."""
     ticks = {(at + 1) / 2: _signed(at * reach) for at in (-1, -0.5, 0, 0.5, 1)}
     return _axis(ticks, f"scale from {_signed(-reach)} to {_signed(reach)}")
 
@@ -36,7 +36,7 @@ def difference_axis(reach: float) -> Markup:
 def difference_row(
     difference: float | None, low: float | None, high: float | None, noise: float | None, reach: float, verdict: str
 ) -> Markup:
-    """A difference with its interval around 0; `noise` is half the width of a band around 0."""
+    """Draw a difference with its interval around 0; `noise` is half the width of a band around 0."""
 
     def x(value: float) -> float:
         return _x((max(-reach, min(reach, value)) / reach + 1) / 2)
@@ -57,14 +57,14 @@ def difference_row(
 
 
 def reach_of(values: Sequence[float | None]) -> float:
-    """The end of a scale around 0 that takes all values: 1, 2, 3 or 5 times a power of ten."""
+    """Return the end of a symmetric scale that includes all values: 1, 2, 3 or 5 times a power of ten."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     steps = [step / power for power in (1000, 100, 10) for step in (1, 2, 3, 5)] + [1.0]
     return next((step for step in steps if step >= largest), 1.0)
 
 
 def shares_bar(shares: Mapping[str, int]) -> Markup:
-    """Counts as parts of one bar, (class, count); a legend has to stand beside it."""
+    """Draw counts as parts of one bar, (class, count), to be shown with a legend."""
     total, x, parts = sum(shares.values()) or 1, 0.0, []
     for kind, count in shares.items():
         wide = 720 * count / total
@@ -75,7 +75,7 @@ def shares_bar(shares: Mapping[str, int]) -> Markup:
 
 
 def attempts_plot(any_right: Mapping[int, Rate], all_right: Mapping[int, Rate]) -> Markup:
-    """By k: the chance that one of k attempts is right, above, and that all are, below, with their intervals."""
+    """Plot by k: the chance that one of k attempts is right, above, and that all are, below, with their intervals."""
     wide, high, left, low = 460, 220, 40, 190
     ks = sorted(any_right)
     place = {k: left + 24 + (wide - left - 130) * n / max(1, len(ks) - 1) for n, k in enumerate(ks)}
@@ -101,7 +101,7 @@ def attempts_plot(any_right: Mapping[int, Rate], all_right: Mapping[int, Rate]) 
 
 
 def rate_text(rate: Rate) -> str:
-    """A score with its interval, in words."""
+    """Format a score with its interval."""
     if rate.value is None:
         return "none"
     if rate.low is None or rate.high is None:

@@ -1,7 +1,7 @@
-"""Reports: one HTML file for a run and one for a comparison, which opens anywhere and asks nothing of anyone.
+"""HTML reports of a run and of a comparison, each a single self-contained file.
 
-Whatever a model, a data set or a person wrote is text: the templates escape it, and the page's policy allows no script,
-no request and no style but its own. Media are not in it; frames are named by their hash.
+Text from a model, a data set or a person is data: the templates escape it, and the page's policy allows no script, no
+request and no style but its own. Media are not included; frames are named by their hash.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from markupsafe import Markup
 from evals.report import charts
 from evals.results import RunResults, SampleResult
 from evals.stats.compare import Change, Comparison, Delta
-from evals.stats.metrics import Headline, headlines
+from evals.stats.metrics import Metrics, run_metrics
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 CASES = 9
-"""Examples of a kind that are shown; our choice."""
+"""Maximum number of examples of a kind."""
 ROWS = 60
-"""Tasks, or values of one slice, that are shown; our choice."""
+"""Maximum number of tasks, or of values of one slice."""
 TEXT = 400
-"""Characters of a text that are shown; our choice."""
+"""Maximum number of characters of a text."""
 
 
 def report(results: RunResults) -> str:
-    """Return the report of a run: both headlines, tasks, slices, attempts, examples, cost, manifest."""
-    found = headlines(results)
+    """Render the report of a run: both headlines, tasks, slices, attempts, examples, cost, manifest."""
+    found = run_metrics(results)
     return _render(
         "run.html",
         title=f"{_model(results.manifest)} on {_suite(results.manifest)}",
@@ -60,7 +60,7 @@ def report(results: RunResults) -> str:
 
 
 def report_compare(comparison: Comparison) -> str:
-    """Return the report of a comparison: the verdict, tasks, regressions and fixes, what differs between the runs."""
+    """Render the report of a comparison: the verdict, tasks, regressions and fixes, differences between the runs."""
     c = comparison
     deltas = {"all tasks": c.overall, **(c.tasks if len(c.tasks) > 1 else {})}
     shown = dict(list(deltas.items())[: ROWS + 1])
@@ -92,13 +92,13 @@ class Row:
     """A row of a table of scores."""
 
     name: str
-    headline: Headline
+    headline: Metrics
     plot: Markup
 
 
 @dataclass(frozen=True)
 class Spending:
-    """What was spent, in all, at the median and at the 95th percentile of attempts."""
+    """Cost in total, at the median and at the 95th percentile of attempts."""
 
     name: str
     total: str
@@ -106,7 +106,7 @@ class Spending:
     high: str
 
 
-def _rows(by_name: Mapping[str, Headline]) -> list[Row]:
+def _rows(by_name: Mapping[str, Metrics]) -> list[Row]:
     return [
         Row(name, one, charts.rate_row(one.as_wrong.mean, one.scored.mean if one.failures else None))
         for name, one in list(by_name.items())[:ROWS]
@@ -127,7 +127,7 @@ def _outcomes(samples: Sequence[SampleResult]) -> dict[str, int]:
 
 
 def _spread(samples: Iterable[SampleResult], by: str = "task") -> list[SampleResult]:
-    """A few samples, in turns from each task (or cause), in the order of the run; of each sample one attempt."""
+    """Select a few samples, in turns from each task (or cause), in the order of the run; one attempt per sample."""
     groups: defaultdict[str, list[SampleResult]] = defaultdict(list)
     seen: set[tuple[str, str]] = set()
     for sample in samples:
@@ -139,7 +139,7 @@ def _spread(samples: Iterable[SampleResult], by: str = "task") -> list[SampleRes
 
 
 def _flips(samples: Sequence[SampleResult]) -> list[list[SampleResult]]:
-    """The attempts at samples that are sometimes right; those nearest to a coin first."""
+    """Return the attempts at samples that are sometimes right, those nearest to one half first."""
     attempts: defaultdict[tuple[str, str], list[SampleResult]] = defaultdict(list)
     for sample in samples:
         attempts[sample.task, sample.id].append(sample)
@@ -149,7 +149,7 @@ def _flips(samples: Sequence[SampleResult]) -> list[list[SampleResult]]:
 
 
 def _changes(changes: Sequence[Change]) -> list[Change]:
-    """The largest changes, in turns from each task."""
+    """Return the largest changes, in turns from each task."""
     groups: defaultdict[str, list[Change]] = defaultdict(list)
     for change in changes:
         groups[change.task].append(change)
@@ -172,7 +172,7 @@ def _cost(results: RunResults) -> list[Spending]:
 
 
 def _figures(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Measures of the whole run that a suite adds, such as an F1."""
+    """Return measures of the whole run that a suite adds, such as an F1."""
     figures = manifest.get("figures")
     told = figures.items() if isinstance(figures, dict) else ()
     return {name: "-" if value is None else f"{value:.4g}" for name, value in told}
@@ -193,12 +193,12 @@ def _model(manifest: Mapping[str, Any]) -> str:
 
 
 def _suite(manifest: Mapping[str, Any]) -> str:
-    """The suite's name; one that is a file goes by the file's."""
+    """Return the suite's name; for a suite in a file, the file's name."""
     return Path(str(manifest.get("suite", "a suite"))).stem
 
 
 def _plain(manifest: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """All values as text, those of objects within under names with dots."""
+    """Flatten all values to text, with dotted names for nested objects."""
     found: dict[str, str] = {}
     for name, value in manifest.items():
         if isinstance(value, Mapping) and value:
@@ -209,9 +209,9 @@ def _plain(manifest: Mapping[str, Any], above: str = "") -> dict[str, str]:
 
 
 def _short(text: object) -> str:
-    """A text without control characters and halves of characters, and not too long.
+    """Return a text without control characters and lone surrogates, shortened.
 
-    Characters that are not seen and change how others are, such as one that turns their order round, are spelled out.
+    Spells out invisible characters that affect others, such as one that reverses the text direction.
     """
     plain = "".join(map(_visible, str(text)))
     return plain if len(plain) <= TEXT else f"{plain[:TEXT]}…"

@@ -1,4 +1,4 @@
-"""Tables for people: nothing that is a number is cut, however narrow the terminal, and a pipe has no width at all."""
+"""Terminal tables that never cut a number, however narrow the terminal; a pipe has no width limit."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 
 WIDEST = 10_000
-"""Columns of a table in a file or a pipe, at most; our choice, above what any table has."""
+"""Maximum width of a table in a file or a pipe, above what any table needs."""
 
 
 def figures_table(names: Sequence[str], *, words: Sequence[str], title: str | None = None) -> Table:
-    """Return an empty table, whose columns of words fold where it is narrow, and whose columns of figures never do.
+    """Return an empty table, whose columns of words wrap in a narrow terminal, and whose columns of figures never do.
 
     Args:
         names: of the columns, in order.
-        words: those that hold words.
+        words: the columns of words.
         title: in rich markup.
     """
     columns = (Column(name, no_wrap=name not in words, overflow="fold") for name in names)
@@ -26,7 +26,7 @@ def figures_table(names: Sequence[str], *, words: Sequence[str], title: str | No
 
 
 def show_table(table: Table, console: Console) -> None:
-    """Print a table: as wide as the terminal lets it be, and in a file or a pipe as wide as it is."""
+    """Print a table: limited to the terminal's width, and in a file or a pipe as wide as it is."""
     width = console.width
     if not console.is_terminal:
         wanted = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum

@@ -1,9 +1,9 @@
-"""Human label variation on any suite: what annotators agree on, and how they disagree, beside what a model says.
+"""Human label variation for any suite: agreement among annotators, and between annotators and a model.
 
-A suite takes part by giving each sample what its annotators said (`Sample.labels`), and each score the label that the
-model gave (`Scored.label`). The protocol is that of "Rethinking Ground Truth" (arXiv 2603.19744) with its formulas for
-two labels; for more than two they are carried over here, by our choice, so that they give the same for two. Several
-questions about one item are the suite `hlv`'s own matter.
+A suite provides its annotators' labels of each sample (`Sample.labels`), and the model's label with each score
+(`Scored.label`). Protocol and formulas for two labels are those of "Rethinking Ground Truth" (arXiv 2603.19744); the
+generalisation to more labels is ours, and equals them for two. The suite `hlv` handles several questions about one item
+itself.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from statistics import fmean, median
 from evals.engine.suite import Judged
 
 FLOOR = 1e-10
-"""The least probability in a divergence (authors); it makes a unanimous model on a divided post cost about 11 nats."""
+"""Minimum probability in a divergence (authors); a unanimous model on a divided post costs about 11 nats."""
 
 
 @dataclass(frozen=True)
-class Apart:
-    """One item: what annotators and attempts of a model say, as shares of each label, and how far apart.
+class ItemAgreement:
+    """One item: shares of each label among annotators and among attempts of a model, and their distance.
 
     Attributes:
         brier: half the sum of the squared differences, 0 to 1; for two labels the square of one's difference.
-        kl: the divergence of the model from the annotators in nats.
-        bin: Low where annotators agree, High where they are at a tie, else Moderate.
-        stability: 1 where all attempts say the same, 0 where they say all labels equally often.
+        kl: divergence of the model from the annotators in nats.
+        bin: Low if annotators agree, High if they are tied, else Moderate.
+        stability: 1 if all attempts give the same label, 0 if they give all labels equally often.
     """
 
     brier: float
@@ -38,30 +38,30 @@ class Apart:
 
 
 def agreement(labels: Sequence[str]) -> str:
-    """The slice of an item: its annotators `agree` or `disagree`, or there is `one`."""
+    """Return the slice of an item: its annotators `agree` or `disagree`, or there is only `one`."""
     return "one" if len(labels) < 2 else "agree" if len(set(labels)) == 1 else "disagree"
 
 
 def entropy_bin(labels: Sequence[str]) -> str:
-    """Low where all labels are equal, High where each that was given was given equally often, else Moderate."""
+    """Return Low if all labels are equal, High if each given label occurs equally often, else Moderate."""
     counts = Counter(labels)
     return "Low" if len(counts) == 1 else "High" if len(set(counts.values())) == 1 else "Moderate"
 
 
-def apart(human: Sequence[str], runs: Sequence[str], kinds: int) -> Apart:
+def item_agreement(human: Sequence[str], runs: Sequence[str], kinds: int) -> ItemAgreement:
     """Compare the labels of annotators with those of attempts of a model.
 
     Args:
         human: at least one.
         runs: at least one.
-        kinds: how many labels there are to choose from.
+        kinds: number of possible labels.
     """
     said, guessed = Counter(human), Counter(runs)
     pairs = [(said[label] / len(human), guessed[label] / len(runs)) for label in {*said, *guessed}]
     kept = [(max(p, FLOOR), max(q, FLOOR)) for p, q in pairs]
     most = max(guessed.values()) / len(runs)
     kinds = max(kinds, len(guessed), 2)
-    return Apart(
+    return ItemAgreement(
         brier=sum((p - q) ** 2 for p, q in pairs) / 2,
         kl=sum(p * math.log(p / q) for p, q in kept),
         bin=entropy_bin(human),
@@ -70,10 +70,10 @@ def apart(human: Sequence[str], runs: Sequence[str], kinds: int) -> Apart:
 
 
 def krippendorff_alpha(units: Sequence[Sequence[Hashable]]) -> float | None:
-    """Krippendorff's alpha for nominal labels; None where it is undefined, as with one kind of label only.
+    """Krippendorff's alpha for nominal labels; None if it is undefined, as with only one kind of label.
 
     Args:
-        units: the labels that each unit was given; units with fewer than two take no part.
+        units: the labels of each unit; units with fewer than two are ignored.
     """
     pairable = [labels for labels in units if len(labels) > 1]
     total = sum(len(labels) for labels in pairable)
@@ -90,9 +90,10 @@ def krippendorff_alpha(units: Sequence[Sequence[Hashable]]) -> float | None:
 
 
 def macro_f1(truth: Sequence[str], said: Sequence[str | None]) -> float:
-    """The mean of F1 over the labels that occur in either, as scikit-learn takes it; one of no hit counts 0.
+    """Return the mean of F1 over the labels that occur in either, as scikit-learn computes it; a label without hits
+    counts 0.
 
-    None is wrong, and no label of its own. Both of shape (n,), n at least 1.
+    None is wrong, and not a label of its own. Both of shape (n,), n at least 1.
     """
     right, claimed = Counter(truth), Counter(one for one in said if one is not None)
     hits = Counter(one for one, other in zip(truth, said, strict=True) if one == other)
@@ -101,15 +102,15 @@ def macro_f1(truth: Sequence[str], said: Sequence[str | None]) -> float:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """The measures of a run over its samples with annotators' labels; none where no sample has any.
+    """Return the measures of a run over its samples with annotators' labels; none if no sample has any.
 
     Annotators: Krippendorff's alpha, and the share of items with several labels on which all agree. Where they agree:
-    accuracy and macro-F1, each attempt by itself and then averaged, an unread answer as wrong. With several attempts:
-    Brier score for each bin of the annotators' entropy, divergence over the items that are disputed, and how stable the
-    attempts are. Items without any read answer take no part there; they are counted.
+    accuracy and macro-F1, per attempt and then averaged, counting an unread answer as wrong. With several attempts:
+    Brier score for each bin of the annotators' entropy, divergence over the disputed items, and the stability of the
+    attempts. These exclude items without any read answer, and report their number.
 
-    Where a suite has several tasks, which may ask about one item in several ways, the annotators are those of each id
-    once, and the rest is told for each task by itself.
+    For a suite with several tasks, which may ask about one item in several ways, the annotators are counted once per
+    id, and the rest is reported for each task.
     """
     labelled = [one for one in judged if one[0].labels]
     if not labelled:
@@ -146,7 +147,7 @@ def _of_task(judged: Sequence[Judged]) -> dict[str, float]:
 def _soft(human: Mapping[str, Sequence[str]], runs: Sequence[Mapping[str, str]]) -> dict[str, float]:
     kinds = len({label for labels in human.values() for label in labels})
     given = {key: [label for run in runs if (label := run[key])] for key in human}
-    read = {key: apart(human[key], labels, kinds) for key, labels in given.items() if labels}
+    read = {key: item_agreement(human[key], labels, kinds) for key, labels in given.items() if labels}
     found: dict[str, float] = {}
     for bin_ in ("Low", "Moderate", "High"):
         if scores := [one.brier for one in read.values() if one.bin == bin_]:

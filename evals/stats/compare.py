@@ -1,4 +1,4 @@
-"""Whether run B is better than run A: paired by sample, over clusters, corrected for the number of tasks."""
+"""Comparison of two runs: paired by sample, clustered, corrected for the number of tasks."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from evals.stats.paired import bootstrap_interval, deciding_p, holm, mcnemar, pa
 from tools.errors import ConfigError
 
 ALPHA = 0.05
-"""The chance of a false alarm that is accepted, in the total and over all tasks together; by convention.
+"""Significance level, in the total and over all tasks together; by convention.
 
-Tests are two-sided, so that half of it goes to each direction: the chance that runs alike are called a regression, in
-the total or in any task, is at most this.
+Tests are two-sided, so half of it goes to each direction: the chance that equal runs are called a regression, in the
+total or in any task, is at most this.
 """
 Verdict = Literal["better", "worse", "no difference shown"]
 
 
 class SampleKey(NamedTuple):
-    """A sample, whatever the attempt."""
+    """A sample, regardless of the attempt."""
 
     task: str
     id: str
 
 
 class Change(BaseModel):
-    """A sample whose score changed: the means over attempts in A and in B, and a first attempt at it in each."""
+    """A sample whose score changed: the means over attempts in A and in B, and its first attempt in each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,18 +44,18 @@ class Change(BaseModel):
 
 
 class Delta(BaseModel):
-    """B less A over the samples that both have; positive is better. Numbers that cannot be had are None.
+    """B minus A over the samples that both have; positive is better. Undefined numbers are None.
 
     Attributes:
         n, clusters: of the samples.
         mean_a, mean_b, difference: means over samples of the means over attempts.
         low, high: the 95% interval over clusters, by square-and-add (see `evals.stats.paired.paired_difference`).
-        bootstrap_low, bootstrap_high: the studentised bootstrap's over clusters, from 20 clusters up.
-        fixes, regressions: samples whose score rose, and fell.
-        mcnemar_p: McNemar's mid-p where every score is 0 or 1; it takes samples as independent.
-        p: the p that decides: McNemar's where no two samples share a cluster, else Student's t over clusters.
-        p_holm: p corrected for the number of tasks; the total stands alone.
-        rerun_se: the standard error that running both again would give by itself; needs two attempts each.
+        bootstrap_low, bootstrap_high: that of the studentised bootstrap over clusters, from 20 clusters up.
+        fixes, regressions: number of samples whose score rose, and fell.
+        mcnemar_p: McNemar's mid-p if every score is 0 or 1; treats samples as independent.
+        p: the p that decides: McNemar's if no two samples share a cluster, else Student's t over clusters.
+        p_holm: p corrected for the number of tasks; the total is not corrected.
+        rerun_se: the standard error from rerunning both alone; needs two attempts each.
         verdict: by `p_holm`.
     """
 
@@ -80,7 +80,7 @@ class Delta(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Run B against run A; failures count as wrong everywhere but in `scored`.
+    """Run B against run A; failures count as wrong everywhere except in `scored`.
 
     Attributes:
         manifest_a, manifest_b: of the runs.
@@ -88,8 +88,8 @@ class Comparison(BaseModel):
         scored: all tasks together, on samples that both runs scored.
         tasks: by task.
         fixes, regressions: the samples that changed, largest change first.
-        only_a, only_b: samples that one run has and the other has not.
-        warnings: what makes the runs less comparable.
+        only_a, only_b: samples that only one run has.
+        warnings: reasons why the runs are less comparable.
         alpha: see `ALPHA`.
     """
 
@@ -129,13 +129,13 @@ def compare(a: RunResults, b: RunResults, *, alpha: float = ALPHA, seed: int = 0
         ConfigError: if the runs are of different suites or versions of a suite, or have no sample in common.
     """
     if not 0 < alpha < 1:
-        raise ConfigError(f"alpha is {alpha!r}.", expected="a number between 0 and 1, such as 0.05")
+        raise ConfigError(f"invalid alpha {alpha!r}.", expected="a number between 0 and 1, such as 0.05")
     _refuse(a, b)
     attempts_a, attempts_b = _by_sample(a), _by_sample(b)
     both = [key for key in attempts_a if key in attempts_b]
     if not both:
         raise ConfigError(
-            f"the runs have no sample in common: A has such as {_named(attempts_a)}, B such as {_named(attempts_b)}.",
+            f"the runs have no sample in common: A has, for example, {_named(attempts_a)}, B {_named(attempts_b)}.",
             remedy="Compare two runs of the same samples.",
         )
     by_task: defaultdict[str, list[SampleKey]] = defaultdict(list)
@@ -177,7 +177,7 @@ def _refuse(a: RunResults, b: RunResults) -> None:
 
 
 def _scoring(run: RunResults, name: str) -> Any:
-    """What a run was scored with; it may have been scored again since it was made."""
+    """Return what a run was scored with, which may have been later than the run."""
     return run.manifest.get("scored", run.manifest).get(name)
 
 
@@ -220,7 +220,8 @@ def _delta(a: Attempts, b: Attempts, keys: Sequence[SampleKey], counting: Counti
 
 
 def _rerun_se(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> float | None:
-    """The root of the sum over samples of both runs' variances within a sample, over n (Miller 2024, section 3)."""
+    """Return the root of the sum over samples of both runs' within-sample variances, over n (Miller 2024, section
+    3)."""
     if not a or any(len(values) < 2 for values in (*a, *b)):
         return None
     total = 0.0
@@ -255,7 +256,7 @@ def _changes(a: Attempts, b: Attempts, keys: Sequence[SampleKey]) -> list[Change
 
 
 def _typical(attempts: Sequence[SampleResult]) -> SampleResult:
-    """The attempt whose value is nearest to the mean, the first of several."""
+    """Return the attempt whose value is nearest to the mean, the first of several."""
     mean = sum(values_of(attempts, "as_wrong")) / len(attempts)
     return min(attempts, key=lambda one: (abs((one.value or 0.0) - mean), one.epoch))
 
@@ -275,7 +276,7 @@ def _warnings(
         first, second = a.manifest.get(name), b.manifest.get(name)
         if first != second:
             found.append(
-                f"{what} differ{_where(first, second)}: what is shown may come from them, and not from the model."
+                f"{what} differ{_where(first, second)}: the difference may come from them, not from the model."
             )
     revisions = {"the runs were made": [run.manifest.get("git") for run in (a, b)]}
     revisions["the runs were scored"] = [_scoring(run, "git") for run in (a, b)]
@@ -287,13 +288,15 @@ def _warnings(
         found.append(f"A was asked by version {versions[0]} of the suite, B by version {versions[1]}.")
     for run, keys in (("A", only_a), ("B", only_b)):
         if keys:
-            found.append(f"{len(keys)} samples are in {run} only and take no part, such as {_named(keys)}.")
+            found.append(f"{len(keys)} samples are only in {run} and are ignored, such as {_named(keys)}.")
     changed = [key for key in both if _content(attempts_a[key][0]) != _content(attempts_b[key][0])]
     if changed:
         found.append(f"{len(changed)} samples ask or expect something else in B, such as {_named(changed)}.")
     moved = [key for key in both if attempts_a[key][0].cluster != attempts_b[key][0].cluster]
     if moved:
-        found.append(f"{len(moved)} samples lie in another cluster in B, such as {_named(moved)}; those of A count.")
+        found.append(
+            f"{len(moved)} samples are in another cluster in B, such as {_named(moved)}; A's clusters are used."
+        )
     counts = [Counter(len(run[key]) for key in both) for run in (attempts_a, attempts_b)]
     if counts[0] != counts[1]:
         found.append(
@@ -303,7 +306,7 @@ def _warnings(
 
 
 def _where(first: object, second: object) -> str:
-    """Which of two sets of hashes or settings by name differ."""
+    """Return which of two sets of hashes or settings by name differ."""
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return ""
     return " in " + ", ".join(name for name in sorted({*first, *second}) if first.get(name) != second.get(name))

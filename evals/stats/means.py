@@ -1,10 +1,10 @@
-"""Means of scores with intervals that know of clusters, and what several attempts at a sample tell.
+"""Means of scores with cluster-robust intervals, and statistics over several attempts at a sample.
 
-Samples about one video, picture or patient are not independent, so clusters are what an interval has to count. The
-standard error of a mean over clusters is that of a ratio (Cochran, Sampling Techniques, 6.3; Miller 2024, Adding Error
-Bars to Evals, 2.2), with the correction CR2 and its degrees of freedom (Bell and McCaffrey 2002, Survey Methodology
-28:169), which do not assume many clusters or equal ones. The interval is Wilson's (1927) at the sample size that the
-standard error is worth: it stays within 0 and 1 and holds near both ends (Franco et al. 2019, J. Survey Statistics and
+Samples about one video, picture or patient are not independent, so an interval has to count clusters. The standard
+error of a mean over clusters is that of a ratio (Cochran, Sampling Techniques, 6.3; Miller 2024, Adding Error Bars to
+Evals, 2.2), with the correction CR2 and its degrees of freedom (Bell and McCaffrey 2002, Survey Methodology 28:169),
+which do not assume many clusters or equal ones. The interval is Wilson's (1927) at the effective sample size given by
+the standard error: it stays within 0 and 1 and is valid near both ends (Franco et al. 2019, J. Survey Statistics and
 Methodology 7:334). Of the methods compared by `evals.bench.coverage`, this one keeps closest to 95%.
 """
 
@@ -20,9 +20,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 CONFIDENCE = 0.95
-"""Of every interval."""
+"""Confidence level of every interval."""
 _NONE = 1e-20
-"""Variances below this are rounding errors."""
+"""Smaller variances are rounding errors."""
 
 Average = Literal["micro", "macro", "groups"]
 
@@ -40,7 +40,7 @@ class Outcome:
 class Rate(BaseModel):
     """A mean of scores from 0 to 1 and its 95% interval.
 
-    There is no interval where there are fewer than two clusters, and no value where n is 0.
+    There is no interval with fewer than two clusters, and no value if n is 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,10 +56,10 @@ class ClusterMean:
     """A mean over clustered samples with its standard error.
 
     Attributes:
-        n: samples.
-        clusters: clusters that they lie in.
+        n: number of samples.
+        clusters: number of their clusters.
         mean: the weighted mean.
-        se: the standard error CR2; not a number where there is one cluster.
+        se: the standard error CR2; NaN for a single cluster.
         df: Bell and McCaffrey's degrees of freedom of `se`.
     """
 
@@ -74,9 +74,9 @@ def rate(outcomes: Sequence[Outcome], average: Average = "micro") -> Rate:
     """Return the share of right outcomes with its interval.
 
     Args:
-        outcomes: one for each sample.
-        average: `micro` weighs samples alike, `macro` tasks, and `groups` takes macro in each group, then weighs
-            groups alike.
+        outcomes: one per sample.
+        average: `micro` weights samples equally, `macro` tasks, and `groups` averages macro means with equal weights of
+            groups.
     """
     values, clusters = [float(o.right) for o in outcomes], [o.cluster for o in outcomes]
     if average == "micro":
@@ -103,10 +103,10 @@ def score_interval(
 
     Args:
         values: of shape (n,), each from 0 to 1.
-        clusters: the cluster of each value. Where each is a cluster of its own, all are 0 or 1 and weigh alike, the
+        clusters: the cluster of each value. If each value is its own cluster, 0 or 1, and equally weighted, the
             interval is Wilson's own.
-        weights: of shape (n,); None weighs all alike.
-        strata: parts whose shares of the weight are given, such as tasks in a macro average.
+        weights: of shape (n,); None weights all equally.
+        strata: parts with fixed shares of the weight, such as tasks in a macro average.
         confidence: of the interval.
     """
     if not values:
@@ -130,9 +130,9 @@ def cluster_mean(
 ) -> ClusterMean:
     """Return a mean with its standard error over clusters; any finite values, n at least 1, else as `score_interval`.
 
-    With the weights w of a cluster g adding up to W_g of 1 in all, and e the distance of each value from the mean of
+    With the weights w of a cluster g adding up to W_g, 1 in total, and e the difference of each value from the mean of
     its stratum, the variance is sum_g (sum_g w e)^2 / (1 - W_g). For equal clusters the degrees of freedom are their
-    number less one.
+    number minus one.
     """
     x = np.asarray(values, float)
     w = np.full(len(x), 1 / len(x)) if weights is None else np.asarray(weights, float) / math.fsum(weights)
@@ -155,9 +155,9 @@ def wilson(right: float, n: float, quantile: float | None = None) -> tuple[float
     """Return Wilson's score interval of a share (Wilson 1927, J. American Statistical Association 22:209).
 
     Args:
-        right: how many are right.
-        n: of how many; both may be fractions where they stand for a sample size in effect.
-        quantile: of the reference distribution; None is the normal one's at 95%.
+        right: number of right ones.
+        n: total number; both may be fractional, as effective sample sizes.
+        quantile: of the reference distribution; None is that of the normal distribution at 95%.
     """
     z = _normal(CONFIDENCE) if quantile is None else quantile
     share, spread = right / n, z * z / n
@@ -167,27 +167,28 @@ def wilson(right: float, n: float, quantile: float | None = None) -> tuple[float
 
 
 def pass_at_k(values: Sequence[float], k: int) -> float:
-    """The best of k attempts, on average over all choices of k of them.
+    """Return the best of k attempts, averaged over all choices of k of them.
 
-    Of scores of 0 and 1 it is the chance that one of k is right, estimated without bias (Chen et al. 2021,
-    arXiv 2107.03374).
+    For scores of 0 and 1 it is an unbiased estimate of the chance that one of k is right (Chen et al. 2021, arXiv
+    2107.03374).
     """
     return _extreme(sorted(values), k)
 
 
 def pass_hat_k(values: Sequence[float], k: int) -> float:
-    """The worst of k attempts, on average over all choices; of 0 and 1 the chance that all are right (tau-bench)."""
+    """Return the worst of k attempts, averaged over all choices; for 0 and 1 the chance that all are right
+    (tau-bench)."""
     return _extreme(sorted(values, reverse=True), k)
 
 
 def flip_rate(values: Sequence[float]) -> float:
-    """The chance that two of the attempts, at least two, have different scores."""
+    """Return the chance that two of the attempts, at least two, have different scores."""
     pairs = len(values) * (len(values) - 1)
     return 1 - sum(count * (count - 1) for count in Counter(values).values()) / pairs
 
 
 def _extreme(in_order: Sequence[float], k: int) -> float:
-    """The last of k values, on average over all choices of k of these, in their order."""
+    """Return the last of k values, averaged over all choices of k of these, in their order."""
     ways = math.comb(len(in_order), k)
     return sum(value * math.comb(place, k - 1) for place, value in enumerate(in_order)) / ways
 
@@ -199,11 +200,11 @@ def _normal(confidence: float) -> float:
 
 
 def _score_ends(found: ClusterMean, unclustered: float, confidence: float) -> tuple[float, float]:
-    """Wilson's interval at the sample size that has the same variance.
+    """Return Wilson's interval at the sample size with the same variance.
 
-    Where clusters do not differ at all, the variance is that of samples without clusters; where samples do not differ
-    either, the size is the number of clusters: all that is known then is that so many were alike, and samples within
-    them may be mere repetitions. Our choice.
+    If clusters do not differ at all, the variance is that of unclustered samples; if samples do not differ either, the
+    size is the number of clusters: it is then only known that so many agreed, and samples within them may be mere
+    repetitions.
     """
     from scipy.special import stdtrit
 
@@ -214,10 +215,10 @@ def _score_ends(found: ClusterMean, unclustered: float, confidence: float) -> tu
 
 
 def _degrees(share: np.ndarray) -> float:
-    """Bell and McCaffrey's degrees of freedom for a mean, from the share of the weight in each cluster, (G,).
+    """Return Bell and McCaffrey's degrees of freedom for a mean, from the share of the weight in each cluster, (G,).
 
     With p_g the vector that yields the g-th term of the variance, they are (sum_g p_g'p_g)^2 / sum_gh (p_g'p_h)^2; for
-    weights alike p_g'p_g = share_g, and p_g'p_h = -share_g share_h / sqrt((1 - share_g)(1 - share_h)).
+    equal weights p_g'p_g = share_g, and p_g'p_h = -share_g share_h / sqrt((1 - share_g)(1 - share_h)).
     """
     b = share**2 / (1 - share)
     return float(1 / ((share**2).sum() + b.sum() ** 2 - (b**2).sum()))

@@ -1,4 +1,4 @@
-"""What a scored run comes to: always two headlines, failures as wrong and scored only, by task and by slice."""
+"""Summary metrics of a scored run, always in two ways: failures as wrong and scored only, by task and by slice."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Scores(BaseModel):
     """Scores in one way of counting; every rate has its 95% interval over clusters.
 
     Attributes:
-        attempts: how many count.
+        attempts: number of attempts that count.
         mean: over samples of the mean over their attempts; its n is the number of samples.
-        pass_at_k: by k, the best of k attempts; where scores are 0 or 1, the chance that one of k is right.
-        pass_hat_k: by k, the worst of k attempts; where scores are 0 or 1, the chance that all of k are right.
-        flip_rate: the chance that two attempts at a sample differ in score; samples with one attempt take no part.
+        pass_at_k: by k, the best of k attempts; for scores of 0 or 1, the chance that one of k is right.
+        pass_hat_k: by k, the worst of k attempts; for scores of 0 or 1, the chance that all of k are right.
+        flip_rate: the chance that two attempts at a sample differ in score; ignores samples with one attempt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,8 +36,8 @@ class Scores(BaseModel):
     flip_rate: Rate
 
 
-class Headline(BaseModel):
-    """The two ways of counting, and how many attempts failed, by cause."""
+class Metrics(BaseModel):
+    """The two ways of counting, and the number of failed attempts by cause."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,45 +46,45 @@ class Headline(BaseModel):
     failures: dict[str, int]
 
 
-class Headlines(BaseModel):
-    """A run in all, by task, and by name and value of each slice."""
+class RunMetrics(BaseModel):
+    """Metrics of a run in total, by task, and by name and value of each slice."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    overall: Headline
-    tasks: dict[str, Headline]
-    slices: dict[str, dict[str, Headline]]
+    overall: Metrics
+    tasks: dict[str, Metrics]
+    slices: dict[str, dict[str, Metrics]]
 
 
-def headlines(results: RunResults) -> Headlines:
-    """Add up a run; tasks and slices come in the order of the run."""
+def run_metrics(results: RunResults) -> RunMetrics:
+    """Summarise a run; tasks and slices come in the order of the run."""
     tasks: defaultdict[str, list[SampleResult]] = defaultdict(list)
     slices: defaultdict[str, defaultdict[str, list[SampleResult]]] = defaultdict(lambda: defaultdict(list))
     for sample in results.samples:
         tasks[sample.task].append(sample)
         for name, value in sample.slices.items():
             slices[name][value].append(sample)
-    return Headlines(
-        overall=headline(results.samples),
-        tasks={task: headline(samples) for task, samples in tasks.items()},
-        slices={name: {value: headline(found) for value, found in by.items()} for name, by in slices.items()},
+    return RunMetrics(
+        overall=sample_metrics(results.samples),
+        tasks={task: sample_metrics(samples) for task, samples in tasks.items()},
+        slices={name: {value: sample_metrics(found) for value, found in by.items()} for name, by in slices.items()},
     )
 
 
-def headline(samples: Iterable[SampleResult]) -> Headline:
-    """Add up some results of one run."""
+def sample_metrics(samples: Iterable[SampleResult]) -> Metrics:
+    """Summarise some results of one run."""
     attempts: defaultdict[tuple[str, str], list[SampleResult]] = defaultdict(list)
     for sample in samples:
         attempts[sample.task, sample.id].append(sample)
     groups = list(attempts.values())
     failures = Counter(one.failure for group in groups for one in group if one.failure)
-    return Headline(
+    return Metrics(
         as_wrong=_scores(groups, "as_wrong"), scored=_scores(groups, "scored"), failures=dict(failures.most_common())
     )
 
 
 def values_of(samples: Sequence[SampleResult], counting: Counting) -> list[float]:
-    """The values that count; a failure is 0 or is left out."""
+    """Return the values that count; a failure is 0 or is left out."""
     if counting == "as_wrong":
         return [sample.value or 0.0 for sample in samples]
     return [sample.value for sample in samples if sample.value is not None]
@@ -109,5 +109,5 @@ def _scores(groups: Sequence[Sequence[SampleResult]], counting: Counting) -> Sco
 
 
 def _steps(attempts: int) -> list[int]:
-    """The k to report: powers of two, and the number of attempts itself; none for single attempts."""
+    """Return the k to report: powers of two, and the number of attempts itself; none for single attempts."""
     return sorted({k for k in (1, 2, 4, 8, 16, 32, 64, attempts) if k <= attempts}) if attempts > 1 else []

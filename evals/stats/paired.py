@@ -1,4 +1,4 @@
-"""Whether two sets of scores of the same samples differ: paired differences, McNemar's test, Holm's correction."""
+"""Paired tests for two sets of scores of the same samples: differences, McNemar's test, Holm's correction."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ import numpy as np
 from evals.stats.means import CONFIDENCE, ClusterMean, cluster_mean, score_interval
 
 RESAMPLES = 2_000
-"""Bootstrap resamples behind an interval; our choice."""
+"""Bootstrap resamples per interval."""
 LEAST_CLUSTERS = 20
-"""With fewer clusters no bootstrap is made: it would cover too little (see `evals.bench.coverage`). Our choice."""
+"""Minimum number of clusters for a bootstrap; with fewer, its coverage is too low (see `evals.bench.coverage`). Our
+choice."""
 _CHUNK = 2_000_000
-"""Numbers held at once while resampling; our choice."""
+"""Maximum number of values in memory while resampling."""
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences, ours less the rival's.
+    """The mean of paired differences, ours minus the baseline's.
 
-    Ends of intervals and p are not a number where there are fewer than two clusters.
+    Ends of intervals and p are NaN with fewer than two clusters.
 
     Attributes:
         mean: over samples that both were asked.
-        low, high: the 95% interval, by square-and-add; it holds 0 just where p is above 0.05.
+        low, high: the 95% interval, by square-and-add; contains 0 exactly if p is above 0.05.
         se: the standard error over clusters.
-        p: of the hypothesis that there is no difference, two-sided: Student's t over clusters; where all samples
-            differ alike, the sign test's with a trial for each cluster; where the interval alone holds 0, that of the
+        p: two-sided, of the hypothesis that there is no difference: Student's t over clusters; if all samples differ
+            equally, the sign test's with a trial for each cluster; if only the interval contains 0, that of the
             interval.
         n, clusters: of the samples that both were asked.
     """
@@ -56,16 +57,17 @@ class McNemar(NamedTuple):
 def paired_difference(
     ours: Mapping[Key, float], rival: Mapping[Key, float], cluster: Mapping[Key, Hashable]
 ) -> Difference:
-    """Compare scores from 0 to 1 on the samples that both have; `cluster` gives each sample's.
+    """Compare scores from 0 to 1 on the samples that both have; `cluster` maps samples to clusters.
 
-    A difference is the mean gain (fixes) less the mean loss (regressions). Each of these lies between 0 and 1 and has
-    the interval of `evals.stats.means.score_interval`; the squares of their reaches add up, less the part
-    that correlation takes away (Newcombe 1998, Statistics in Medicine 17:2635; Zou and Donner 2008, Statistics in
-    Medicine 27:1693; with clusters Yang, Sun and Hardin 2012, J. Biopharmaceutical Statistics 22:1063).
-    Unlike the mean plus or minus some standard errors, this holds where few samples differ, and where none does.
+    A difference is the mean gain (fixes) minus the mean loss (regressions). Each of these is between 0 and 1 and has
+    the interval of `evals.stats.means.score_interval`; the squares of their half-widths add up, minus the part due to
+    correlation (Newcombe 1998, Statistics in Medicine 17:2635; Zou and Donner 2008, Statistics in Medicine 27:1693;
+    with clusters Yang, Sun and Hardin 2012, J. Biopharmaceutical Statistics 22:1063). Unlike the mean plus or minus
+    some standard errors, this is valid if few samples differ, or none.
 
-    With few clusters the interval and Student's t may disagree about whether there is a difference. The more careful of
-    the two counts then (our choice): the interval is stretched to 0, or p is the one at which it would just hold 0.
+    With few clusters the interval and Student's t may disagree about whether there is a difference. The more
+    conservative of the two then decides: the interval is extended to 0, or p is the one at which it would just contain
+    0.
     """
     both = [key for key in ours if key in rival]
     if not both:
@@ -97,8 +99,8 @@ def paired_difference(
 
 
 def deciding_p(found: Difference, fixes: int, regressions: int, *, binary: bool) -> float:
-    """The p that a difference is judged by: McNemar's mid-p where scores are 0 or 1 and samples share no clusters, else
-    that of `found`; not a number where there is none."""
+    """Return the p that decides about a difference: McNemar's mid-p if scores are 0 or 1 and samples share no clusters,
+    else that of `found`; NaN if there is none."""
     return mcnemar(fixes, regressions).mid_p if binary and found.clusters == found.n else found.p
 
 
@@ -107,8 +109,8 @@ def bootstrap_interval(
 ) -> tuple[float, float] | None:
     """Return the studentised bootstrap's 95% interval of a mean, resampling whole clusters.
 
-    Efron and Tibshirani 1993, An Introduction to the Bootstrap, 12.5, with the standard error of `cluster_mean`. Of
-    the bootstraps it covers best, better than BCa. None where there are fewer than 20 clusters or no spread.
+    Efron and Tibshirani 1993, An Introduction to the Bootstrap, 12.5, with the standard error of `cluster_mean`. Of the
+    bootstraps it has the best coverage, better than BCa. None with fewer than 20 clusters or no spread.
 
     Args:
         values: of shape (n,), any finite values.
@@ -138,10 +140,10 @@ def bootstrap_interval(
 
 
 def mcnemar(fixes: int, regressions: int) -> McNemar:
-    """Return McNemar's test of paired scores that are 0 or 1, from how many of them changed, each way.
+    """Return McNemar's test of paired scores that are 0 or 1, from the numbers of changes in each direction.
 
-    The exact p is the binomial one, and above its level; mid-p counts what was seen half and keeps to it (Fagerland,
-    Lydersen and Laake 2013, BMC Medical Research Methodology 13:91). Both take samples as independent.
+    The exact p is binomial and conservative; mid-p counts the observed outcome half and keeps the level (Fagerland,
+    Lydersen and Laake 2013, BMC Medical Research Methodology 13:91). Both treat samples as independent.
     """
     from scipy.special import bdtr
 
@@ -164,7 +166,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _confidence_at_zero(ends: Callable[[float], tuple[float, float]]) -> float:
-    """The confidence, below the usual one, at which an interval that holds 0 just does."""
+    """Return the confidence, below the usual one, at which an interval that contains 0 just does."""
     without, holding = 0.0, CONFIDENCE
     while holding - without > 1e-6:
         middle = (without + holding) / 2
@@ -182,7 +184,7 @@ def _student_p(found: ClusterMean) -> float:
 
 
 def _draws(random: np.random.Generator, rows: int, clusters: int) -> np.ndarray:
-    """How often each cluster is drawn, (rows, clusters); far faster than multinomial draws where clusters are many."""
+    """Return how often each cluster is drawn, (rows, clusters); far faster than multinomial draws for many clusters."""
     places = random.integers(clusters, size=(rows, clusters)) + clusters * np.arange(rows)[:, None]
     return np.bincount(places.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(float)
 

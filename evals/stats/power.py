@@ -1,11 +1,11 @@
-"""How many samples a comparison needs to show an effect, before anything is run.
+"""Power analysis: number of samples that a comparison needs to detect an effect.
 
-The variance of a difference between two runs has two parts (Miller 2024, Adding Error Bars to Evals, section 5): how
-samples differ in what the runs make of them, which only more samples reduce, and how attempts at one sample differ,
-which more attempts reduce too. Both are told by shares that anyone can read off runs. With D the share of samples on
-which one attempt of A and one of B disagree, F that on which two attempts of one run disagree, k attempts and the
-effect d, a sample's difference has the variance D - d^2 - F (1 - 1 / k); clusters of m add (m - 1) icc (D - d^2).
-Where scores lie between 0 and 1, D and F are the mean squares of these differences, which are the shares for 0 and 1.
+The variance of a difference between two runs has two parts (Miller 2024, Adding Error Bars to Evals, section 5):
+between samples, which only more samples reduce, and between attempts at one sample, which more attempts reduce too.
+Both are given by shares that can be read off runs. With D the share of samples on which one attempt of A and one of B
+disagree, F that on which two attempts of one run disagree, k attempts and the effect d, a sample's difference has the
+variance D - d^2 - F (1 - 1 / k); clusters of m add (m - 1) icc (D - d^2). For scores between 0 and 1, D and F are the
+mean squares of these differences, which are the shares for 0 and 1.
 """
 
 from __future__ import annotations
@@ -17,30 +17,29 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from evals.results import RunResults
-from evals.stats.metrics import headline, values_of
+from evals.stats.metrics import sample_metrics, values_of
 from tools.errors import ConfigError
 
 ALPHA, POWER = 0.05, 0.8
 """By convention (Cohen 1988)."""
 MOST = 10_000_000
-"""More samples than this are not sought; our choice."""
+"""Maximum number of samples that is considered."""
 
 
 class Assumptions(BaseModel):
-    """What is known of runs before they are compared.
+    """Assumptions about runs before they are compared.
 
     Attributes:
         baseline: the mean score of A.
         disagreement: the share of samples on which single attempts of A and B disagree, or the mean square of their
-            difference; None takes A and B to be independent, where pairing gains nothing.
-        flip_rate: the same of two attempts of one run; 0 where answers are deterministic.
-        spread: the variance of a single attempt's score, over samples and attempts, in either run; None takes scores to
-            be 0 or 1.
-        samples: how many the assumptions were read from, those of both runs where there are two; None where they were
-            given.
-        cluster_size: the size of the cluster that a sample is in, on average over samples.
+            difference; None assumes A and B to be independent, so that pairing gains nothing.
+        flip_rate: the same of two attempts of one run; 0 if answers are deterministic.
+        spread: the variance of a single attempt's score, over samples and attempts, in either run; None assumes scores
+            of 0 or 1.
+        samples: number of samples behind estimated assumptions, common to both runs if there are two; None if given.
+        cluster_size: mean over samples of the size of their cluster.
         icc: the correlation of two samples' scores within a cluster, single attempts.
-        icc_of_differences: the same of differences between A and B; None takes it to be `icc`.
+        icc_of_differences: the same of differences between A and B; None assumes `icc`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +55,7 @@ class Assumptions(BaseModel):
 
 
 class SampleSize(BaseModel):
-    """Samples that each run needs, and the clusters that they lie in. `paired`: both runs have the same samples."""
+    """Number of samples that each run needs, and of their clusters. `paired`: both runs have the same samples."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,14 +73,14 @@ class SampleSize(BaseModel):
 def power(
     effect: float, assumptions: Assumptions, *, attempts: int = 1, alpha: float = ALPHA, power: float = POWER
 ) -> SampleSize:
-    """Return how many samples show an effect with the wanted power, by a two-sided t-test over clusters.
+    """Return the number of samples that detects an effect with the given power, by a two-sided t-test over clusters.
 
     Args:
-        effect: the difference of mean scores that is to be shown, B less A.
+        effect: the difference of mean scores to detect, B minus A.
         assumptions: see there.
-        attempts: at each sample, in both runs.
+        attempts: per sample, in both runs.
         alpha: the chance of a false alarm.
-        power: the chance that the effect is shown if it is there.
+        power: the chance of detecting the effect if it exists.
 
     Raises:
         ConfigError: if a value is out of range, or the assumptions contradict one another.
@@ -111,10 +110,10 @@ def power(
 
 
 def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
-    """Read assumptions off a pilot run, and off a second one of the same samples; failures count as wrong.
+    """Estimate assumptions from a pilot run, and from a second one of the same samples; failures count as wrong.
 
-    Without a second run, A and B are taken to be independent. The flip rate is the mean of those of the runs that have
-    several attempts; without any, answers are taken to be deterministic.
+    Without a second run, assumes that A and B are independent. The flip rate is the mean over the runs with several
+    attempts; without any, assumes deterministic answers.
 
     Raises:
         ConfigError: if all of the pilot is right or all wrong, or the two runs have no sample in common.
@@ -122,9 +121,9 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
     if rival is not None and pilot.suite != rival.suite:
         raise ConfigError(
             f"the pilot runs are of different suites: {pilot.suite!r} and {rival.suite!r}.",
-            remedy="Name two runs of one suite.",
+            remedy="Pass two runs of one suite.",
         )
-    found = headline(pilot.samples).as_wrong
+    found = sample_metrics(pilot.samples).as_wrong
     if found.mean.value is None or not 0 < found.mean.value < 1:
         raise ConfigError(
             f"the pilot's mean score is {found.mean.value}.", expected="a mean above 0 and below 1", remedy="Run more."
@@ -141,7 +140,7 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
             raise ConfigError(
                 f"the pilot runs have {common} samples in common, of {len(rate)} and {len(others)}.",
                 expected="at least half of the smaller one",
-                remedy="Name two runs of the same samples.",
+                remedy="Pass two runs of the same samples.",
             )
         a, b = np.array([rate[key] for key in both]), np.array([float(np.mean(others[key])) for key in both])
         measured += _squares_between_attempts(others)
@@ -171,18 +170,19 @@ def assume(pilot: RunResults, rival: RunResults | None = None) -> Assumptions:
 
 
 def _squares_between_attempts(values: Mapping[tuple[str, str], Sequence[float]]) -> list[float]:
-    """The mean square of the difference of two attempts, over the samples that have two; none where none has."""
+    """Return the mean square of the difference of two attempts, over the samples that have two; empty if none has."""
     several = [2 * float(np.var(one, ddof=1)) for one in values.values() if len(one) > 1]
     return [float(np.mean(several))] if several else []
 
 
 def _spreads(a: Assumptions, other: float) -> tuple[float, float]:
-    """The variance of a single attempt's score in A, and in B with another mean."""
+    """Return the variance of a single attempt's score in A, and in B with another mean."""
     return (a.baseline * (1 - a.baseline), other * (1 - other)) if a.spread is None else (a.spread, a.spread)
 
 
 def _single_icc(means: np.ndarray, clusters: Sequence[str], single: float) -> float:
-    """The correlation of single attempts within clusters, from means over attempts and a single attempt's variance."""
+    """Return the correlation of single attempts within clusters, from means over attempts and a single attempt's
+    variance."""
     if single <= 0:
         return 0.0
     return min(1.0, intraclass_correlation(means.tolist(), clusters) * float(means.var()) / single)
@@ -193,7 +193,7 @@ def intraclass_correlation(values: Sequence[float], clusters: Sequence[Hashable]
 
     Args:
         values: of shape (n,).
-        clusters: the cluster of each; where each is one of its own, or all are in one, 0 is returned.
+        clusters: the cluster of each; returns 0 if each is its own cluster, or all share one.
     """
     names = list(dict.fromkeys(clusters))
     n, groups = len(values), len(names)
@@ -214,40 +214,40 @@ def intraclass_correlation(values: Sequence[float], clusters: Sequence[Hashable]
 def _check(effect: float, a: Assumptions, attempts: int, alpha: float, power: float) -> None:
     if effect == 0 or not 0 < a.baseline + effect < 1:
         raise ConfigError(
-            f"the effect is {effect!r} on a baseline of {a.baseline:.3g}.",
+            f"invalid effect {effect!r} on a baseline of {a.baseline:.3g}.",
             expected="an effect that is not 0 and leaves a mean between 0 and 1",
         )
     for name, value in (("alpha", alpha), ("power", power)):
         if not 0 < value < 1:
             raise ConfigError(f"{name} is {value!r}.", expected="a number between 0 and 1")
     if power <= alpha:
-        raise ConfigError(f"power is {power!r} and alpha is {alpha!r}.", expected="a power above alpha")
+        raise ConfigError(f"invalid power {power!r} with alpha {alpha!r}.", expected="a power above alpha")
     if attempts < 1:
-        raise ConfigError(f"attempts is {attempts!r}.", expected="1 or more")
+        raise ConfigError(f"invalid number of attempts {attempts!r}.", expected="1 or more")
     # Scores of 0 and 1 that differ by d on average differ in a share d of the samples; others by as little as d each.
     least = abs(effect) if a.spread is None else effect**2
     if a.disagreement is not None and a.disagreement < max(least, a.flip_rate):
         raise ConfigError(
-            f"the disagreement is {a.disagreement:.3g}, with an effect of {effect:.3g} and a flip rate of "
+            f"invalid disagreement {a.disagreement:.3g}, with an effect of {effect:.3g} and a flip rate of "
             f"{a.flip_rate:.3g}.",
             expected="a disagreement of at least both: runs that differ by an effect disagree that often",
         )
     other = a.baseline + effect
     if a.flip_rate > (most := sum(_spreads(a, other)) * (1 + 1e-9)):
         raise ConfigError(
-            f"the flip rate is {a.flip_rate:.3g}, with means of {a.baseline:.3g} and {other:.3g}.",
+            f"invalid flip rate {a.flip_rate:.3g}, with means of {a.baseline:.3g} and {other:.3g}.",
             expected=f"at most {most:.3g}: scores that are mostly alike cannot flip more often",
         )
 
 
 def _samples(variance: float, effect: float, size: float, alpha: float, power: float, groups: int) -> int:
-    """The fewest samples a run at which a t-test over clusters has the power; at least two clusters."""
+    """Return the minimum number of samples per run for a t-test over clusters with the power; at least two clusters."""
     low, high = 0, 1
     while _power(_spread_out(high, size), variance, effect, size, alpha, groups) < power:
         low, high = high, 2 * high
         if high > MOST:
             raise ConfigError(
-                f"to show an effect of {effect!r} takes over {MOST:,} samples.", remedy="Seek a larger one."
+                f"detecting an effect of {effect!r} takes over {MOST:,} samples.", remedy="Look for a larger effect."
             )
     while high - low > 1:
         middle = (low + high) // 2
@@ -257,7 +257,7 @@ def _samples(variance: float, effect: float, size: float, alpha: float, power: f
 
 
 def _spread_out(n: float, size: float) -> float:
-    """At least two whole clusters."""
+    """Round up to at least two whole clusters."""
     return max(float(n), 2 * size)
 
 

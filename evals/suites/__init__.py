@@ -1,6 +1,6 @@
-"""Suites: published sets of questions and our own, each a loader, prompts and a scorer, found by name.
+"""Evaluation suites: published benchmarks and our own, each a loader, prompts and a scorer, by name.
 
-`NAMES` are ours; each fills the seam of `evals.engine.suite`, and `attend eval run` runs it.
+`NAMES` lists the built-in ones; each implements `evals.engine.suite`, and `attend eval run` runs it.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ NAMES: tuple[str, ...] = (
 
 
 def suite_names() -> tuple[str, ...]:
-    """Return the names that `load_suite` takes: ours, then those of the plug-ins of `attend.suites`."""
+    """Return the names that `load_suite` accepts: the built-in ones, then those of the plug-ins of `attend.suites`."""
     return NAMES + tuple(name for name in find_plugins("attend.suites") if name not in NAMES)
 
 
 def load_suite(name: str) -> Suite:
-    """Return the suite of a name, or of a file `FILE.py` that holds a constant `SUITE`.
+    """Load a suite by name, or from a file `FILE.py` with a constant `SUITE`.
 
     Raises:
-        ConfigError: if there is none; the nearest known name is given.
-        PluginError: if it is a plug-in's, and cannot be loaded.
+        ConfigError: if the name is unknown; suggests the nearest one.
+        PluginError: if a plug-in's suite cannot be loaded.
     """
     if name.endswith(".py"):
         return _suite_of_file(Path(name))
@@ -57,8 +57,8 @@ def _task_of(name: str, names: tuple[str, ...]) -> Any:
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         raise ConfigError(
-            f"there is no suite {name!r}.",
-            expected=f"one of {', '.join(names)}" if names else "a file FILE.py that holds a SUITE",
+            f"unknown suite {name!r}.",
+            expected=f"one of {', '.join(names)}" if names else "a file FILE.py that defines SUITE",
             remedy=f"Did you mean {near[0]!r}?" if near else "",
         )
     return import_module(f"evals.suites.{name.replace('-', '_')}.task")
@@ -68,19 +68,21 @@ def _suite_of_file(path: Path) -> Suite:
     module = _module_of_file(path)
     suite = getattr(module, "SUITE", None)
     if not isinstance(suite, Suite):
-        raise ConfigError(f"{str(path)!r} holds no suite.", expected="a constant SUITE, an `evals.engine.suite.Suite`")
+        raise ConfigError(
+            f"{str(path)!r} defines no suite.", expected="a constant SUITE, an `evals.engine.suite.Suite`"
+        )
     return suite
 
 
 class _FromText(SourceFileLoader):
-    """Without bytecode, which passes for current where a file changes within a second and keeps its length."""
+    """A loader without bytecode, which would look current if a file changes within a second and keeps its length."""
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _module_of_file(path: Path) -> ModuleType:
-    # The name is made from the whole path: two files of one name may both be loaded, and pydantic looks modules up.
+    # The name includes the whole path: two files of one name may both be loaded, and pydantic looks modules up.
     name = f"attend_suite_{path.resolve().as_posix().replace('/', '_').removesuffix('.py')}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_FromText(name, str(path)))
     if not path.is_file() or spec is None or spec.loader is None:
@@ -91,9 +93,9 @@ def _module_of_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except AttendError:
         raise
-    except Exception as error:  # it is anybody's code
+    except Exception as error:  # it is third-party code
         raise ConfigError(
-            f"the suite file {str(path)!r} cannot be loaded: {type(error).__name__}: {error}.",
-            remedy=f"Mend it: `python {path}` shows where.",
+            f"cannot load the suite file {str(path)!r}: {type(error).__name__}: {error}.",
+            remedy=f"Fix it: `python {path}` shows where.",
         ) from error
     return module

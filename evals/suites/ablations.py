@@ -1,7 +1,7 @@
-"""One suite under several settings, such as with given and with retrieved evidence: what each is worth, case by case.
+"""Ablations: one suite under several settings, such as with given and with retrieved evidence, compared case by case.
 
-A run names its settings as `--set setting=one,two`. With several, each is a task of the run, over the same cases; with
-one, runs are told apart by their options, and `attend eval compare` pairs them. A limit counts cases.
+A run selects its settings with `--set setting=one,two`. Several settings become tasks of the run, over the same cases;
+runs with one setting differ in their options, and `attend eval compare` pairs them. A limit counts cases.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from evals.stats.means import score_interval
 from evals.stats.paired import deciding_p, paired_difference
 
 SETTING = "setting"
-"""The name under which a sample's `fields` hold its setting."""
+"""The key of a sample's setting in its `fields`."""
 
 
 def listed(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The settings of a text such as `base,rag`, each once, in its order.
+    """Parse settings such as `base,rag`, each once, in order.
 
     Raises:
-        ValueError: if one is not known, or there is none.
+        ValueError: if one is unknown, or there is none.
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if odd := [name for name in names if name not in known]:
-        raise ValueError(f"{odd[0]!r} is no setting; known are {', '.join(known)}")
+        raise ValueError(f"unknown setting {odd[0]!r}; expected {', '.join(known)}")
     if not names:
-        raise ValueError(f"name at least one of {', '.join(known)}")
+        raise ValueError(f"expected at least one of {', '.join(known)}")
     return names
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One setting less another over the cases that both have; failures count as wrong, but for those of the judge.
+    """One setting minus another over the cases that both have; failures count as wrong, except those of the judge.
 
     Attributes:
-        n: cases.
-        difference: of the means; None where there is no case.
-        low, high: its 95% interval (`evals.stats.paired.paired_difference`); None where there is none.
-        up: the share of cases that score higher in the first setting.
-        down: the share that score lower. Where scores are 0 or 1, `up - down` is the difference.
-        p: see `evals.stats.paired.deciding_p`; None where there is none.
+        n: number of cases.
+        difference: of the means; None without cases.
+        low, high: its 95% interval (`evals.stats.paired.paired_difference`); None if undefined.
+        up: the share of cases with a higher score in the first setting.
+        down: the share with a lower score. For scores of 0 or 1, `up - down` is the difference.
+        p: see `evals.stats.paired.deciding_p`; None if undefined.
     """
 
     n: int
@@ -57,10 +57,10 @@ class Contrast:
 
 
 def by_setting(judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
-    """The mean over attempts of each case's score, failures as 0, by setting and case.
+    """Return the mean over attempts of each case's score, failures as 0, by setting and case.
 
-    Where the judge failed it is not known whether the answer is right: such attempts are left out, and so are cases
-    that have no other.
+    If the judge failed, it is unknown whether the answer is right: such attempts are left out, and so are cases without
+    others.
     """
     held: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for sample, _, scored in judged:
@@ -91,7 +91,7 @@ def contrast(ours: Mapping[str, float], rival: Mapping[str, float], cluster: Map
 
 
 def told(name: str, found: Contrast, up: str = "", down: str = "") -> dict[str, float]:
-    """A contrast as figures of a run, under names that begin with `name`; `up` and `down` name the two shares."""
+    """Return a contrast as figures of a run, with the prefix `name`; `up` and `down` name the two shares."""
     shown = {
         name: found.difference,
         f"{name}: low": found.low,
@@ -105,10 +105,10 @@ def told(name: str, found: Contrast, up: str = "", down: str = "") -> dict[str, 
 
 
 def shares(name: str, values: Sequence[float], clusters: Sequence[Hashable], *, n: bool = True) -> dict[str, float]:
-    """A mean of values from 0 to 1 as figures of a run: `NAME`, the ends of its 95% interval `NAME low` and `NAME high`
-    (`evals.stats.means.score_interval`), and `NAME n`, where it is wanted: how many values there are.
+    """Return a mean of values from 0 to 1 as figures of a run: `NAME`, the ends of its 95% interval `NAME low` and
+    `NAME high` (`evals.stats.means.score_interval`), and optionally `NAME n`, the number of values.
 
-    There is no interval with fewer than two clusters, and nothing at all without values.
+    There is no interval with fewer than two clusters, and no figure without values.
     """
     found = score_interval(values, clusters)
     ends = {name: found.value, f"{name} low": found.low, f"{name} high": found.high}
@@ -117,10 +117,10 @@ def shares(name: str, values: Sequence[float], clusters: Sequence[Hashable], *, 
 
 
 def accuracies(judged: Sequence[Judged]) -> dict[str, float]:
-    """The accuracy of each setting with its 95% interval, half the width of that, and what could not be read.
+    """Return the accuracy of each setting with its 95% interval, half its width, and the number of unread answers.
 
-    Two headlines: with failures as wrong, and of what was scored only. Attempts of which the judge gave no verdict are
-    in neither, and counted.
+    Two headlines: with failures as wrong, and of scored attempts only. Attempts without a judge's verdict are in
+    neither, and counted.
     """
     figures: dict[str, float] = {}
     scores = by_setting(judged)
@@ -145,7 +145,7 @@ def accuracies(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def costs(judged: Sequence[Judged]) -> dict[str, float]:
-    """What an attempt cost in each setting, on average: calls to the model, tokens, and seconds of wall clock."""
+    """Return the mean cost of an attempt in each setting: calls to the model, tokens, and seconds of wall clock."""
     held: defaultdict[str, list[Transcript]] = defaultdict(list)
     for sample, transcript, _ in judged:
         held[sample.fields[SETTING]].append(transcript)

@@ -1,4 +1,4 @@
-"""Papers that a suite searches: indexed once by the literature tool, and searches that can be kept and played again."""
+"""Search over a suite's papers: indexed once by the literature tool, with recordable and replayable searches."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tools.literature.types import Document, Source
 
 DOCUMENTS = "documents.jsonl"
 DIGEST_ROWS = 10_000
-"""Documents of a corpus that are read at once for its digest; our choice."""
+"""Documents of a corpus that are read at once for its digest."""
 
 
 class Brought(BaseModel):
-    """What a search brought: documents, best first, and why they may be only a part."""
+    """The result of a search: documents, best first, and reasons why they may be incomplete."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,16 +50,14 @@ class Searching:
     """How papers are searched.
 
     Attributes:
-        folder: where the index is kept for other runs; None keeps it as long as the papers live.
-        corpus: a corpus of `attend literature index`, the folder `literature` of its settings, that is searched in
-            place of the papers.
-        remote: a source on the network that is searched in place of the papers. Naming it is the consent to send
-            queries there.
-        literature: how it is asked, such as the e-mail address that it is told; what is said there of a person's yes
-            has no part.
+        folder: folder of the index, shared with other runs; None keeps it as long as the papers.
+        corpus: a corpus of `attend literature index`, the folder `literature` of its settings, to search instead of the
+            papers.
+        remote: a network source to search instead of the papers. Setting it is the consent to send queries there.
+        literature: options of requests, such as the e-mail address to send; its setting for a person's consent is
+            ignored.
         dense: whether to rank by meaning too; a corpus must have vectors.
-        record: a folder in which searches are kept, and found again by later runs that search the same papers; None
-            keeps none.
+        record: a folder for recorded searches, which later runs over the same papers reuse; None records none.
         offline: answer searches from `record` alone.
     """
 
@@ -73,7 +71,7 @@ class Searching:
 
 
 class Papers:
-    """Papers that can be searched; the index is made at the first search.
+    """Searchable papers, indexed at the first search.
 
     Args:
         documents: the papers.
@@ -82,7 +80,7 @@ class Papers:
 
     def __init__(self, documents: Iterable[Document], how: Searching) -> None:
         self._documents, self._how = tuple(documents), how
-        # One thread has the index: those of the event loop drive the model, and SQLite wants one.
+        # One thread owns the index: those of the event loop drive the model, and SQLite needs a single one.
         self._thread = ThreadPoolExecutor(1, "papers")
         self._open = ExitStack()
         self._source: Source | None = None
@@ -92,13 +90,13 @@ class Papers:
         """Find at most `limit` papers.
 
         Raises:
-            DataError: if searches are to be answered from what is kept, and this one is not there.
-            StoreError: if an index or what is kept cannot be made or read.
+            DataError: if searches are offline, and this one is not recorded.
+            StoreError: if an index or a record cannot be made or read.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._search, query, limit)
 
     def search_now(self, query: str, limit: int) -> Brought:
-        """As `search`, for a thread that may wait."""
+        """Search like `search`, from a thread that may block."""
         return self._thread.submit(self._search, query, limit).result()
 
     def _search(self, query: str, limit: int) -> Brought:
@@ -107,14 +105,14 @@ class Papers:
             return _read(kept)
         if self._how.offline:
             raise DataError(
-                f"the search {query[:80]!r} is not among those kept in {str(self._how.record)!r}.",
+                f"the search {query[:80]!r} is not recorded in {str(self._how.record)!r}.",
                 file=None,
-                remedy="Make it once without --set offline=true, or name the folder that has it with --set record=DIR.",
+                remedy="Run it once without --set offline=true, or pass its folder with --set record=DIR.",
             )
         found = retrieve(query, [self._opened()], limit=limit, embed=self._embed)
         problems = tuple(f"{one.source}: {one.reason}" for one in found.problems)
         brought = Brought(documents=tuple(hit.document for hit in found.hits), problems=problems)
-        if kept is not None and not problems:  # what is partial must not be taken for the whole later
+        if kept is not None and not problems:  # a partial result must not be taken for complete later
             _write(kept, brought, query)
         return brought
 
@@ -126,7 +124,7 @@ class Papers:
 
     @cached_property
     def _digest(self) -> str:
-        """What tells what is searched from other papers; a corpus is taken as it was at the first search."""
+        """Return a digest that identifies the searched papers; a corpus is taken as of the first search."""
         if self._how.corpus is not None:
             corpus = self._opened()
             assert isinstance(corpus, Corpus)
@@ -157,18 +155,18 @@ class Papers:
             if self._how.dense and not model:
                 raise ConfigError(
                     f"the corpus {str(self._how.corpus)!r} has no vectors.",
-                    remedy="Index it with `attend literature index --dense`, or do without --set dense=true.",
+                    remedy="Index it with `attend literature index --dense`, or omit --set dense=true.",
                 )
         if model:
             self._embed = embedder(model).questions
         return corpus
 
     def _indexed(self, model: str) -> Path:
-        """The folder of the index of these papers, once it is made."""
+        """Return the folder of the index of these papers, making it first if needed."""
         base = self._how.folder or own_folder(self, "attend-papers-")
         folder = base / self._digest
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".making"):  # another run may make it at the same time
+        with FileLock(folder / ".making"):  # another run may be making it
             file = folder / DOCUMENTS
             if not file.is_file():
                 lines = "".join(f"{document.model_dump_json()}\n" for document in self._documents)
@@ -180,9 +178,9 @@ class Papers:
 
 
 def _digest_of(corpus: Corpus) -> str:
-    """A sha256, in hex, over all that decides what is found: documents, words' rule, embedder, and what is embedded.
+    """Return a sha256, in hex, over all that determines results: documents, tokenisation, embedder, and embedded texts.
 
-    Where the corpus lies, and in which order its files were read, have no part in it. It reads a line of each document.
+    Independent of the corpus's path and of the order in which its files were read. Reads a line of each document.
     """
     rules = [corpus.rule, RULES_VERSION, corpus.database.meta("model", "")]
     digest = hashlib.sha256(json.dumps(rules).encode())
@@ -201,7 +199,7 @@ def _read(path: Path) -> Brought:
         return Brought.model_validate(json.loads(path.read_text("utf-8"))["brought"])
     except (OSError, ValueError, KeyError, ValidationError) as error:
         raise StoreError(
-            f"the kept search {str(path)!r} cannot be read: {error}.", remedy="Delete it; it is then made anew."
+            f"cannot read the recorded search {str(path)!r}: {error}.", remedy="Delete it; it is then recorded again."
         ) from error
 
 
@@ -211,7 +209,7 @@ def _write(path: Path, brought: Brought, query: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file at once or not at all."""
+    """Write a file atomically."""
     partial = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -219,5 +217,5 @@ def _replace(path: Path, text: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise StoreError(
-            f"{str(path)!r} cannot be written: {error}.", remedy="Check the disk and the permissions."
+            f"cannot write {str(path)!r}: {error}.", remedy="Check the disk and the permissions."
         ) from error

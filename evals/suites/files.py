@@ -1,4 +1,4 @@
-"""Finding and reading a benchmark's files; every error names the file, the place in it, and how to get it."""
+"""Readers of a benchmark's files, whose errors name the file, the place in it, and how to download it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def read_records(path: Path, form: type[Record], *, nested: bool = False) -> lis
     """Read a JSON list of records, or of lists of records (`nested`); always returns lists of records.
 
     Raises:
-        MediaError: if the file is no such JSON; the message names the record and the field.
+        MediaError: if the file has another format; the message names the record and the field.
     """
     try:
         held: Any = json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise MediaError(f"{str(path)!r} cannot be read: {error}.", remedy="Download it again.") from error
+        raise MediaError(f"cannot read {str(path)!r}: {error}.", remedy="Download it again.") from error
     shape: Any = list[list[form]] if nested else list[form]  # type: ignore[valid-type]
     try:
         records: Any = TypeAdapter(shape).validate_python(held)
@@ -42,7 +42,7 @@ def read_records(path: Path, form: type[Record], *, nested: bool = False) -> lis
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"]) or "the whole file"
         raise MediaError(
-            f"{str(path)!r} has another form: {problem['msg']} at {place}, found {str(problem['input'])[:80]!r}.",
+            f"{str(path)!r} has another format: {problem['msg']} at {place}, found {str(problem['input'])[:80]!r}.",
             remedy="Use the file as its authors released it.",
         ) from error
     return records if nested else [[record] for record in records]

@@ -1,4 +1,4 @@
-"""Golden files: recorded results of a suite's authors, read here and compared with what our scorers compute."""
+"""Golden files: recorded results of a suite's authors, compared with the output of our scorers."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tools.errors import AttendError, MediaError
 
 RELATIVE = 1e-9
-"""How far two numbers may differ, as a share of the larger; files carry doubles in full. Our choice."""
+"""Relative tolerance of two numbers; files store doubles in full."""
 
 ABSOLUTE = 1e-12
-"""The same near zero, where a share means little. Our choice."""
+"""Absolute tolerance near zero."""
 
 ABSENT = "nothing"
-"""What a difference shows in place of a value that one side lacks."""
+"""The placeholder of a missing value in a difference."""
 
 Form = TypeVar("Form", bound=BaseModel)
 
 
 class Entry(BaseModel):
-    """A part of a golden file: types are not bent, and fields that no scorer knows are passed over."""
+    """A part of a golden file: strict types, unknown fields ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class GoldenFile(BaseModel):
-    """A whole golden file; parts that no scorer knows are kept, to be named by `unread`."""
+    """A whole golden file; unknown parts are kept, to be listed by `unread`."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that came out otherwise than recorded, with its place within the case."""
+    """A value that differs from the record, with its place within the case."""
 
     field: str
     expected: Any
@@ -48,7 +48,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Check:
-    """One case, or one entry of a table of a file: it matched where `differences` is empty."""
+    """A case, or an entry of a table of a file: it matches if `differences` is empty."""
 
     id: str
     differences: tuple[Difference, ...]
@@ -56,14 +56,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of a file, and what the file holds but could not be computed anew, with the reason."""
+    """All checks of a file, and the parts that could not be recomputed, with the reason."""
 
     checks: tuple[Check, ...]
     unchecked: tuple[str, ...] = ()
 
     @property
     def matched(self) -> int:
-        """How many checks found no difference."""
+        """Number of checks without a difference."""
         return sum(not check.differences for check in self.checks)
 
 
@@ -71,13 +71,13 @@ def read_golden(path: Path, form: type[Form]) -> Form:
     """Read a golden file.
 
     Raises:
-        MediaError: if it cannot be read, is no JSON, or lacks a field; the message names the place in the file.
+        MediaError: if it cannot be read, is not JSON, or lacks a field; the message names the place in the file.
     """
     remedy = "Use a golden file of this suite as it was recorded; `golden.py` of the suite names the fields."
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise MediaError(f"{str(path)!r} cannot be read: {error}.", expected="a JSON file", remedy=remedy) from error
+        raise MediaError(f"cannot read {str(path)!r}: {error}.", expected="a JSON file", remedy=remedy) from error
     try:
         return form.model_validate_json(text)
     except ValidationError as error:
@@ -85,12 +85,12 @@ def read_golden(path: Path, form: type[Form]) -> Form:
         place = _json_path(problem["loc"])
         found = "" if problem["type"] in ("json_invalid", "missing") else f", found {str(problem['input'])[:80]!r}"
         raise MediaError(
-            f"{str(path)!r} has another form: {problem['msg']} at {place}{found}.", remedy=remedy
+            f"{str(path)!r} has another format: {problem['msg']} at {place}{found}.", remedy=remedy
         ) from error
 
 
 def unread(golden: GoldenFile) -> list[str]:
-    """Name the parts of a file that no scorer computes; words and counts that only describe it are passed over."""
+    """List the parts of a file that no scorer computes, except descriptive words and counts."""
     parts = (golden.model_extra or {}).items()
     return [f"{name}: no scorer computes it." for name, value in parts if isinstance(value, dict | list)]
 
@@ -101,12 +101,12 @@ def check(id_: str, parts: Iterable[tuple[str, Any, Any]]) -> Check:
 
 
 def known(expected: Mapping[str, Any], got: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the computed fields that a record holds: a scorer may compute more than was recorded."""
+    """Return the computed fields that a record also has: a scorer may compute more than was recorded."""
     return {key: value for key, value in got.items() if key in expected}
 
 
 def differences(expected: Any, got: Any, field: str) -> Iterator[Difference]:
-    """Yield where two values differ: numbers by more than `RELATIVE`, all else at all. NaN and null are alike."""
+    """Yield the differences of two values: numbers beyond `RELATIVE`, anything else exactly. NaN equals null."""
     if isinstance(expected, Mapping) and isinstance(got, Mapping):
         for key in [*expected, *(key for key in got if key not in expected)]:
             place = f"{field}.{key}" if field else str(key)
@@ -122,7 +122,7 @@ def differences(expected: Any, got: Any, field: str) -> Iterator[Difference]:
 
 
 def error_names(error: BaseException) -> set[str]:
-    """The names under which a golden file may record an error: those of its class and the classes above it."""
+    """Return the names under which a golden file may record an error: its class and superclasses."""
     return {kind.__name__ for kind in type(error).__mro__} - {
         "object",
         "BaseException",
@@ -132,12 +132,12 @@ def error_names(error: BaseException) -> set[str]:
 
 
 def says_error(recorded: str, error: BaseException) -> bool:
-    """Tell whether a recorded error, a class with or without a message after a colon, is this one."""
+    """Return whether a recorded error, a class with or without a message after a colon, is this one."""
     return recorded.split(":", 1)[0].strip() in error_names(error)
 
 
 def written(value: Any) -> str:
-    """A value as JSON, for showing a difference."""
+    """Return a value as JSON, for showing a difference."""
     return value if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -1,4 +1,4 @@
-"""The judge that a suite's options name: loaded before the run, and asked beside the model under test."""
+"""The judge set by a suite's options, loaded before the run, and asked concurrently with the model under test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from evals.judge import JudgeOutage, VerdictCache, count, is_outage
 from tools.errors import ConfigError, ModelError
 
 AT_ONCE = 8
-"""Verdicts that are waited for at once; our choice."""
+"""Maximum number of concurrent verdicts."""
 FILE_NAME = "verdicts.sqlite"
 _Said = TypeVar("_Said")
 
@@ -32,7 +32,7 @@ class Mark(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    score: int = Field(ge=0, le=2, strict=True)  # "true" is no score
+    score: int = Field(ge=0, le=2, strict=True)  # rejects "true" as a score
     why: str = ""
 
 
@@ -41,19 +41,19 @@ class SuiteJudge:
 
     Args:
         spec: its model string.
-        folder: where verdicts are kept, for other runs too; None keeps them as long as this object lives. What a run
-            needs to be scored again stands in its transcripts.
+        folder: folder of verdicts, shared with other runs; None keeps them as long as this object. Transcripts contain
+            everything needed to score a run again.
     """
 
     def __init__(self, spec: str, folder: Path | None) -> None:
         self.spec = spec
-        # The judge has threads of its own: those of the event loop drive the model under test.
+        # The judge has its own threads: those of the event loop drive the model under test.
         self._threads = ThreadPoolExecutor(AT_ONCE, "judge")
         self._lock, self._folder = Lock(), folder
         self._opened: tuple[VerdictCache, MLLM] | None = None
 
     async def rate(self, ask: Callable[[VerdictCache, MLLM], _Said]) -> _Said:
-        """Return what `ask` gets from the judge, which it is given with the cache of its verdicts.
+        """Return the result of `ask`, which gets the judge and the cache of its verdicts.
 
         Raises:
             JudgeOutage: if the judge cannot be loaded or reached.
@@ -69,7 +69,7 @@ class SuiteJudge:
                     model = load_mllm(self.spec)
                     model.preflight()
                 except (ConfigError, ModelError) as error:
-                    raise JudgeOutage(f"the judge cannot be used: {error.problem}", remedy=error.remedy) from error
+                    raise JudgeOutage(f"cannot use the judge: {error.problem}", remedy=error.remedy) from error
                 folder = self._folder or own_folder(self, "attend-verdicts-")
                 self._opened = VerdictCache(folder / FILE_NAME), model
         return self._opened
@@ -77,22 +77,22 @@ class SuiteJudge:
 
 @cache
 def suite_judge(spec: str, folder: Path | None) -> SuiteJudge:
-    """The one judge of a model string and a folder in this process."""
+    """Return the shared judge of a model string and a folder in this process."""
     return SuiteJudge(spec, folder)
 
 
 def own_folder(owner: object, prefix: str) -> Path:
-    """A temporary folder that is removed with its owner, or when the process ends."""
+    """Make a temporary folder that is removed with its owner, or at the end of the process."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def tally(verdicts: Iterable[Answer[Any]]) -> dict[str, JsonValue]:
-    """How some verdicts came about, as a dialogue's outcome keeps it.
+    """Summarise verdicts for a dialogue's outcome.
 
     Raises:
-        JudgeOutage: if the judge could not be reached for one of them; what it said of the others is in its cache.
+        JudgeOutage: if the judge could not be reached for one of them; the others are in its cache.
     """
     held = list(verdicts)
     for verdict in held:
@@ -109,7 +109,7 @@ def tally(verdicts: Iterable[Answer[Any]]) -> dict[str, JsonValue]:
 
 
 def added(tallies: Iterable[JsonValue]) -> dict[str, float]:
-    """The figures of a run's verdicts, from the tallies of its attempts; none where no judge was asked."""
+    """Sum the tallies of a run's attempts to figures; none if no judge was asked."""
     held = [one for one in tallies if isinstance(one, dict)]
     names = {"asked": "judge: asked", "malformed": "judge: unreadable"}
     return {shown: float(sum(int(str(one[name])) for one in held)) for name, shown in names.items()} if held else {}

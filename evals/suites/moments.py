@@ -1,4 +1,4 @@
-"""What suites about moments of videos share: their options, their prompts, samples for the engine, and figures."""
+"""Shared parts of suites about moments of videos: options, prompts, samples for the engine, and figures."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from memory.stream.options import PolicyName
 from tools.errors import ConfigError
 
 SPEAK_TIMES = 4
-"""A proactive answer may have so many times the tokens of a letter; our choice."""
+"""Token limit of a proactive answer relative to that of a letter."""
 
 Scores = dict[str, bool]
-"""Right or wrong by scoring: `official` and `strict` always, more where a suite has them."""
+"""Right or wrong by scoring: `official` and `strict` always, and others in some suites."""
 
 
 class MomentOptions(BaseModel):
-    """The options that the suites share; what is None is left to the settings.
+    """The shared options; None leaves the setting unchanged.
 
     Attributes:
-        part: the parts or tracks to run, with commas between; "" is all that are there.
-        max_tokens: the most tokens of a letter, a number, yes or no; our choice.
-        prompt: a TOML file of templates by kind, in place of ours.
+        part: the parts or tracks to run, with commas between; "" is all available ones.
+        max_tokens: maximum number of tokens of a letter, a number, yes or no.
+        prompt: a TOML file of templates by kind, instead of ours.
         policy, tiers, budget: the memory's policy, whether it keeps key moments beside its queue, and how many frames.
-        fps: frames looked at per second of video.
+        fps: frames processed per second of video.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +57,7 @@ class MomentOptions(BaseModel):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts to run; empty is all that are there."""
+        """The parts to run; empty is all available ones."""
         return tuple(filter(None, self.part.split(",")))
 
     @property
@@ -74,22 +74,22 @@ class MomentOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Moment:
-    """One question about a moment of a video, as the annotation has it.
+    """A question about a moment of a video, from the annotation.
 
     Attributes:
         id: unique within the suite.
-        group: the part or track that it belongs to.
+        group: its part or track.
         task: its task within that part.
-        video: how the annotation names the video; questions about one video are not independent.
+        video: the video's name in the annotation; questions about one video are not independent.
         path: the file to play; None if it was not found.
-        kind: which prompt asks it.
+        kind: the kind of prompt.
         question: the bare question.
-        words: what the prompt is filled with, by placeholder.
+        words: values of the prompt's placeholders.
         target: the right answer.
         asked_s: media time of the question in seconds; nothing later is seen.
-        context_s: how many seconds before the question are seen; None is everything from the start.
-        polls_s: media times at which a question that waits for something is put again, in seconds; else empty.
-        due_s: when an answer that is waited for is right, in seconds; else None.
+        context_s: seconds of video seen before the question; None is everything from the start.
+        polls_s: media times at which to repeat a question that waits for an event, in seconds; else empty.
+        due_s: when an awaited answer is right, in seconds; else None.
     """
 
     id: str
@@ -108,7 +108,7 @@ class Moment:
 
 
 def as_sample(moment: Moment, folder: Path, file: Path, options: MomentOptions, prompts: Mapping[str, str]) -> Sample:
-    """Return a moment as a sample of the engine; one whose video was not found names where it should lie."""
+    """Return a moment as a sample of the engine; if its video was not found, the sample names the expected path."""
     return Sample(
         id=moment.id,
         task=moment.task,
@@ -133,7 +133,7 @@ def as_sample(moment: Moment, folder: Path, file: Path, options: MomentOptions, 
 
 
 def read_prompts(path: Path | None, defaults: Mapping[str, str]) -> dict[str, str]:
-    """Return the suite's templates, those of a TOML file in place of its own.
+    """Return the suite's templates, replaced by those of a TOML file.
 
     Raises:
         ConfigError: if the file cannot be read, or names a kind or a placeholder that the suite does not have.
@@ -144,17 +144,18 @@ def read_prompts(path: Path | None, defaults: Mapping[str, str]) -> dict[str, st
         given = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(
-            f"the prompt file {str(path)!r} cannot be read: {error}.", expected='TOML such as choice = "..."'
+            f"cannot read the prompt file {str(path)!r}: {error}.", expected='TOML such as choice = "..."'
         ) from error
     for kind, template in given.items():
         if kind not in defaults or not isinstance(template, str):
             raise ConfigError(
-                f"the prompt file {str(path)!r} sets {kind!r}.", expected=f"texts for {', '.join(defaults)}"
+                f"the prompt file {str(path)!r} sets the unknown kind {kind!r}.",
+                expected=f"texts for {', '.join(defaults)}",
             )
         known = _placeholders(defaults[kind], kind)
         if unknown := _placeholders(template, kind) - known:
             raise ConfigError(
-                f"the prompt {kind!r} of {str(path)!r} has the placeholder {sorted(unknown)[0]!r}.",
+                f"the prompt {kind!r} of {str(path)!r} has the unknown placeholder {sorted(unknown)[0]!r}.",
                 expected=f"only {', '.join(sorted(known))}, in braces; other braces are doubled",
             )
     return {**defaults, **given}
@@ -164,17 +165,15 @@ def _placeholders(template: str, kind: str) -> set[str]:
     try:
         return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     except ValueError as error:
-        raise ConfigError(
-            f"the prompt {kind!r} is malformed: {error}.", remedy="Double braces that are text."
-        ) from error
+        raise ConfigError(f"the prompt {kind!r} is malformed: {error}.", remedy="Double literal braces.") from error
 
 
 Rate = Callable[[Moment, str, float | None], Scores]
-"""Rates a reply given at a media time in seconds; None: the model never spoke."""
+"""Scores a reply given at a media time in seconds; None: the model never spoke."""
 
 
 def scores_of(rate_reply: Rate, sample: Sample, transcript: Transcript) -> Scores:
-    """Rate an attempt in every way; a baseline plays nothing, and speaks when its answer is due."""
+    """Score an attempt in every way; a baseline plays nothing, and answers when due."""
     moment: Moment = sample.fields["moment"]
     said_s = transcript.outcome.get("said_s", moment.due_s)
     assert said_s is None or isinstance(said_s, int | float)
@@ -182,12 +181,12 @@ def scores_of(rate_reply: Rate, sample: Sample, transcript: Transcript) -> Score
 
 
 def scorer(rate_reply: Rate) -> Callable[[Sample, Transcript], Scored]:
-    """The score of a suite: right by the strict scoring."""
+    """Return the suite's scorer: right by the strict scoring."""
     return lambda sample, transcript: Scored(value=float(scores_of(rate_reply, sample, transcript)["strict"]))
 
 
 def figures(rate_reply: Rate) -> Callable[[Sequence[Judged]], dict[str, float]]:
-    """The measures of a run: shares right by each scoring and average, failures as wrong, and what was shown."""
+    """Return the figures of a run: shares right by each scoring and average, failures as wrong, and what was shown."""
 
     def measure(judged: Sequence[Judged]) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -232,12 +231,12 @@ def _outcome(judged: Judged, right: bool) -> Outcome:
 
 
 def oracle(sample: Sample, rng: Random) -> str:
-    """Say the right answer, when it is due."""
+    """Give the right answer, when it is due."""
     return sample.reference
 
 
 def random_choice(choices: Mapping[str, Sequence[str]]) -> Baseline:
-    """Say one of the answers to a kind of question at random; nothing where it has none."""
+    """Give a random one of the answers to a kind of question; nothing if it has none."""
 
     def say(sample: Sample, rng: Random) -> str:
         moment: Moment = sample.fields["moment"]

@@ -1,4 +1,4 @@
-"""The model under test for code that asks a model and waits: such code runs in a thread beside the event loop."""
+"""Synchronous access to the model under test, for code that runs in a thread beside the event loop."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _Said = TypeVar("_Said")
 
 
 async def in_thread(work: Callable[[MLLM], _Said], respond: Respond) -> _Said:
-    """Run what asks a model in a thread, while the event loop asks the model under test for it.
+    """Run blocking code in a thread, while the event loop asks the model under test on its behalf.
 
-    The thread is of its own: those of the event loop drive the model, and would all be waiting for it.
+    The thread is separate: those of the event loop drive the model, and would all be waiting for it.
 
     Raises:
         ModelError: if the model fails; and whatever else `work` raises.
     """
     model = _Asked.of(respond, asyncio.get_running_loop())
     threads = ThreadPoolExecutor(1, "asking")
-    context = contextvars.copy_context()  # in it stands which attempt this is
+    context = contextvars.copy_context()  # identifies the attempt
     try:
         return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work, model))
     finally:
@@ -38,7 +38,7 @@ async def in_thread(work: Callable[[MLLM], _Said], respond: Respond) -> _Said:
 
 
 class _Asked(MLLM):
-    """The model under test, for code that waits for its answers."""
+    """The model under test, for blocking callers."""
 
     _respond: Any = PrivateAttr()
     _loop: Any = PrivateAttr()
@@ -52,7 +52,7 @@ class _Asked(MLLM):
         return asked
 
     def leave(self) -> None:
-        """Let the thread ask nothing more, where nobody waits for it any longer."""
+        """Reject further requests of the thread, once nobody waits for it."""
         self._left = True
         if self._pending is not None:
             self._pending.cancel()

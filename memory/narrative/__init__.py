@@ -1,1 +1,1 @@
-"""Narrative memory: events, what links them, and chains of them, so that evidence that lies far apart is found."""
+"""Narrative memory: events, typed links between them, and chains that connect evidence that is far apart."""

@@ -1,7 +1,7 @@
-"""The order of the story: which of two events comes first, and which links that allows.
+"""Story order of events, and the check that causal links go forward in it.
 
-A cause comes before its effect, whenever either is shown. Each link of a type in `CAUSAL` leads from an event to one
-with a greater `order`, and so such links never make a circle.
+A cause precedes its effect in the story, whatever the order in which they are shown. Each link of a type in `CAUSAL`
+leads to an event with a greater `order`, so such links never form a cycle.
 """
 
 from __future__ import annotations
@@ -9,39 +9,39 @@ from __future__ import annotations
 from memory.narrative.types import Event, LinkType
 
 CAUSAL: frozenset[LinkType] = frozenset({"causes", "motivates", "enables", "blocks"})
-"""Types of links of which the first event comes before the second in the story."""
+"""Link types whose first event precedes the second in the story."""
 _FIELDS = ("caption", "dialogue", "text")
 
 Order = tuple[float, float, int, int, int]
 
 
 def order(event: Event) -> Order:
-    """What events are sorted by to be in the order of the story.
+    """Return the sort key of an event in story order.
 
-    First `story_s`, or `start_s` where that is not set; then `start_s`. Events that begin at once, such as two
-    sentences of one subtitle, are told apart by the field (`caption`, `dialogue`, `text`, as in `Segment.words`) and
-    the characters that they rest on first.
+    Sorts by `story_s` (`start_s` where it is unset), then by `start_s`. Ties, such as two sentences of one subtitle,
+    are broken by the field (`caption`, `dialogue`, `text`, as in `Segment.words`) and the position of the event's text
+    in it.
     """
     span = event.spans[0]
     return story_time(event), event.start_s, _FIELDS.index(span.field), span.start, span.end
 
 
 def shown_order(event: Event) -> tuple[float, int, int, str]:
-    """What events are sorted by to be in the order in which they are shown or told: within a cue, by their place."""
+    """Return the sort key of an event in order of presentation; ties within a cue are broken by position."""
     span = event.spans[0]
     return event.start_s, _FIELDS.index(span.field), span.start, event.id
 
 
 def story_time(event: Event) -> float:
-    """When an event happens in the story, on the scale of its source's media time (see `Event.story_s`)."""
+    """Return when an event happens in the story, on the scale of its source's media time (see `Event.story_s`)."""
     return event.start_s if event.story_s is None else event.story_s
 
 
 def illegal(src: Event, dst: Event, type_: LinkType) -> str | None:
-    """Why there must be no link of a type between two events, as the end of a sentence; None where there may be one.
+    """Return why a link of this type between two events is invalid, as the end of a sentence; None if it is valid.
 
-    No link leads from an event to itself. One of a type in `CAUSAL` leads forward in the order of the story; between
-    two sources, whose clocks differ, `story_s` of both has to say what that is.
+    An event cannot be linked to itself. A link of a type in `CAUSAL` must lead forward in story order; between two
+    sources, whose clocks differ, both events need `story_s`.
     """
     if src.id == dst.id:
         return "leads from an event to itself"

@@ -1,7 +1,7 @@
-"""Chains: the events that lead to one with which something ends, found over links of cause and of coming up again.
+"""Causal and recurrence chains: paths over links that end in an outcome.
 
-A chain ends in a sink, to which links lead and from which none does, and is walked back from there. What makes a sink
-worth a chain is what leads to it, so that nothing about an event has to change when the story goes on.
+A chain ends in a sink, an event with incoming but no outgoing links, and is found by walking back from it. A sink's
+salience comes from the events that lead to it, so no event has to be rewritten when the story goes on.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from memory.narrative.causal_order import CAUSAL, order
 from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link, LinkType
 
 WALKED: frozenset[LinkType] = CAUSAL | {"resumes"}
-"""Types of links that chains are made of; our choice. Rules find few causes, and so a memory that is built without a
-language model has most of its chains from what comes up again."""
+"""Link types that chains follow. The rules find few causes, so without a language model most chains come from
+recurrence (`resumes`)."""
 BEAM = 64
-"""Walks back from one sink that are followed at once; our choice."""
+"""Beam width of the walk back from one sink."""
 MOST_INTO = 12
-"""Links into an event that are followed, the strongest; our choice: as many as there are candidates for one."""
-_DIGITS = 6  # of numbers in chains, so that rounding differs on no machine and in no order of a sum
+"""Strongest incoming links followed per event; as many as there are candidates for one."""
+_DIGITS = 6  # decimal places in chains: hides differences of rounding between machines and summation orders
 
 _Walk = tuple[float, tuple[str, ...]]
-"""The sum of the logarithms of the strengths of some links, and the ids of the events that they join, in order."""
+"""Sum of the log strengths of some links, and the ids of the events they join, in order."""
 
 
 class ChainOptions(BaseModel):
-    """How chains are chosen. All values are our choice.
+    """How chains are chosen.
 
     Attributes:
-        salience: the least of a sink (see `build_chains`), 0 to 1.
-        hops: links of a chain, at most.
-        per_sink: chains that end in one sink, at most.
-        overlap: the Jaccard index of the events of two chains at which only the better is kept.
+        salience: minimum salience of a sink (see `build_chains`), 0 to 1.
+        hops: maximum number of links in a chain.
+        per_sink: maximum number of chains that end in one sink.
+        overlap: Jaccard index of the events of two chains from which only the better is kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,24 +49,24 @@ class ChainOptions(BaseModel):
 
 
 def build_chains(events: Iterable[Event], links: Iterable[Link], options: ChainOptions | None = None) -> list[Chain]:
-    """The chains of some events, in the order of the story of their last events; of one such event the best first.
+    """Build the chains of some events, in story order of their last events; for one such event, best first.
 
-    Walked are links of types in `WALKED` that join two events of one source and lead forward in the order of the story;
-    the strength of one is its weight times its confidence, and of several between two events the strongest counts. The
-    walk back from a sink is a beam search: at most `BEAM` walks are followed at once, over at most `MOST_INTO` links
-    into an event. It ends where nothing leads on, or after `hops` links. The score of a chain is the mean of the
-    logarithms of the strengths; of equal chains the longer is the better.
+    Follows links of types in `WALKED` that join two events of one source and lead forward in story order. The strength
+    of a link is its weight times its confidence; of several between two events, the strongest counts. The walk back
+    from a sink is a beam search over at most `BEAM` paths and `MOST_INTO` links into an event. It stops where no link
+    leads on, or after `hops` links. The score of a chain is the mean of its log strengths; of equal chains, the longer
+    is better.
 
-    The salience of a sink is `Event.salience`, or what leads to it if that is more: the sum, at most 1, over the events
-    that the walk reaches, of the product of the strengths on the best way from there. (That is Katz's index (1953) with
-    the best way for all ways, and a bounded length.) So one cause that is named is enough, and so are two links in
-    which something comes up again, one after the other or side by side.
+    The salience of a sink is the larger of `Event.salience` and the sum, capped at 1, over the events that the walk
+    reaches, of the product of strengths on the best path from there. (This is Katz's index (1953) with the best path
+    instead of all paths, and a bounded length.) So one explicit cause is enough, and so are two `resumes` links, in
+    sequence or side by side.
 
-    The work is at most `hops` * `BEAM` * `MOST_INTO` steps a sink, and one pass over the links.
+    Takes at most `hops` * `BEAM` * `MOST_INTO` steps per sink, and one pass over the links.
 
     Args:
         events: of any sources.
-        links: between them; others are passed over.
+        links: between the events; others are ignored.
         options: see `ChainOptions`.
     """
     chosen = options or ChainOptions()
@@ -76,7 +76,7 @@ def build_chains(events: Iterable[Event], links: Iterable[Link], options: ChainO
 
 
 class _Graph:
-    """Links that chains are walked over; those that cannot be are passed over."""
+    """The links that chains can follow; others are ignored."""
 
     def __init__(self, events: Iterable[Event], links: Iterable[Link]) -> None:
         self.events = {event.id: event for event in events}
@@ -95,11 +95,11 @@ class _Graph:
             self._out.add(link.src)
 
     def sinks(self) -> list[str]:
-        """The events that links lead to and none from."""
+        """Return the events with incoming but no outgoing links."""
         return [id_ for id_ in self.events if id_ in self._into and id_ not in self._out]
 
     def into(self, id_: str) -> list[Link]:
-        """The links into an event, the strongest first."""
+        """Return the links into an event, strongest first."""
         if id_ not in self._best:
             links = sorted(self._into[id_].values() if id_ in self._into else (), key=_by_strength)
             self._best[id_] = links[:MOST_INTO]
@@ -107,7 +107,7 @@ class _Graph:
 
 
 def _chains_to(graph: _Graph, sink: str, options: ChainOptions) -> list[Chain]:
-    """The chains that end in a sink, best first."""
+    """Build the chains that end in a sink, best first."""
     front: list[_Walk] = [(0.0, (sink,))]
     whole: list[_Walk] = []
     reached: dict[str, float] = {}
@@ -144,7 +144,7 @@ def _chain(graph: _Graph, walk: _Walk) -> Chain:
 
 
 def _kind(graph: _Graph, events: Sequence[Event]) -> Literal["causal", "character", "theme"]:
-    """What holds a chain together: causes alone, else someone who acts in all of it, else something that comes up."""
+    """Return what unites a chain: only causes, else one actor throughout, else a recurring theme."""
     if all(link.type in CAUSAL for src, dst in pairwise(events) for link in graph.into(dst.id) if link.src == src.id):
         return "causal"
     actors = set.intersection(*({name.casefold() for name in event.actors} for event in events))
@@ -156,7 +156,7 @@ def _strength(link: Link) -> float:
 
 
 def _by_strength(link: Link) -> tuple[float, bool, str, str]:
-    """Strongest first; of equals, one that says more than that something comes up again."""
+    """Sort key: strongest first; of equals, `resumes` last."""
     return -_strength(link), link.type not in CAUSAL, link.src, link.id
 
 

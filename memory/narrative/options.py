@@ -1,4 +1,4 @@
-"""Every setting of narrative memory, with its default and range."""
+"""Settings of narrative memory, with their defaults and ranges."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ FOLDER, FILE_NAME = "narrative", "narrative.sqlite"
 
 
 class NarrativeOptions(BaseModel):
-    """How narrative memory is built and asked. All values are our choice.
+    """How narrative memory is built and searched.
 
     Attributes:
-        server: the address of a Chroma server (`chroma run`), such as `http://127.0.0.1:8000`, that holds the vectors
-            for several processes; "" keeps them in a folder.
-        pictures: frames of a segment that the model is shown, so that it says what happens; 0 shows none.
-        side_px: the longer side of the pictures that are kept, at most.
-        quota_mb: the most that pictures of films may take, in MiB; the oldest make room.
-        most_calls: a build that would ask the model more often is not begun.
-        most_tokens: a build that would take more tokens, as estimated, is not begun.
+        server: address of a Chroma server (`chroma run`), such as `http://127.0.0.1:8000`, that stores the vectors for
+            several processes; "" stores them in a folder.
+        pictures: frames of a segment that the model sees when it describes it; 0 shows none.
+        side_px: maximum length of the longer side of stored pictures.
+        quota_mb: maximum size of the pictures of films, in MiB; the oldest are removed first.
+        most_calls: maximum number of calls to the model; a build that would need more does not start.
+        most_tokens: maximum number of tokens, estimated; a build that would need more does not start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

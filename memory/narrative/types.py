@@ -1,9 +1,9 @@
-"""The vocabulary of narrative memory: `Segment`, `Event`, `Entity`, `Link`, `Chain`, and the text that each rests on.
+"""Types of narrative memory: `Segment`, `Event`, `Entity`, `Link`, `Chain`, and the text spans they are based on.
 
-Two clocks are kept apart: `start_s` and `end_s` say when something is shown, `story_s` when it happens in the story, on
-the same scale, where that is known to differ. Records are never changed: a newer one supersedes an older one, which
-stays readable (see `memory.narrative.store.narrative_store`). Ids are hashes of content and time, so that a build from
-the same input gives the same bytes.
+There are two clocks: `start_s` and `end_s` say when something is shown, `story_s` when it happens in the story, on the
+same scale, where that is known to differ. Records are immutable: a newer one supersedes an older one, which stays
+readable (see `memory.narrative.store.narrative_store`). Ids are hashes of content and time, so that a build from the
+same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ LINK_WEIGHTS: dict[LinkType, float] = {
     "causes": 1.0, "motivates": 0.9, "enables": 0.8, "reveals": 0.7, "blocks": 0.7, "resumes": 0.6, "contradicts": 0.5,
     "next": 0.2,
 }  # fmt: skip
-"""How well evidence carries over a link of a type; our choice."""
+"""How well evidence carries over a link of each type."""
 MAX_SUMMARY_WORDS = 30
-"""Of an event; our choice."""
+"""Maximum number of words in an event's summary."""
 ID_LENGTH = 24
-"""Hexadecimal digits of an id: with a million records, the odds of two alike are about 1 in 10^17."""
+"""Hexadecimal digits of an id: with a million records, the odds of a collision are about 1 in 10^17."""
 
 
 class Record(BaseModel):
-    """What every record shares: it is frozen, it refuses unknown fields, and its id is a hash of all of it."""
+    """Base of every record: frozen, without unknown fields, and with a hash of all its content as id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -38,23 +38,23 @@ class Record(BaseModel):
         return hashlib.sha256(f"{type(self).__name__}:{self.model_dump_json()}".encode()).hexdigest()[:ID_LENGTH]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, of which some fields may be others; they are not validated. Its id is its own."""
+        """Return a copy with some fields replaced, without validation, and with an id of its own."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("id", None)  # pydantic copies what was cached, too
+        copied.__dict__.pop("id", None)  # pydantic also copies cached properties
         return copied
 
 
 class Segment(Record):
-    """A stretch of a source; those of one source tile it, without gaps or overlap.
+    """A stretch of a source; the segments of one source tile it, without gaps or overlap.
 
     Attributes:
-        source: what it is part of, with credentials masked.
-        number: its place among the segments of the source, from 0.
-        start_s: where it begins, seconds of media time.
-        end_s: where it ends, after `start_s`.
+        source: the source, with credentials masked.
+        number: position among the segments of the source, from 0.
+        start_s: start, seconds of media time.
+        end_s: end, after `start_s`.
         caption: what is seen.
         dialogue: what is said.
-        text: what can be read in the picture.
+        text: text in the picture.
         frame_ids: pictures of it in the frame store.
     """
 
@@ -75,12 +75,12 @@ class Segment(Record):
 
     @property
     def words(self) -> str:
-        """All that is known of it in words."""
+        """All its words."""
         return " ".join(part for part in (self.caption, self.dialogue, self.text) if part)
 
 
 class SourceSpan(BaseModel):
-    """Characters `start` to `end` of a field of a segment, which an event rests on."""
+    """Characters `start` to `end` of a segment's field, on which an event is based."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,7 +91,7 @@ class SourceSpan(BaseModel):
 
 
 class Writer(BaseModel):
-    """Who wrote a record: the model's string, or `rules`, and the sha256 of the prompt."""
+    """The author of a record: the model's string, or `rules`, and the sha256 of the prompt."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -104,22 +104,22 @@ class Event(Record):
 
     Attributes:
         source: where it is shown.
-        segment_ids: the segments that it lies in, in order; at least one.
-        start_s: when it begins to be shown, seconds of media time.
-        end_s: when it ceases to be.
+        segment_ids: the segments that contain it, in order; at least one.
+        start_s: when it starts to be shown, seconds of media time.
+        end_s: when it stops being shown.
         summary: what happens, in at most `MAX_SUMMARY_WORDS` words.
         actors: who acts, by the names or descriptions used.
         action: the verb.
         objects: what is acted on.
         place: where.
-        goal: what for.
-        state_before: what held before it.
-        state_after: what holds after it.
-        story_s: when it happens in the story, on the scale of media time; None where that is when it is shown.
+        goal: the actor's purpose.
+        state_before: the state before it.
+        state_after: the state after it.
+        story_s: when it happens in the story, on the scale of media time; None if that is when it is shown.
         salience: how much it matters, 0 to 1.
-        confidence: how sure it is that it happens, 0 to 1.
-        spans: the text that it rests on; at least one.
-        writer: who wrote it.
+        confidence: how certain it is, 0 to 1.
+        spans: the text that it is based on; at least one.
+        writer: its author.
     """
 
     source: str
@@ -154,9 +154,9 @@ class Entity(Record):
 
     Attributes:
         source: where it is shown.
-        name: the name or description that it is first called by.
-        kind: what it is.
-        appearance: how it looks, where that is all that is known.
+        name: the name or description of its first mention.
+        kind: its kind.
+        appearance: how it looks, if that is all that is known.
     """
 
     source: str
@@ -166,16 +166,16 @@ class Entity(Record):
 
 
 class Link(Record):
-    """That one event bears on another.
+    """A typed relation between two events.
 
     Attributes:
-        src: the id of the event that comes first in the story.
-        dst: the id of the other.
-        type: how it bears on it.
-        confidence: how sure that is, 0 to 1.
-        method: who found it.
+        src: id of the event that comes first in the story.
+        dst: id of the other.
+        type: how the first bears on the second.
+        confidence: how certain it is, 0 to 1.
+        method: how it was found.
         segment_ids: segments that show it.
-        why: the grounds, in a few words.
+        why: the reason, in a few words.
     """
 
     src: str
@@ -191,11 +191,11 @@ class Chain(Record):
     """Events that lead from one to the next.
 
     Attributes:
-        event_ids: in the order of the story; at least two.
-        kind: what holds them together.
-        score: mean of the logarithms of weight times confidence of its links, at most 0.
-        span_s: from the first event's beginning to the last one's end, seconds of media time.
-        summary: the chain in words; empty where nobody summed it up.
+        event_ids: in story order; at least two.
+        kind: what unites them.
+        score: mean log of the weight times confidence of its links, at most 0.
+        span_s: from the first event's start to the last one's end, seconds of media time.
+        summary: the chain in words; empty if nobody summarised it.
     """
 
     event_ids: tuple[str, ...] = Field(min_length=2)

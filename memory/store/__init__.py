@@ -1,1 +1,1 @@
-"""Files of memory: frames, source directories, vector indexes, secure deletion."""
+"""Storage: frames, source directories, vector indexes, secure deletion."""

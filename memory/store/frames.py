@@ -1,8 +1,8 @@
-"""Pixels of what was seen, in a folder, by content: `FrameStore`.
+"""Content-addressed store of frames as PNG files in a folder: `FrameStore`.
 
-A picture is one PNG file named after its frame id (sha256 of the pixels), so equal pictures are stored once, and what
-is read back can be proven to be what was written. The modification time of a file is its age. Several processes may
-share a folder: every file appears in one step and is never changed.
+A picture is one PNG file named after its frame id (sha256 of the pixels), so equal pictures are stored once, and
+reading verifies the content. The modification time of a file is its age. Several processes may share a folder: every
+file appears atomically and never changes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from tools.media.types import Frame, frame_id
 
 _FRAME_ID = re.compile(r"[0-9a-f]{64}")
 MOST_PICTURES = 30_000
-"""Pictures held at most, however small they are: a few thousand more than a memory refers to. Our choice."""
+"""Maximum number of pictures, however small: a few thousand more than a memory refers to."""
 _TEMPORARY = ".*.tmp"
 _ABANDONED_S = 600.0
-"""A temporary file this old is nobody's. Its writer cannot be looked for: it may live in another container."""
+"""Age from which a temporary file counts as abandoned. Its writer cannot be identified: it may live in another
+container."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -37,13 +38,13 @@ class NoRoomError(StoreError):
 
 
 class FrameStore:
-    """A folder of pictures under a byte quota; the oldest make room for the newest. Safe to use from several threads.
+    """A folder of pictures under a byte quota that evicts the oldest. Thread-safe.
 
-    There are at most `MOST_PICTURES`, too.
+    Also limited to `MOST_PICTURES`.
 
     Args:
-        folder: where the pictures live; made if missing. What killed writers left behind is removed after a while.
-        quota_bytes: the most bytes all pictures together may take on disk.
+        folder: folder of the pictures; made if missing. Leftovers of killed writers are removed after a while.
+        quota_bytes: maximum size of all pictures on disk.
 
     Raises:
         StoreError: if the folder cannot be made or read, or the quota is not positive.
@@ -51,12 +52,12 @@ class FrameStore:
 
     def __init__(self, folder: str | Path, quota_bytes: int) -> None:
         if quota_bytes <= 0:
-            raise StoreError(f"a quota of {quota_bytes!r} bytes holds nothing.", expected="a positive number of bytes")
+            raise StoreError(f"invalid quota of {quota_bytes!r} bytes.", expected="a positive number of bytes")
         self.folder = Path(folder)
         self.quota_bytes = quota_bytes
         self._lock = RLock()
         self._pins: Counter[str] = Counter()
-        self._sizes: dict[str, int] = {}  # oldest first; the folder may know more, see _read_folder
+        self._sizes: dict[str, int] = {}  # oldest first; the folder may contain more, see _read_folder
         self._used = 0
         self._last_ns = 0
         try:
@@ -67,15 +68,15 @@ class FrameStore:
             raise self._failure("open", error) from error
 
     def put(self, frame: Frame) -> str:
-        """Store the pixels of `frame` without loss and return its id; a picture already here becomes the newest.
+        """Store the pixels of `frame` losslessly and return its id; an existing picture becomes the newest.
 
-        When this returns, the picture survives the death of the process. Older pictures that are not pinned are removed
-        where the quota asks for it.
+        Once this returns, the picture survives the death of the process. Evicts older pictures that are not pinned, as
+        the quota requires.
 
         Raises:
             NoRoomError: if pinned pictures leave no room for it.
-            StoreError: if the picture alone exceeds the quota, or if the folder cannot be written (full disk, no
-                permission).
+            StoreError: if the picture alone exceeds the quota, or the folder cannot be written (full disk,
+                permissions).
         """
         import cv2
 
@@ -84,10 +85,10 @@ class FrameStore:
             with self._lock:
                 if self._renew(path):
                     return frame.id
-            # OpenCV's own settings: naming a compression level makes it choose filters that take twice the time.
+            # OpenCV's defaults: with an explicit compression level it chooses filters that take twice the time.
             done, png = cv2.imencode(".png", cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR))
             if not done:
-                raise StoreError(f"a frame of {frame.width_px} x {frame.height_px} pixels cannot be written as PNG.")
+                raise StoreError(f"cannot encode a frame of {frame.width_px} x {frame.height_px} pixels as PNG.")
             with self._lock:
                 self._make_room(png.nbytes, frame)
                 self._write(path, png)
@@ -101,7 +102,7 @@ class FrameStore:
         """Return the pixels of a frame, RGB uint8 of shape (height, width, 3), read-only.
 
         Raises:
-            StoreError: if the frame is not here, or if its file is damaged; a damaged file is removed.
+            StoreError: if the frame is missing, or its file is damaged; a damaged file is removed.
         """
         import cv2
 
@@ -111,7 +112,7 @@ class FrameStore:
         except FileNotFoundError as error:
             raise StoreError(
                 f"the frame {frame_id_!r} is not in {str(self.folder)!r}.",
-                remedy=f"It was never kept, or gave way to newer ones: the quota is {self.quota_bytes:,} bytes.",
+                remedy=f"It was never stored, or was evicted: the quota is {self.quota_bytes:,} bytes.",
             ) from error
         except OSError as error:
             raise self._failure("read", error) from error
@@ -120,14 +121,14 @@ class FrameStore:
         if rgb is None or frame_id(rgb) != frame_id_:
             self.remove([frame_id_])
             raise StoreError(
-                f"the file {str(path)!r} was damaged: its pixels do not match its name. It has been removed.",
+                f"removed the damaged file {str(path)!r}: its pixels do not match its name.",
                 remedy="Check the disk; other frames are not affected.",
             )
         rgb.flags.writeable = False
         return rgb
 
     def has(self, frame_id_: str) -> bool:
-        """Tell whether the folder holds the frame now; another process may remove it at any time."""
+        """Return whether the frame is in the folder now; another process may remove it at any time."""
         return self._path(frame_id_).exists()
 
     def ids(self) -> list[str]:
@@ -141,18 +142,18 @@ class FrameStore:
 
     @property
     def bytes_used(self) -> int:
-        """Bytes that the pictures take on disk."""
+        """Size of the pictures on disk, in bytes."""
         with self._lock:
             self._read_folder()
             return self._used
 
     def pin(self, frame_id_: str) -> None:
-        """Keep a frame from giving way to newer ones, in this process. Pins add up: each needs its own `unpin`."""
+        """Protect a frame from eviction by this process. Pins are counted: each needs its own `unpin`."""
         with self._lock:
             self._pins[frame_id_] += 1
 
     def unpin(self, frame_id_: str) -> None:
-        """Take back one `pin`. A frame without pins may give way; it is not removed at once."""
+        """Undo one `pin`. A frame without pins may be evicted; it is not removed at once."""
         with self._lock:
             if self._pins[frame_id_] <= 1:
                 del self._pins[frame_id_]
@@ -161,12 +162,12 @@ class FrameStore:
 
     @property
     def pinned_bytes(self) -> int:
-        """Bytes of the pictures that may not give way."""
+        """Size of the pinned pictures, in bytes."""
         with self._lock:
             return sum(self._sizes.get(frame_id_, 0) for frame_id_ in self._pins)
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Forget frames, pinned or not; ids that are not here are passed over."""
+        """Remove frames, pinned or not; unknown ids are ignored."""
         with self._lock:
             for frame_id_ in ids:
                 try:
@@ -176,18 +177,18 @@ class FrameStore:
                 self._used -= self._sizes.pop(frame_id_, 0)
 
     def remove_leftovers(self, age_s: float = 0.0) -> None:
-        """Remove the unfinished files of killed writers that are older than `age_s`; 0 only where nobody writes."""
+        """Remove unfinished files of killed writers older than `age_s`; pass 0 only while nobody writes."""
         for path in self.folder.glob(_TEMPORARY):
             try:
                 if time.time() - path.stat().st_mtime >= age_s:
                     path.unlink()
-            except FileNotFoundError:  # finished, or another process removed it
+            except FileNotFoundError:  # finished, or removed by another process
                 continue
             except OSError as error:
                 raise self._failure("remove from", error) from error
 
     def _path(self, frame_id_: str) -> Path:
-        if not _FRAME_ID.fullmatch(frame_id_):  # also keeps foreign text from naming other files
+        if not _FRAME_ID.fullmatch(frame_id_):  # also prevents foreign text from naming other files
             raise StoreError(f"{frame_id_!r} is not a frame id.", expected="64 hexadecimal digits")
         return self.folder / f"{frame_id_}.png"
 
@@ -195,7 +196,7 @@ class FrameStore:
         if size > self.quota_bytes:
             raise StoreError(
                 f"one frame of {frame.width_px} x {frame.height_px} pixels takes {size:,} bytes, "
-                f"more than the whole quota of {self.quota_bytes:,}.",
+                f"more than the quota of {self.quota_bytes:,}.",
                 remedy="Raise the quota of the frame store.",
             )
         if self._fits(size):
@@ -207,8 +208,8 @@ class FrameStore:
             self.remove([frame_id_])
         if not self._fits(size):
             raise NoRoomError(
-                f"the {len(self._sizes)} frames in use take {self._used:,} bytes, which leaves no room for "
-                f"{size:,} more under the quota of {self.quota_bytes:,}.",
+                f"cannot store {size:,} bytes: the {len(self._sizes)} frames in use take {self._used:,} of "
+                f"the quota of {self.quota_bytes:,}.",
                 remedy="Raise the quota of the frame store, or lower the capacity of the memory.",
             )
 
@@ -231,14 +232,14 @@ class FrameStore:
         try:
             self._set_age(path)
             size = path.stat().st_size
-        except FileNotFoundError:  # not here, or another process removed it just now
+        except FileNotFoundError:  # missing, or just removed by another process
             return False
         self._used += size - self._sizes.pop(path.stem, 0)
         self._sizes[path.stem] = size
         return True
 
     def _set_age(self, path: Path) -> None:
-        # The kernel's own stamps are milliseconds apart, too coarse to order frames written in a burst.
+        # The kernel's timestamps are milliseconds apart, too coarse to order frames written in a burst.
         self._last_ns = max(time.time_ns(), self._last_ns + 1)
         os.utime(path, ns=(self._last_ns, self._last_ns))
 
@@ -249,20 +250,20 @@ class FrameStore:
                 if entry.name.endswith(".png") and _FRAME_ID.fullmatch(entry.name[:-4]):
                     try:
                         status = entry.stat()
-                    except FileNotFoundError:  # another process removed it meanwhile
+                    except FileNotFoundError:  # just removed by another process
                         continue
                     found.append((status.st_mtime_ns, entry.name[:-4], status.st_size))
         found.sort()
         self._sizes = {frame_id_: size for _, frame_id_, size in found}
         self._used = sum(self._sizes.values())
         if found:
-            self._last_ns = max(self._last_ns, found[-1][0])  # new frames are the newest even if the clock went back
+            self._last_ns = max(self._last_ns, found[-1][0])  # new frames are the newest even if the clock was set back
 
     def _failure(self, verb: str, error: OSError) -> StoreError:
         if error.errno in _FULL:
             remedy = "The disk is full: free some space, or choose another folder with more."
         elif error.errno in _DENIED:
-            remedy = "Choose a folder that this user may write, or mend its permissions."
+            remedy = "Choose a writable folder, or correct its permissions."
         else:
             remedy = "Choose another folder."
         return StoreError(

@@ -1,4 +1,4 @@
-"""What was forgotten is taken out of the pages and the log of an SQLite file, and kept out of what Chroma writes."""
+"""Secure deletion: purging deleted data from an SQLite file and its log, and from the files that Chroma writes."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from tools import sqlite
 from tools.errors import StoreError
 
 _RETRY_S = 0.02
-_M_PERTURB, _ZEROS = -6, 0xFF  # glibc fills a block that is taken with the complement, one that is given back with this
+_M_PERTURB, _ZEROS = -6, 0xFF  # glibc fills an allocated block with the complement, a freed one with this byte
 _blank, _lock = 0, threading.Lock()
 
 
 def wipe(path: Path) -> None:
-    """Write a file anew without what was deleted from it, and cut its log to nothing.
+    """Rewrite a file without its deleted data, and truncate its log.
 
-    `secure_delete` does not reach all of it: where SQLite moves a row to another page, a copy may stay in the unused
-    part of the old one.
+    `secure_delete` misses some of it: when SQLite moves a row to another page, a copy may stay in the unused part of
+    the old one.
 
     Raises:
-        StoreError: if the file cannot be written, or others use it for longer than `BUSY_S`; to wipe again goes on.
+        StoreError: if the file cannot be written, or others use it for longer than `BUSY_S`; call again to retry.
     """
     give_up_s = time.monotonic() + sqlite.BUSY_S
     try:
-        # Of its own: a connection that keeps temporary tables in memory would copy the whole file there.
+        # A separate connection: one that keeps temporary tables in memory would copy the whole file there.
         with closing(sqlite.connect(path)) as database:
             database.execute("VACUUM")
             while _is_log_in_use(database):
                 if time.monotonic() >= give_up_s:
-                    raise sqlite3.OperationalError("another process reads it")
-                time.sleep(_RETRY_S)  # SQLite itself does not wait for the end of another's checkpoint
+                    raise sqlite3.OperationalError("another process is reading it")
+                time.sleep(_RETRY_S)  # SQLite does not wait for the end of another process's checkpoint
     except sqlite3.Error as error:
         full = "full" in str(error)
         raise StoreError(
-            f"what was forgotten may still lie unused in {str(path)!r}, which cannot be written anew: {error}.",
-            remedy="Forget the same again "
-            + ("when there is room on the disk for the file once more." if full else "when no other process uses it."),
+            f"cannot purge deleted data from {str(path)!r}: {error}.",
+            remedy="Delete the same again "
+            + ("when the disk has room for a copy of the file." if full else "when no other process uses it."),
         ) from error
 
 
@@ -54,12 +54,12 @@ def _is_log_in_use(database: sqlite3.Connection) -> bool:
 
 @contextmanager
 def blank_blocks() -> Iterator[None]:
-    """Have all memory that this process takes meanwhile be blank, and what it gives back be overwritten.
+    """Zero all memory that this process allocates in this context, and overwrite what it frees.
 
-    Chroma writes the block of its graph to disk whole. What it has not filled yet is what lay there before: now and
-    then vectors that were forgotten since, which came back to the disk in this way.
+    Chroma writes the memory block of its graph to disk whole. The part that it has not filled keeps its former content:
+    now and then deleted vectors, which returned to the disk in this way.
 
-    Only glibc can do this; with another C library, blocks are as they are.
+    Works with glibc only; without it, blocks are not zeroed.
     """
     global _blank
     mallopt = _mallopt()
@@ -80,7 +80,7 @@ def blank_blocks() -> Iterator[None]:
 
 @cache
 def _mallopt() -> Callable[[int, int], int] | None:
-    """What sets how glibc takes memory; None with another C library."""
+    """Return glibc's `mallopt`; None with another C library."""
     try:
         return cast(Callable[[int, int], int], ctypes.CDLL(None).mallopt)
     except (AttributeError, TypeError):  # no such function, or Windows

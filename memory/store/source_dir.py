@@ -1,16 +1,16 @@
-"""Where the memory of one source lies on disk: `claim_place`.
+"""Directory of one source's memory, with its locks: `claim_source_dir`.
 
     FOLDER/memory/SOURCE-xxxxxxxx/
-        lock, owner     held by the process that watches the source
-        visit           held, beside the lock, by one that only lists or forgets
-        source          its name, credentials masked
-        frames/         pictures, see memory.store.frames
-        memory.sqlite   key moments, what was forgotten, the clock of the timeline
-        notes.sqlite    what is known in words
-        vectors/        Chroma's index of the notes, which can always be made anew
+      lock, owner     held by the process that watches the source
+      visit           held, with the lock, by a process that only lists or deletes
+      source          its name, credentials masked
+      frames/         pictures, see memory.store.frames
+      memory.sqlite   key moments, deleted spans, the clock of the timeline
+      notes.sqlite    what is known in words
+      vectors/        Chroma's index of the notes, which can always be rebuilt
 
-One process writes to a place. A second process that watches the same source gets a place of its own beside it; one that
-comes while somebody visits waits until they have left.
+One process writes to a directory. A second process that watches the same source gets a directory of its own beside it;
+one that comes during a visit waits for its end.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ PLACES = "memory"
 RECORDING = "recording"
 DAMAGED = ".damaged"
 MOST_WATCHERS = 16
-"""Processes that may watch one source with one folder at the same time; our choice."""
+"""Maximum number of processes that watch one source with one folder at the same time."""
 VISIT_S = 5.0
-"""How long visitors, who are quick, are waited for; our choice."""
+"""How long to wait for visitors, which are quick."""
 _NAME_LENGTH = 48
 _POLL_S = 0.05
 _REMOVED = ".removed-"
-_VANISHED = (FileNotFoundError, FileExistsError)  # the second where a folder goes while it is being made
+_VANISHED = (FileNotFoundError, FileExistsError)  # the second if a folder disappears while it is being made
 
 
 @dataclass(frozen=True)
-class Place:
-    """The folder of one memory.
+class SourceDir:
+    """The directory of one memory.
 
     Attributes:
-        folder: where it is.
-        alone: whether this process has it claimed; else another watches into it.
-        second: whether another process has the first place of the source, so that this one is beside it.
+        folder: its path.
+        alone: whether this process holds the lock; otherwise another process is watching.
+        second: whether another process has the first directory of the source.
     """
 
     folder: Path
@@ -65,10 +65,10 @@ class Place:
         return self.folder / "frames"
 
     def clear(self, *, recording: bool = False) -> None:
-        """Remove everything but the pictures, as before a recording is watched anew: the same pictures come again.
+        """Remove everything but the pictures, for example before watching a recording again: the same pictures return.
 
         Args:
-            recording: mark the place as one that may be removed as a whole, since its source can be watched again.
+            recording: mark the directory as removable, since its source can be watched again.
         """
         for path in self.folder.iterdir():
             if path.name in ("lock", "visit", "owner", "source", "frames"):
@@ -81,7 +81,7 @@ class Place:
             (self.folder / RECORDING).touch()
 
     def set_aside(self, *names: str) -> None:
-        """Put `.damaged` behind the names of files of SQLite, so that new ones can be begun.
+        """Rename SQLite files with the suffix `.damaged`, so that new ones can be created.
 
         Raises:
             StoreError: if one cannot be renamed.
@@ -95,7 +95,7 @@ class Place:
             raise _unopened(self.folder, error) from error
 
     def drop_damaged(self) -> None:
-        """Remove what was set aside: nobody can tell what is in it. Raises StoreError if it cannot be removed."""
+        """Remove the files set aside, whose content is unknown. Raises StoreError if one cannot be removed."""
         for path in self.folder.glob(f"*{DAMAGED}*"):
             try:
                 path.unlink(missing_ok=True)
@@ -103,12 +103,12 @@ class Place:
                 raise _failure(path, error) from error
 
     def remove(self) -> None:
-        """Remove the place as a whole; only for one that is `alone`, and to be released afterwards.
+        """Remove the whole directory; requires `alone`, and a release afterwards.
 
         Raises:
-            StoreError: if something of it is left.
+            StoreError: if something of it remains.
         """
-        # In one step, or another process could lock a new file in a folder that is half gone.
+        # In one step: otherwise another process could lock a new file in a folder that is half removed.
         removed = self.folder.with_name(f"{_REMOVED}{secrets.token_hex(8)}")
         try:
             self.folder.rename(removed)
@@ -123,19 +123,19 @@ class Place:
         self.release()
 
     def release(self) -> None:
-        """Let other processes claim the place. May be called twice."""
+        """Let other processes claim the directory. Idempotent."""
         self._lock.release()
         if self._visit is not None:
             self._visit.release()
 
 
-def claim_place(folder: Path, name: str, identity: str) -> Place:
-    """Claim the place of a source, made if missing, or the next free one beside it.
+def claim_source_dir(folder: Path, name: str, identity: str) -> SourceDir:
+    """Claim the directory of a source, made if missing, or the next free one beside it.
 
     Args:
         folder: the folder of all memories.
-        name: what the source is called, credentials masked; it shows in the folder's name.
-        identity: what tells the source from others of the same name.
+        name: display name of the source, credentials masked; part of the directory's name.
+        identity: distinguishes sources with the same name.
 
     Raises:
         StoreError: if the folder cannot be written, or too many processes watch the source.
@@ -149,32 +149,32 @@ def claim_place(folder: Path, name: str, identity: str) -> Place:
         except OSError as error:
             raise _unopened(path, error) from error
         if lock is not None:
-            return Place(path, lock, second=number > 1)
+            return SourceDir(path, lock, second=number > 1)
     raise StoreError(
-        f"{MOST_WATCHERS} processes already watch {name!r} with the folder {str(folder)!r}.",
+        f"cannot watch {name!r} with the folder {str(folder)!r}: {MOST_WATCHERS} processes already do.",
         remedy="Close some of them, or choose another folder with --folder.",
     )
 
 
-def places(folder: Path) -> Iterator[Path]:
-    """The places in a folder, in the order of their names."""
+def source_dirs(folder: Path) -> Iterator[Path]:
+    """Yield the source directories in a folder, sorted by name."""
     if (folder / PLACES).is_dir():
         found = [path for path in (folder / PLACES).iterdir() if not path.name.startswith(_REMOVED)]
         yield from sorted(path for path in found if (path / "source").exists())
 
 
 def finish_removing(folder: Path) -> None:
-    """Remove what is left of places whose removal was cut off.
+    """Remove the rest of directories whose removal was interrupted.
 
     Raises:
-        StoreError: if something of them cannot be removed.
+        StoreError: if something cannot be removed.
     """
     for path in (folder / PLACES).glob(f"{_REMOVED}*"):
         _remove_tree(path)
 
 
 def source_of(path: Path) -> str:
-    """The name of the source whose memory a place holds; the folder's own where it cannot be read."""
+    """Return the name of the source of a directory; the directory's own name if it cannot be read."""
     try:
         return (path / "source").read_text("utf-8") or path.name
     except (OSError, UnicodeDecodeError):
@@ -182,7 +182,7 @@ def source_of(path: Path) -> str:
 
 
 def watched_wall_s(path: Path) -> float:
-    """Unix time at which somebody last began to watch into a place. Raises StoreError if that cannot be told."""
+    """Return the Unix time when a process last began to watch. Raises StoreError if it is unknown."""
     try:
         return (path / "owner").stat().st_mtime
     except OSError as error:
@@ -190,19 +190,19 @@ def watched_wall_s(path: Path) -> float:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether the source of a place can be watched again from its beginning."""
+    """Return whether the source of a directory can be watched again from its beginning."""
     return (path / RECORDING).exists()
 
 
-def visit_place(path: Path, wait_s: float = VISIT_S) -> Place:
-    """Open a place that exists, claimed if nobody watches into it (see `Place.alone`).
+def visit_source_dir(path: Path, wait_s: float = VISIT_S) -> SourceDir:
+    """Open an existing directory, and claim it if nobody watches (see `SourceDir.alone`).
 
     Args:
-        path: the place.
-        wait_s: how long other visitors are waited for; one that stays longer counts as one who watches.
+        path: the directory.
+        wait_s: how long to wait for other visitors; one that stays longer counts as a watcher.
 
     Raises:
-        StoreError: if the place is gone, or may not be opened.
+        StoreError: if the directory is gone, or cannot be opened.
     """
     lock, visit = _lock(path / "lock"), _lock(path / "visit")
     try:
@@ -213,37 +213,37 @@ def visit_place(path: Path, wait_s: float = VISIT_S) -> Place:
             visit.release()
             raise
     except Timeout:
-        return Place(path, lock, alone=False)
+        return SourceDir(path, lock, alone=False)
     except OSError as error:
         raise _unopened(path, error) from error
-    place = Place(path, lock, visit)
-    if not (path / "source").exists():  # removed just now; locking made the folder anew
+    place = SourceDir(path, lock, visit)
+    if not (path / "source").exists():  # removed just now; locking recreated the folder
         place.remove()
         place.release()
-        raise StoreError(f"the memory {str(path)!r} has been removed.")
+        raise StoreError(f"cannot open the memory {str(path)!r}: it has been removed.")
     return place
 
 
-def glance_at_place(path: Path) -> Place:
-    """Open a place to read from it, whoever watches into it meanwhile; nobody is kept out."""
-    return Place(path, _lock(path / "lock"), alone=False)
+def read_source_dir(path: Path) -> SourceDir:
+    """Open a directory for reading, even while others watch; locks nobody out."""
+    return SourceDir(path, _lock(path / "lock"), alone=False)
 
 
-def tidy_places(folder: Path, limit_bytes: int) -> None:
-    """Remove the memories of recordings that were watched longest ago, until all of them take at most `limit_bytes`.
+def tidy_source_dirs(folder: Path, limit_bytes: int) -> None:
+    """Remove the memories of the least recently watched recordings until all take at most `limit_bytes`.
 
-    Those in use, and those of live sources, which nobody can watch again, are left alone.
+    Skips memories in use, and those of live sources, which cannot be watched again.
     """
-    with suppress(StoreError):  # tried again, and told, by `attend memory forget`
+    with suppress(StoreError):  # `attend memory forget` tries again and reports it
         finish_removing(folder)
-    with ExitStack() as held:  # from sizing to removing, so that none is claimed in between
-        found: list[tuple[float, int, Place]] = []
-        for path in places(folder):
+    with ExitStack() as held:  # held from sizing to removal, so that none is claimed in between
+        found: list[tuple[float, int, SourceDir]] = []
+        for path in source_dirs(folder):
             if is_recording(path):
-                with suppress(StoreError):  # another process has removed it just now, or it may not be opened
-                    place = visit_place(path, wait_s=0.0)
+                with suppress(StoreError):  # just removed by another process, or not accessible
+                    place = visit_source_dir(path, wait_s=0.0)
                     held.callback(place.release)
-                    if place.alone and is_recording(path):  # still: it may have been begun anew meanwhile
+                    if place.alone and is_recording(path):  # again: it may have been started over in the meantime
                         found.append(((path / RECORDING).stat().st_mtime, sum(map(_size, path.rglob("*"))), place))
         total = sum(size for _, size, _ in found)
         for _, size, place in sorted(found, key=lambda entry: entry[0]):
@@ -255,8 +255,8 @@ def tidy_places(folder: Path, limit_bytes: int) -> None:
 
 
 def in_use_by(path: Path) -> int | None:
-    """The number of the process that watches into a place, or None; 0 where it cannot be told."""
-    place = visit_place(path)
+    """Return the id of the process that watches, or None; 0 if unknown."""
+    place = visit_source_dir(path)
     place.release()
     if place.alone:
         return None
@@ -270,7 +270,7 @@ def _remove_tree(path: Path) -> None:
     while path.exists():
         try:
             shutil.rmtree(path)
-        except FileNotFoundError:  # another process removes the same
+        except FileNotFoundError:  # another process is removing the same
             continue
         except OSError as error:
             raise _failure(path, error) from error
@@ -284,10 +284,10 @@ def _size(path: Path) -> int:
 
 
 def _claim(path: Path, name: str) -> FileLock | None:
-    """Lock a place for one who watches, made if missing; None where another does. Visitors are waited for."""
+    """Lock a directory for watching, made if missing; None if another process watches. Waits for visitors."""
     lock = _lock(path / "lock")
     give_up_s = time.monotonic() + VISIT_S
-    visited = True  # so that a visitor who leaves between the two looks is no watcher
+    visited = True  # so that a visitor who leaves between the two checks is not taken for a watcher
     while True:
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -300,7 +300,7 @@ def _claim(path: Path, name: str) -> FileLock | None:
             visited = _is_visited(path)
         except OSError as error:
             lock.release()
-            # A visitor may have removed it just now.
+            # A visitor may have just removed it.
             if not isinstance(error, _VANISHED) or time.monotonic() > give_up_s:
                 raise
         else:
@@ -312,23 +312,23 @@ def _is_visited(path: Path) -> bool:
     try:
         with _lock(path / "visit").acquire(timeout=0):
             return False
-    except (Timeout, *_VANISHED):  # or the visitor has removed the place meanwhile
+    except (Timeout, *_VANISHED):  # or the visitor has removed it in the meantime
         return True
 
 
 def _lock(path: Path) -> FileLock:
-    return FileLock(path, thread_local=False)  # the thread that lets go is often another one
+    return FileLock(path, thread_local=False)  # another thread often releases it
 
 
 def _failure(path: Path, error: OSError) -> StoreError:
     return StoreError(
-        f"the memory {str(path)!r} cannot be removed: {error}.",
-        remedy="Check the permissions of the folder, and remove it by hand.",
+        f"cannot remove the memory {str(path)!r}: {error}.",
+        remedy="Check the permissions of the folder, and remove it manually.",
     )
 
 
 def _unopened(path: Path, error: OSError) -> StoreError:
     return StoreError(
-        f"the memory {str(path)!r} cannot be opened: {error}.",
-        remedy="Choose a folder that this user may write and whose disk is not full, with --folder.",
+        f"cannot open the memory {str(path)!r}: {error}.",
+        remedy="Choose a folder that is writable and whose disk is not full, with --folder.",
     )

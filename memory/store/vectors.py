@@ -1,7 +1,7 @@
-"""`VectorIndex`: nearest vectors by Chroma, as an index that can always be made anew from the truth in SQLite.
+"""Nearest-neighbour index by Chroma that can always be rebuilt from SQLite: `VectorIndex`.
 
-Chroma's rows survive a kill, its graph of neighbours may not (a truncated file was seen in 1 of 38 kills), and it stays
-broken until it is rebuilt. So whoever owns the vectors keeps them, and hands them over again when asked.
+Chroma's rows survive a kill, but its neighbour graph may not (a truncated file was seen in 1 of 38 kills), and then
+stays broken until it is rebuilt. So the owner of the vectors keeps them, and supplies them again on request.
 """
 
 from __future__ import annotations
@@ -24,45 +24,46 @@ from tools.errors import StoreError
 log = logging.getLogger(__name__)
 
 BATCH = 1_000
-"""Vectors handed over at once; Chroma takes at most 5,461."""
+"""Vectors added at once; Chroma accepts at most 5,461."""
 
 WRITING = "writing"
-"""The mark of a folder that is being written to."""
+"""Marker file in a folder that is being written."""
 
 Truth = Callable[[], Iterable[tuple[str, np.ndarray, Mapping[str, str | float]]]]
-"""Gives every (id, vector, metadata) that the index should hold."""
+"""Yields every (id, vector, metadata) that the index should contain."""
 Result = TypeVar("Result")
 
 
 class VectorIndex:
-    """Vectors by cosine in a folder, or on a server. Threads may share the index.
+    """Vectors by cosine in a folder, or on a server. Thread-safe.
 
-    One process at a time may use a folder. A server takes several, of which one writes; it has no password of its own.
+    Only one process at a time may use a folder. A server accepts several, of which one writes; it has no password of
+    its own.
 
     Args:
-        folder: where Chroma keeps its files; made if missing.
-        name: the name of the collection, at least three characters.
-        truth: gives what the index should hold, for rebuilding it. None only asks an index that another process writes.
-        server: address of a Chroma server, such as `http://127.0.0.1:8000`, that is used instead of the folder.
+        folder: folder of Chroma's files; made if missing.
+        name: name of the collection, at least three characters.
+        truth: yields the vectors for a rebuild. None only queries an index that another process writes.
+        server: address of a Chroma server, such as `http://127.0.0.1:8000`, to use instead of the folder.
 
     Raises:
-        StoreError: if the address of the server names no host, or no port.
+        StoreError: if the address has no host or no port.
     """
 
     def __init__(self, folder: Path, name: str, truth: Truth | None, server: str | None = None) -> None:
         self._folder, self._name, self._truth = folder, name, truth
         self._server = None if server is None else urlsplit(server)
         if self._server is not None and not (self._server.hostname and self._server.port):
-            raise StoreError(f"the address {server!r} names no Chroma server.", expected="http://HOST:PORT")
+            raise StoreError(f"invalid address {server!r} of a Chroma server.", expected="http://HOST:PORT")
         self._lock = RLock()
         self._client: Any = None
         self._collection: Any = None
 
     def add(self, ids: Sequence[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, str | float]]) -> None:
-        """Put vectors (N, D) into the index, or put them in again.
+        """Add vectors (N, D) to the index, or replace them.
 
         Raises:
-            StoreError: if the index cannot be written even after it was made anew.
+            StoreError: if the index cannot be written even after a rebuild.
         """
 
         def work(collection: Any) -> None:
@@ -78,7 +79,7 @@ class VectorIndex:
             self._do(work, writes=True)
 
     def query(self, vector: np.ndarray, k: int, where: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        """Return at most `k` of (id, cosine) nearest to a vector (D,), best first; `where` is a filter of Chroma's."""
+        """Return at most `k` of (id, cosine) nearest to a vector (D,), best first; `where` is a Chroma filter."""
 
         def work(collection: Any) -> list[tuple[str, float]]:
             count = collection.count()
@@ -95,7 +96,7 @@ class VectorIndex:
         return self._do(work)
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Take vectors out of the index; ids that are not in it are passed over."""
+        """Remove vectors from the index; unknown ids are ignored."""
 
         def work(collection: Any) -> None:
             for start in range(0, len(ids), BATCH):
@@ -105,7 +106,7 @@ class VectorIndex:
             self._do(work, writes=True)
 
     def held(self, ids: Sequence[str]) -> set[str]:
-        """Those of some ids that are in the index."""
+        """Return the ids that are in the index."""
 
         def work(collection: Any) -> set[str]:
             parts = (list(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH))
@@ -114,22 +115,22 @@ class VectorIndex:
         return self._do(work) if ids else set()
 
     def exists(self) -> bool:
-        """Whether there are files of the index, or a server for it; asking does not make them."""
+        """Return whether the index has files, or a server; does not create them."""
         return self._server is not None or self._folder.exists()
 
     def count(self) -> int:
-        """How many vectors the index holds."""
+        """Return the number of vectors in the index."""
         return int(self._do(lambda collection: collection.count()))
 
     def rebuild(self) -> int:
-        """Throw the index away, make it anew from the truth, and return how many vectors it holds.
+        """Discard the index, rebuild it from the truth, and return its number of vectors.
 
         Raises:
-            StoreError: if it cannot be written, or is another process's to write.
+            StoreError: if it cannot be written, or another process writes it.
         """
         with self._lock:
             if self._truth is None:
-                raise StoreError(f"the vector index {self._where!r} is to be made anew by the process that writes it.")
+                raise StoreError(f"cannot rebuild the vector index {self._where!r}: another process writes it.")
             try:
                 self._leave()
                 self._clear()
@@ -149,7 +150,7 @@ class VectorIndex:
             return count
 
     def drop(self) -> None:
-        """Throw the index away, so that nothing of it is left on disk; its next use finds it empty.
+        """Discard the index and its files; the next use starts empty.
 
         What a server leaves on its own disk is up to that server.
 
@@ -157,7 +158,7 @@ class VectorIndex:
             StoreError: if it cannot be removed.
         """
         with self._lock:
-            if self._server is None and self._client is None:  # no need of Chroma, whose import takes a second
+            if self._server is None and self._client is None:  # avoids importing Chroma, which takes a second
                 failures: tuple[type[Exception], ...] = (OSError,)
             else:
                 failures = _failures()
@@ -168,7 +169,7 @@ class VectorIndex:
                 raise self._unusable(error) from error
 
     def close(self) -> None:
-        """Let go of the files or the server. May be called twice, and the index be used again."""
+        """Release the files or the server. Idempotent; the index can be used again."""
         with self._lock:
             if self._client is not None:
                 self._leave()
@@ -205,14 +206,14 @@ class VectorIndex:
             with suppress(NotFoundError):
                 self._connect().delete_collection(self._name)
         elif self._folder.exists():
-            shutil.rmtree(self._folder)  # what is left of it could hold what is to be forgotten
+            shutil.rmtree(self._folder)  # the rest could contain deleted vectors
 
     def _do(self, work: Callable[[Any], Result], *, writes: bool = False) -> Result:
-        """Work on the collection; what fails twice is tried a last time on an index made anew."""
+        """Operate on the collection; retries a second failure once on a rebuilt index."""
         with self._lock:
             if self._server is None and self._collection is None and (self._folder / WRITING).exists():
-                # What a kill cut off in the middle of writing can hang Chroma, so it is not even opened.
-                log.warning("the vector index %s was cut off while it was written and is made anew", self._where)
+                # An interrupted write can hang Chroma, so such an index is not even opened.
+                log.warning("a write to the vector index %s was interrupted; rebuilding it", self._where)
                 self.rebuild()
             for attempt in range(3):
                 try:
@@ -223,13 +224,13 @@ class VectorIndex:
                     if attempt == 2 or (attempt == 1 and self._truth is None):
                         raise self._unusable(error) from error
                     if attempt == 1:
-                        log.warning("the vector index %s is broken and is made anew", self._where)
+                        log.warning("the vector index %s is damaged; rebuilding it", self._where)
                         self.rebuild()
         raise AssertionError("not reached")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Mark the folder while it is written to; a mark that is still there when it is opened tells of a kill."""
+        """Mark the folder while writing; a marker found when opening it means that the writer was killed."""
         if self._server is not None:
             yield
             return
@@ -239,7 +240,7 @@ class VectorIndex:
         (self._folder / WRITING).unlink(missing_ok=True)
 
     def _leave(self) -> None:
-        """Have Chroma let go of the files; else it goes on with those that are removed, or that it failed to open."""
+        """Make Chroma release the files; otherwise it keeps using removed ones, or those that it failed to open."""
         from chromadb.api.shared_system_client import SharedSystemClient
 
         client, self._client, self._collection = self._client, None, None
@@ -248,14 +249,14 @@ class VectorIndex:
                 client.close()
             return
         if system := SharedSystemClient._identifier_to_system.pop(str(self._folder), None):
-            # Else removed files, and so what is forgotten, live on until they are closed.
-            with blank_blocks(), suppress(AttributeError):  # one that failed to open them has nothing to stop
+            # Removed files, with deleted vectors in them, exist until they are closed.
+            with blank_blocks(), suppress(AttributeError):  # a client that failed to open has nothing to stop
                 system.stop()
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(
-            f"the vector index {self._where!r} cannot be used: {error}.",
-            remedy="Check the disk; the folder may be removed: it is made anew from what is noted."
+            f"cannot use the vector index {self._where!r}: {error}.",
+            remedy="Check the disk; the folder can be removed: it is rebuilt from the notes."
             if self._server is None
             else "Start the server with `chroma run --path FOLDER`, or check its address.",
         )
@@ -264,11 +265,11 @@ class VectorIndex:
     def _where(self) -> str:
         if self._server is None:
             return str(self._folder)
-        return f"{self._server.scheme}://{self._server.hostname}:{self._server.port}"  # without a user's password
+        return f"{self._server.scheme}://{self._server.hostname}:{self._server.port}"  # without a password
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What Chroma raises where its files are damaged, missing, or cannot be written."""
+    """Return the exceptions that Chroma raises if its files are damaged, missing, or cannot be written."""
     from chromadb.errors import ChromaError
     from httpx import HTTPError
 

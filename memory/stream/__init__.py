@@ -1,1 +1,1 @@
-"""Streaming video memory: which frames of an endless stream are kept, and in which detail."""
+"""Streaming video memory: which frames of an endless stream are kept, and at what detail."""

@@ -1,4 +1,4 @@
-"""Key moments on disk, so that they survive the process, and the journal of what is still to be written.
+"""Key moments on disk, so that they survive the process, and the queue of pending writes: `Archive`, `WriteQueue`.
 
 Moments that gave way stay as the long tier.
 
@@ -18,7 +18,7 @@ from threading import Lock, RLock
 import numpy as np
 
 from memory.stream.keyframes import SKETCH_SHAPE, KeyMoment, Ledger, PastLike
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from memory.stream.wall_clock import WallTimes
 from tools.media.types import Gap, Span
 from tools.sqlite import Database
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS encoder (name TEXT NOT NULL, dim INTEGER NOT NULL);
 class PastMoment:
     """A moment of the long tier: its place in time; the picture is there while the quota allows."""
 
-    kept: Kept
+    kept: FrameRef
     start_s: float
     end_s: float
     scene: int
@@ -123,7 +123,7 @@ class Archive:
         ]
 
     def past(self, span: Span | None = None) -> list[PastMoment]:
-        """The long tier in a span (None: all), oldest first."""
+        """Return the long tier in a span (None: all), oldest first."""
         start_s, end_s = (span.start_s, span.end_s) if span else (0.0, math.inf)
         rows = self._database.read(
             "SELECT * FROM moments WHERE past AND end_s >= ? AND start_s <= ? ORDER BY t_s", (start_s, end_s)
@@ -225,20 +225,20 @@ class Archive:
         return int(self._database.read("SELECT coalesce(max(id), 0) FROM forgotten")[0][0])
 
 
-def _kept(row: Sequence[object]) -> Kept:
+def _kept(row: Sequence[object]) -> FrameRef:
     t_s, wall_s, frame_id, source, width_px, height_px, score = row[:7]
-    return Kept(frame_id, source, t_s, width_px, height_px, "clear", score, wall_s)  # type: ignore[arg-type]
+    return FrameRef(frame_id, source, t_s, width_px, height_px, "clear", score, wall_s)  # type: ignore[arg-type]
 
 
 MOST_WAITING = 2_000
-"""Changes that wait for a disk that can be written; the oldest give way. Our choice: about 30 MB."""
+"""Changes that wait for a writable disk, about 30 MB; the oldest are dropped."""
 
 
-class Journal:
-    """A ledger that takes changes at once and writes them in order when told to. Safe to use from several threads.
+class WriteQueue:
+    """A ledger that accepts changes at once and writes them in order on `write`. Thread-safe.
 
     Args:
-        ledger: where they are written; None leaves them unwritten.
+        ledger: the destination; None never writes.
     """
 
     def __init__(self, ledger: Ledger | None) -> None:
@@ -247,24 +247,24 @@ class Journal:
         self._waiting: dict[tuple[str, float], Callable[[Ledger], None]] = {}
 
     def save(self, moment: KeyMoment) -> None:
-        """Have a moment written as it is when it is written."""
+        """Queue a moment, to be written in its state at that time."""
         self._add("save", moment.t_s, lambda ledger: ledger.save(moment))
 
     def drop(self, times_s: Iterable[float]) -> None:
-        """Have the moments at these times become part of the long tier."""
+        """Queue the move of the moments at these times to the long tier."""
         for t_s in times_s:
             self._add("drop", t_s, lambda ledger, t_s=t_s: ledger.drop([t_s]))  # type: ignore[misc]
 
     def push_gap(self, gap: Gap) -> None:
-        """Have a stretch that was not seen written down."""
+        """Queue a stretch that was not seen."""
         self._add("gap", gap.start_s, lambda ledger: ledger.push_gap(gap))
 
     def past(self, span: Span | None = None) -> Sequence[PastLike]:
-        """The long tier in a span (None: all), oldest first."""
+        """Return the long tier in a span (None: all), oldest first."""
         return self._ledger.past(span) if self._ledger else []
 
     def write(self) -> None:
-        """Write what waits. Raises StoreError if that fails; the rest is tried again the next time."""
+        """Write pending changes. Raises StoreError if that fails; the next call retries the rest."""
         if self._ledger is None:
             return
         with self._lock:
@@ -276,7 +276,7 @@ class Journal:
         if self._ledger is None:
             return
         with self._lock:
-            self._waiting.pop((what, t_s), None)  # a change anew comes after those that came meanwhile
+            self._waiting.pop((what, t_s), None)  # a repeated change moves behind those in between
             self._waiting[what, t_s] = change
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]

@@ -1,4 +1,4 @@
-"""How much memory and disk the memory of one stream can take at most: `bounds`, a formula that tests hold to."""
+"""Upper bounds of memory and disk use of one stream: `bounds`, a formula checked by tests."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from memory.stream.options import StreamOptions
 from memory.stream.queue import HISTORY_LENGTH
 
 PICTURES = 8
-"""Pictures in the process: the newest, those on their way through capture, recorder and store, the live view's, and the
-one that is being noted."""
+"""Pictures in the process: the newest, those passing through capture, recorder and store, the live view's, and the one
+being annotated."""
 UNNOTED = 4_096
-"""References to moments that wait to be noted (`agent.perception.annotator.BACKLOG`)."""
+"""References to moments that wait for annotation (`agent.perception.annotator.BACKLOG`)."""
 REFERENCE_BYTES = 1_000
-"""A reference to a frame, with its strings, as Python holds it; measured, rounded up."""
+"""A frame reference with its strings as a Python object; measured, rounded up."""
 DECISION_BYTES = 400
-"""A decision of the log; measured, rounded up."""
+"""A decision in the log; measured, rounded up."""
 LISTED_BYTES = 300
-"""A picture in the list of what a store's folder holds; measured, rounded up."""
+"""A picture in a store's file list; measured, rounded up."""
 FOUND_BYTES = 300
-"""What a search holds of a note that has one of its words; measured, rounded up."""
+"""A note that matches one word of a search, while it runs; measured, rounded up."""
 NOTE_BYTES = 12_000
 """A note on disk: its text twice, at most 2,000 bytes each, its vector in SQLite and again in Chroma; measured."""
 PAST_BYTES = 500
@@ -32,33 +32,33 @@ PAST_BYTES = 500
 GAP_BYTES = 400
 """A gap on disk; measured, rounded up."""
 PAGE_BYTES = 4_096
-"""What a row of a key moment may leave free of SQLite's pages."""
+"""Space that the row of a key moment may leave free in SQLite's pages."""
 LOG_BYTES = 24_000_000
-"""What is written ahead to the three databases, and what they take when they are empty; measured, rounded up."""
+"""Write-ahead logs of the three databases, and their empty size; measured, rounded up."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The most that one stream takes, in bytes: in the process for what is remembered, and on disk."""
+    """The maximum that one stream takes, in bytes, of the process and of the disk."""
 
     process: int
     disk: int
 
 
 def bounds(options: StreamOptions, dim: int, width_px: int, height_px: int, quota_bytes: int) -> Bounds:
-    """Return the most that the memory of one stream takes, however long it runs.
+    """Return the maximum that the memory of one stream takes, however long it runs.
 
         process = moments * (3 * 4 * dim + S + R) + 2,000 * (4 * dim + S + R) + (capacity + 4,096 + 1,000 + 20,000) * R
                   + 4,096 * R + 20,000 * 400 + 30,000 * 300 + 20,000 * 300 + 8 * 3 * width * height
         disk    = quota + moments * (2 * dim + S + 500 + 4,096) + 20,000 * 12,000 + 20,000 * 500 + 20,000 * 400
                   + 24,000,000
 
-    with R = 1,000 bytes a reference and S = 90 * 160 a sketch. In the process: key moments (a feature, its place among
-    features, which doubles when it is full, and a sketch); changes that wait for a disk that is full; the queue, what
-    left it, gaps, and the long tier while it is read; what waits to be noted; the log of decisions; the list of stored
-    pictures; what a search finds; pictures. Networks and libraries, Chroma's index among them, are not counted, nor
-    what a person pins beyond the budget of moments. On disk: pictures, key moments, notes, the long tier, gaps, and
-    what is written ahead; while much is forgotten at once, as much again is written ahead.
+    with R = 1,000 bytes a reference and S = 90 * 160 a sketch. In the process: key moments (a feature, its row in the
+    feature matrix, which doubles when it is full, and a sketch); changes that wait for a full disk; the queue, evicted
+    frames, gaps, and the long tier while it is read; the annotation backlog; the decision log; the list of stored
+    pictures; search results; pictures. Excludes networks and libraries, Chroma's index among them, and moments pinned
+    by a person beyond the budget. On disk: pictures, key moments, notes, the long tier, gaps, and write-ahead logs,
+    which double during a large deletion.
 
     Args:
         options: the settings.

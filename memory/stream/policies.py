@@ -1,4 +1,4 @@
-"""Policies that choose which frames of a stream are kept: CurveStream (arXiv 2603.19571), its parts, and baselines."""
+"""Policies that select the frames of a stream to keep: CurveStream (arXiv 2603.19571), its parts, and baselines."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ State = Literal["clear", "fuzzy", "discard"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy decided about one frame. Symbols are those of CurveStream (arXiv 2603.19571).
+    """A policy's decision about one frame. Symbols are those of CurveStream (arXiv 2603.19571).
 
-    Scores and thresholds are None where a policy, or the warm-up, does not compute them.
+    Scores and thresholds are None if a policy, or the warm-up, does not compute them.
 
     Attributes:
         t_s: media time of the frame in seconds.
         state: kept `clear`, kept `fuzzy`, or `discard`.
-        rule: what decided, in words; empty where the thresholds did.
+        rule: the rule that decided, in words; empty if the thresholds did.
         M: motion, 1 - cos(F_t, F_{t-1}), in [0, 2].
         C: curvature, 1 - cos of successive displacements, in [0, 2], after the noise gate if there is one.
         CS: the score that is compared with the thresholds.
-        mu: running mean of the score, this frame included.
-        sigma: running standard deviation of the score, this frame included.
-        g1: threshold of keeping, mu + k1 * sigma.
-        g2: threshold of keeping clear, mu + k2 * sigma.
-        key: whether the frame became a key moment (see `memory.stream.keyframes`), whatever its state.
+        mu: running mean of the score, including this frame.
+        sigma: running standard deviation of the score, including this frame.
+        g1: threshold for keeping, mu + k1 * sigma.
+        g2: threshold for keeping clear, mu + k2 * sigma.
+        key: whether the frame became a key moment (see `memory.stream.keyframes`), in any state.
         surprise: of that moment, 0 to 1.
     """
 
@@ -56,7 +56,7 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """Why, in one line for people."""
+        """The reason in one line, for display."""
         if self.CS is None or self.g1 is None or self.g2 is None:
             return f"{self.state}: {self.rule}"
         if self.state == "clear":
@@ -67,10 +67,10 @@ class Decision:
 
 
 class Policy(Protocol):
-    """Decides frame by frame, seeing nothing of the future.
+    """Decides frame by frame, without access to later frames.
 
     Attributes:
-        needs_feature: whether `decide` looks at the feature; where not, frames need not be encoded.
+        needs_feature: whether `decide` uses the feature; if not, frames need not be encoded.
     """
 
     needs_feature: bool
@@ -79,9 +79,9 @@ class Policy(Protocol):
         """Decide about the next frame, given its L2-normalised feature of shape (D,) and its time in seconds."""
 
     def evict(self, count: int) -> Sequence[int]:
-        """Return the positions that must leave a queue of `count` kept frames, oldest first, that has grown too long.
+        """Return the positions to evict from a queue of `count` kept frames, oldest first, that has grown too long.
 
-        At least one position is returned. The caller asks again while the queue is still too long.
+        Returns at least one position. The caller asks again while the queue is still too long.
         """
 
 
@@ -89,7 +89,7 @@ def make_policy(options: StreamOptions) -> Policy:
     """Build the policy that `options.policy` names.
 
     `curvestream` scores motion and curvature; `motion` and `curvature` score one of them alone; `last` keeps the newest
-    frames; `uniform` and `alternate` spread over all that was seen; `random` is a fair sample of it.
+    frames; `uniform` and `alternate` spread over the whole stream; `random` is a uniform sample of it.
     """
     match options.policy:
         case "curvestream":
@@ -149,8 +149,8 @@ class CurveStream:
         """Score the next feature, shape (D,), L2-normalised, and route its frame.
 
         Raises:
-            ModelError: if the feature has another shape than those before, or holds a value that is not finite; it is
-                then as if it had not been shown.
+            ModelError: if the feature has another shape than those before, or has a value that is not finite; it then
+                has no effect.
         """
         if self._last is None:
             if feature.ndim != 1 or not np.isfinite(feature).all():
@@ -174,7 +174,7 @@ class CurveStream:
         return decision
 
     def evict(self, count: int) -> Sequence[int]:
-        """The oldest leaves, whatever its state."""
+        """Evict the oldest frame, whatever its state."""
         return (0,)
 
     def _curvature(self, move: np.ndarray, length: float) -> float:
@@ -189,7 +189,7 @@ class CurveStream:
         score = self._motion_weight * motion + self._curvature_weight * curvature
         if self._init_first and self._seen == WARMUP_FRAMES + 1:
             self._mu = score
-        # Both lines equal the paper's weighted sums; in this form a constant score leaves mu exactly where it is.
+        # Both lines equal the paper's weighted sums; in this form a constant score leaves mu exactly unchanged.
         self._mu += self._gain * (score - self._mu)
         self._var += self._gain * ((score - self._mu) ** 2 - self._var)
         sigma = math.sqrt(self._var)
@@ -221,25 +221,25 @@ class LastN:
         return Decision(t_s, "clear", "every frame is kept until newer ones need its place")
 
     def evict(self, count: int) -> Sequence[int]:
-        """The oldest leaves."""
+        """Evict the oldest frame."""
         return (0,)
 
 
 class Uniform:
     """Keep `capacity` frames, as far apart as an endless stream allows in bounded space.
 
-    Every frame is taken in. When there is one too many, the frame leaves whose going makes the shortest new gap, the
-    oldest of several. The first and the newest always stay. Gaps count frames, not seconds.
+    Adds every frame. When there is one too many, evicts the frame whose removal makes the shortest new gap, the oldest
+    of several. The first and the newest always stay. Gaps count frames, not seconds.
 
-    Bound: no gap is longer than any two neighbouring gaps together, so none exceeds the whole length divided by
-    floor((capacity - 1) / 2), about twice the mean. Proof by induction: the gap that arises is the least sum of two
-    neighbours, and the sums that remain are no less; the newest gap is one frame, and adding it to its neighbour gives
-    no less than the least sum, or that neighbour's frame would have left.
+    Bound: no gap is longer than any two neighbouring gaps together, so none exceeds the total length divided by
+    floor((capacity - 1) / 2), about twice the mean. Proof by induction: the new gap is the smallest sum of two
+    neighbours, and the remaining sums are at least as large; the newest gap is one frame, and adding it to its
+    neighbour gives at least the smallest sum, or that neighbour's frame would have been evicted.
 
-    With `alternate`, frames are clear and fuzzy in turn as they come (the paper's ablation "HVMM only"), and the one
-    that leaves is of the state that has more: from a capacity of 3 on, as many clear as fuzzy ones are held, give or
-    take one. They cannot stay exactly in turn where single frames leave. For capacities from 5 on no gap longer than
-    twice the mean was measured; this is not proven.
+    With `alternate`, frames are alternately clear and fuzzy on arrival (the paper's ablation "HVMM only"), and the
+    evicted one has the more frequent state: from a capacity of 3 on, the numbers of clear and fuzzy frames differ by at
+    most one. Evictions of single frames break the exact alternation. For capacities from 5 on, no gap longer than twice
+    the mean was measured; this is not proven.
 
     Args:
         alternate: whether half of the frames are fuzzy.
@@ -261,8 +261,8 @@ class Uniform:
         return Decision(t_s, state, "kept until the frames around it are close enough together")
 
     def evict(self, count: int) -> Sequence[int]:
-        """The frame between the two that are nearest to each other leaves."""
-        # A frame that could not be stored was decided on and never queued: forget as many.
+        """Evict the frame between the two that are nearest to each other."""
+        # A frame that could not be stored was decided on but never queued: forget as many.
         del self._held[: max(0, len(self._held) - count)]
         held = self._held
         if len(held) < 3:
@@ -297,5 +297,5 @@ class Reservoir:
         return Decision(t_s, "clear" if drawn else "discard", f"{self._capacity} of {self._seen} frames, drawn by lot")
 
     def evict(self, count: int) -> Sequence[int]:
-        """One of those that were there before the newest leaves, drawn by lot."""
+        """Evict a random one of those before the newest."""
         return (self._random.randrange(max(1, count - 1)),)

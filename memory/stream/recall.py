@@ -1,8 +1,8 @@
-"""Which frames answer a question: `window` mixes the tiers of memory by what the question says about time.
+"""Selection of frames for a question: `window` mixes the tiers of memory by the question's time expressions.
 
-A question about the present is shown the short tier alone, as CurveStream published it. Others are shown a few of the
-newest frames and, in their order of use: moments of the stretch that is named, moments noted for the words of the
-question with what came before or after them, and key moments spread over the rest.
+A question about the present gets the short tier alone, as CurveStream was published. Others get a few of the newest
+frames and, in order of priority: moments of the stretch that is named, moments whose notes match the question's words
+with those before or after them, and key moments spread over the rest.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from itertools import islice
 
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes, has_words, tokenize
-from memory.stream.queue import Kept
-from memory.stream.time_expressions import Hint, content_words, read_hint
+from memory.stream.queue import FrameRef
+from memory.stream.time_expressions import TimeExpression, content_words, parse_time_expression
 from tools.media.types import Span
 
 NEWEST_SHARE = 0.2
-"""The share of a window that shows the present when the question is about the past; our choice."""
+"""Share of a window for the present when the question is about the past."""
 NEAR_FRAMES = 3
-"""Moments shown before or after one that is named, or of the long tier near a time that is; our choice."""
+"""Moments shown before or after a named one, or of the long tier near a named time."""
 HITS = 12
-"""Notes looked at for the words of a question; our choice."""
+"""Notes examined for the words of a question."""
 CLEAR_HITS = 6
-"""Moments shown in full detail; those after them are fuzzy. Our choice: small words need the detail, and it costs."""
+"""Moments shown at full detail, which small text needs; the rest are fuzzy, to save tokens."""
 _NOW = re.compile(r"\b(?:now|currently|at the moment|present(?:ly)?|newest|latest)\b", re.IGNORECASE)
 
 
@@ -37,19 +37,18 @@ def window(
     t_q: float | None = None,
     epoch_wall_s: float | None = None,
     recorded: bool = False,
-) -> list[Kept]:
-    """Return the frames to show for a question, oldest first, the newest last.
+) -> list[FrameRef]:
+    """Return the frames to show for a question, oldest first, ending with the newest.
 
-    At most `memory.options.capacity` frames are returned, and their tokens fit `token_budget`.
+    Returns at most `memory.options.capacity` frames within `token_budget`.
 
     Args:
         memory: the tiers of one stream; without key moments, the result is its snapshot.
-        notes: what was noted about it; None finds nothing by words.
-        question: what is asked; None shows half the newest frames and half key moments over all that was seen.
-        t_q: the moment of asking, media time in seconds; None is now. Key moments that have given way since are not
-            brought back.
-        epoch_wall_s: Unix time of media time 0 of a live source (see `read_hint`).
-        recorded: whether the source is a recording: a question that does not say `now` is about all of it.
+        notes: the notes about it; None disables the search by words.
+        question: the question; None returns half the newest frames and half key moments of the whole stream.
+        t_q: when it is asked, media time in seconds; None is now. Does not restore key moments evicted since.
+        epoch_wall_s: Unix time of media time 0 of a live source (see `parse_time_expression`).
+        recorded: whether the source is a recording; a question that does not say `now` then covers all of it.
 
     Raises:
         StoreError: if the newest frame cannot be stored, or the notes cannot be read.
@@ -61,7 +60,7 @@ def window(
     room = memory.options.capacity
     if question is None:
         return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=0)
-    hint = read_hint(question, now_s, epoch_wall_s)
+    hint = parse_time_expression(question, now_s, epoch_wall_s)
     if hint.kind == "present" and recorded and not _NOW.search(question):
         return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=room)
     if hint.kind == "present":
@@ -70,18 +69,20 @@ def window(
     return _fit(memory, recent, _wanted(memory, notes, hint, now_s, room), newest, clear=CLEAR_HITS)
 
 
-def _wanted(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float, room: int) -> Iterator[Kept]:
-    """The moments that a question about the past wants to see, the most wanted first."""
+def _wanted(
+    memory: StreamMemory, notes: Notes | None, hint: TimeExpression, now_s: float, room: int
+) -> Iterator[FrameRef]:
+    """Yield the moments relevant to a question about the past, the most relevant first."""
     yield from _named(memory, notes, hint, now_s)
     if hint.span:
         yield from _spread(memory, now_s, room, hint.span)
     yield from _spread(memory, now_s, room)
 
 
-def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) -> Iterator[Kept]:
+def _named(memory: StreamMemory, notes: Notes | None, hint: TimeExpression, now_s: float) -> Iterator[FrameRef]:
     if hint.span:
         within = moments_in(memory, hint.span)
-        # Those that gave way to one that stands for them too, but may show what was there at the moment that is named.
+        # Evicted moments whose representative is shown, but which may show what was there at the time that is named.
         near = islice(memory.past(hint.span, hint.middle_s), NEAR_FRAMES)
         within += [kept for kept in near if kept not in within]
         hits = _hits(memory, notes, hint.words, hint.span)
@@ -99,10 +100,11 @@ def _named(memory: StreamMemory, notes: Notes | None, hint: Hint, now_s: float) 
         yield from _hits(memory, notes, hint.words, Span(0.0, now_s))
 
 
-def moments_in(memory: StreamMemory, span: Span) -> list[Kept]:
-    """Return the moments that stand for a stretch: key moments whose own stretch meets it, and all frames kept in it.
+def moments_in(memory: StreamMemory, span: Span) -> list[FrameRef]:
+    """Return the moments that represent a stretch: key moments whose own stretch overlaps it, and all frames kept in
+    it.
 
-    Where the middle tier holds none, the long tier is asked.
+    Falls back to the long tier if the middle tier has none.
     """
     stands = [moment.kept for moment in memory.moments.all(span)] if memory.moments else []
     found = {kept.t_s: kept for kept in (*memory.remembered(span), *stands)}
@@ -114,7 +116,7 @@ def moments_in(memory: StreamMemory, span: Span) -> list[Kept]:
 def stretches(memory: StreamMemory, notes: Notes, words: str, span: Span | None = None) -> list[Span]:
     """Return the separate stretches of time in which all of some words were noted, oldest first.
 
-    Two moments belong together where no key moment between them lacks the words.
+    Joins two moments unless a key moment between them lacks the words.
     """
     wanted = set(tokenize(content_words(words)))
     told = {note.t_s for note in notes.each(span) if has_words(note.text, wanted)} if wanted else set()
@@ -134,26 +136,27 @@ def stretches(memory: StreamMemory, notes: Notes, words: str, span: Span | None 
     return found
 
 
-def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> list[Kept]:
-    """The moments noted for some words, best first, each once."""
+def _hits(memory: StreamMemory, notes: Notes | None, words: str, span: Span) -> list[FrameRef]:
+    """Return the moments whose notes match some words, best first, each once."""
     if notes is None or not words:
         return []
-    found: dict[float, Kept] = {}
+    found: dict[float, FrameRef] = {}
     for note in notes.search(words, HITS, span):
         at = Span(note.t_s, note.t_s)
-        heirs = moments_in(memory, at)  # they stand for the time, and may show something else
-        own = _of_frame(heirs, note.frame_id) or _of_frame(memory.past(at), note.frame_id)
-        for kept in [own] if own else heirs[:1]:
+        representatives = moments_in(memory, at)  # they represent the time, but may show something else
+        own = _of_frame(representatives, note.frame_id) or _of_frame(memory.past(at), note.frame_id)
+        for kept in [own] if own else representatives[:1]:
             found.setdefault(kept.t_s, kept)
     return list(found.values())
 
 
-def _of_frame(moments: Iterable[Kept], frame_id: str) -> Kept | None:
+def _of_frame(moments: Iterable[FrameRef], frame_id: str) -> FrameRef | None:
     return next((kept for kept in moments if kept.frame_id == frame_id), None)
 
 
-def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = None) -> list[Kept]:
-    """At most `count` key moments, evenly spread in time over a span (None: all), the middle of each gap first."""
+def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = None) -> list[FrameRef]:
+    """Return at most `count` key moments, evenly spread in time over a span (None: all), the middle of each gap
+    first."""
     held = [moment.kept for moment in memory.moments.all(span)] if memory.moments else []
     held = [kept for kept in held if kept.t_s <= now_s]
     if len(held) <= count:
@@ -164,13 +167,15 @@ def _spread(memory: StreamMemory, now_s: float, count: int, span: Span | None = 
     return list(dict.fromkeys(nearest))
 
 
-def _fit(memory: StreamMemory, recent: list[Kept], wanted: Iterable[Kept], newest: int, clear: int) -> list[Kept]:
-    """The newest frames and the most wanted ones that there is room for; what room is left shows more of the newest."""
+def _fit(
+    memory: StreamMemory, recent: list[FrameRef], wanted: Iterable[FrameRef], newest: int, clear: int
+) -> list[FrameRef]:
+    """Return the newest frames and as many relevant ones as fit, filling up with more of the newest."""
     options = memory.options
     budget = options.token_budget if options.token_budget is not None else options.capacity * options.tokens_clear
-    chosen: dict[float, Kept] = {}
+    chosen: dict[float, FrameRef] = {}
 
-    def take(kept: Kept) -> None:
+    def take(kept: FrameRef) -> None:
         nonlocal budget
         cost = options.tokens_clear if kept.state == "clear" else options.tokens_fuzzy
         if kept.t_s not in chosen and len(chosen) < options.capacity and cost <= budget:

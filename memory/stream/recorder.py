@@ -1,4 +1,4 @@
-"""`Recorder`: a thread that moves what a capture delivers into a memory, so that nobody who asks waits for a camera."""
+"""Recorder thread that moves captured frames into a memory, so that no reader waits for a camera."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from tools.errors import AttendError
 from tools.media.types import Frame, Gap
 
 AFTER_END_S = 0.5
-"""How often things are looked after once the source has ended; our choice."""
+"""Interval of `on_turn` after the end of the source."""
 POLL_S = 0.05
-"""How long one wait for the capture lasts: the most that `drain` on a quiet live source costs, twice. Our choice."""
+"""Maximum duration of one wait for the capture; `drain` on a quiet live source takes up to twice as long."""
 ERRORS_HELD = 100
-"""Errors held until they are taken; further ones are counted. Our choice."""
+"""Errors stored until they are taken; further ones are counted."""
 
 
 class CaptureLike(Protocol):
-    """What the recorder needs of a capture; `tools.media.capture.Capture` is one."""
+    """The part of a capture that the recorder uses, such as `tools.media.capture.Capture`."""
 
     def start(self) -> object:
-        """Begin to read the source."""
+        """Start reading the source."""
 
     def get(self, timeout_s: float) -> Frame | Gap | None:
-        """The next item in time order; None where nothing came in time, or the source has ended.
+        """Return the next item in time order; None on timeout, or after the end of the source.
 
         Raises:
-            AttendError: if the source failed and everything captured was taken.
+            AttendError: if the source failed and everything captured has been returned.
         """
 
     @property
     def finished(self) -> bool:
-        """Whether the source has ended and everything was taken."""
+        """Whether the source has ended and everything has been returned."""
 
     def close(self) -> None:
-        """Stop reading; may be called twice."""
+        """Stop reading. Idempotent."""
 
 
 class Recorder:
-    """Pulls frames and gaps from a capture into a memory, from `start` until the source ends or `close`.
+    """Moves frames and gaps from a capture into a memory, from `start` until the source ends or `close`.
 
-    An `AttendError` of one frame (say, a full disk) is held for `take_errors`, and recording goes on. Anything else is
-    a defect: it ends the recording and is raised by `drain` and `close`.
+    An `AttendError` of one frame (such as a full disk) is stored for `take_errors`, and recording goes on. Any other
+    exception is a defect: it ends the recording, and `drain` and `close` raise it.
 
     Args:
-        capture: where frames come from; started and closed with the recorder.
-        memory: where they go.
+        capture: the source of frames; started and closed with the recorder.
+        memory: their destination.
         on_kept: called in the recorder's thread for each frame that shows something new (a key moment; without key
-            moments, a frame kept clear), after it is in memory. Capture goes on meanwhile; a live source may drop
+            moments, a frame kept clear), once it is in memory. Capture continues meanwhile; a live source may drop
             frames if this takes long.
-        live: whether the source goes on for ever, or plays by the clock. Decides what `drain` waits for.
-        on_turn: called in the recorder's thread about every `POLL_S` seconds, for what must be looked after; when the
-            source has ended, every `AFTER_END_S`, until `close`.
+        live: whether the source never ends, or plays in real time. Decides what `drain` waits for.
+        on_turn: called in the recorder's thread about every `POLL_S` seconds, for periodic work; after the end of the
+            source, every `AFTER_END_S`, until `close`.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Recorder:
         self._capture, self._on_kept, self._on_turn = capture, on_kept, on_turn
         self._stop = Event()
         self._moved = Condition()  # guards what follows
-        self._turns = 0  # waits for the capture that ended with a frame in memory, or with nothing to come yet
+        self._turns = 0  # waits for the capture that ended with a frame in memory, or with nothing pending
         self._reached_s = -1.0
         self._ended = False
         self._errors: list[AttendError] = []
@@ -88,22 +88,23 @@ class Recorder:
 
     @property
     def finished(self) -> bool:
-        """Whether the source has ended, or was closed, and everything delivered is in memory."""
+        """Whether the source has ended, or was closed, and everything captured is in memory."""
         with self._moved:
             return self._ended
 
     def drain(self, timeout_s: float, until_s: float | None = None) -> bool:
         """Wait until memory has caught up; return False if that takes longer than `timeout_s`.
 
-        Caught up means: with `until_s`, the frame or gap at that media time is in memory; without, everything captured
-        before the call of a live source, and all of any other source. The end of the source always counts.
+        With `until_s`, it has caught up when the frame or gap at that media time is in memory; without, when everything
+        captured before the call is (for a live source), or everything (for any other). It always has at the end of the
+        source.
 
         Raises:
             Exception: the defect that ended the recording, if one did.
         """
         deadline = time.monotonic() + timeout_s
         with self._moved:
-            target = self._turns + 2  # the wait in progress may have begun before this call
+            target = self._turns + 2  # a wait in progress may have begun before this call
 
             def caught_up() -> bool:
                 if self._ended:
@@ -120,7 +121,7 @@ class Recorder:
             return caught_up()
 
     def take_errors(self) -> list[AttendError]:
-        """Hand over the errors since the last call, oldest first. The one that ended the source is the last of all."""
+        """Return the errors since the last call, oldest first. One that ended the source comes last."""
         with self._moved:
             errors, left_out, end = self._errors, self._errors_left_out, self._end
             self._errors, self._errors_left_out, self._end = [], 0, None
@@ -129,10 +130,10 @@ class Recorder:
         return errors if end is None else [*errors, end]
 
     def close(self) -> None:
-        """Stop recording and close the capture; what was recorded stays in memory. May be called twice.
+        """Stop recording and close the capture; what was recorded stays in memory. Idempotent.
 
         Raises:
-            Exception: the defect that ended the recording, if one did and nobody was told.
+            Exception: the defect that ended the recording, unless it was already raised.
         """
         self._stop.set()
         if self._thread.is_alive():
@@ -153,7 +154,7 @@ class Recorder:
             self._over()
             while not self._stop.wait(AFTER_END_S):
                 self._look_after()
-        except Exception as error:  # noqa: BLE001 - a thread has no caller: it is raised by drain and close
+        except Exception as error:  # noqa: BLE001 - a thread has no caller: drain and close raise it
             self._defect = error
         finally:
             self._over()

@@ -1,4 +1,4 @@
-"""`draw_scores`: a picture of what the memory decided, for people."""
+"""Plot of the memory's scores and decisions over time: `draw_scores`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from memory.stream.options import StreamOptions
 from memory.stream.policies import Decision, State
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tools.errors import StoreError
 from tools.extras import require
 from tools.media.clock import format_clock
@@ -25,17 +25,17 @@ _COLOURS: dict[State, str] = {
     "clear": "#1f6fb2",
     "fuzzy": "#e08a1e",
     "discard": "#b8bec6",
-}  # told apart when colour-blind
+}  # distinguishable when colour-blind
 _INK, _PAPER = "#2b3440", "#ffffff"
 
 
 def draw_scores(
     log: Sequence[Decision],
-    kept: Sequence[Kept],
+    kept: Sequence[FrameRef],
     gaps: Sequence[Gap],
     options: StreamOptions,
     path: str | Path,
-    image: Callable[[Kept], np.ndarray] | None = None,
+    image: Callable[[FrameRef], np.ndarray] | None = None,
 ) -> Path:
     """Draw the score of every frame over time, both thresholds, the kept frames and the gaps, as a PNG of 1600 x 700.
 
@@ -43,16 +43,16 @@ def draw_scores(
         log: the decisions, `StreamMemory.log`.
         kept: the frames in memory, such as a snapshot; marked by a ring, and shown below if `image` is given.
         gaps: stretches that could not be read, shaded.
-        options: the settings named in the title.
-        path: where the PNG goes.
-        image: gives the pixels of a kept frame, `StreamMemory.image`; a frame that is gone leaves an empty place. At
-            most 20 are shown, spread over `kept`.
+        options: the settings shown in the title.
+        path: path of the PNG.
+        image: loads the pixels of a kept frame, such as `StreamMemory.image`; a missing frame leaves an empty place.
+            Shows at most 20, spread over `kept`.
 
     Raises:
         StoreError: if there is nothing to draw, or the file cannot be written.
     """
     if not log:
-        raise StoreError("there is no decision to draw.", remedy="Push frames first.")
+        raise StoreError("cannot draw an empty log of decisions.", remedy="Push frames first.")
     require("matplotlib", extra="narrative")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -69,14 +69,14 @@ def draw_scores(
     try:
         figure.savefig(path, format="png")
     except OSError as error:
-        raise StoreError(f"the score curve {str(path)!r} cannot be written: {error}.") from error
+        raise StoreError(f"cannot write the score curve {str(path)!r}: {error}.") from error
     return Path(path)
 
 
-def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[Kept], gaps: Sequence[Gap]) -> None:
+def _draw_curve(axes: Axes, log: Sequence[Decision], kept: Sequence[FrameRef], gaps: Sequence[Gap]) -> None:
     scored = [[d.t_s, d.CS, d.g1, d.g2] for d in log if d.CS is not None]
     if scored:
-        breaks = [[gap.start_s, np.nan, np.nan, np.nan] for gap in gaps]  # no line across what was not seen
+        breaks = [[gap.start_s, np.nan, np.nan, np.nan] for gap in gaps]  # no line across gaps
         rows = np.array([*scored, *breaks], float)
         times, scores, g1, g2 = rows[np.argsort(rows[:, 0], kind="stable")].T
         axes.plot(times, scores, color=_INK, linewidth=0.9, alpha=0.45, zorder=2)
@@ -155,8 +155,8 @@ def _dress(axes: Axes, log: Sequence[Decision], options: StreamOptions) -> None:
     )
 
 
-def _draw_thumbnails(axes: Axes, kept: Sequence[Kept], image: Callable[[Kept], np.ndarray]) -> None:
-    """Put kept frames in a row of equal places below the axes, each joined to its moment on the time axis."""
+def _draw_thumbnails(axes: Axes, kept: Sequence[FrameRef], image: Callable[[FrameRef], np.ndarray]) -> None:
+    """Draw kept frames in a row of equal places below the axes, each joined to its moment on the time axis."""
     from matplotlib.patches import ConnectionPatch
 
     figure = axes.get_figure(root=True)
@@ -173,11 +173,11 @@ def _draw_thumbnails(axes: Axes, kept: Sequence[Kept], image: Callable[[Kept], n
         tile.set_yticks([])
         try:
             rgb = image(item)
-        except StoreError:  # gave way to newer frames since
+        except StoreError:  # evicted in the meantime
             tile.set_facecolor("#eef0f2")
         else:
             step = max(1, max(rgb.shape[:2]) // 400)
-            aspect = item.width_px / item.height_px  # fuzzy frames are square in pixels, not in what they show
+            aspect = item.width_px / item.height_px  # fuzzy frames are square in pixels, not in aspect ratio
             tile.imshow(rgb[::step, ::step], extent=(0, aspect, 0, 1), interpolation="antialiased")
         for spine in tile.spines.values():
             spine.set_edgecolor(colour)

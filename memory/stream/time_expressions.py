@@ -1,7 +1,7 @@
-"""What a question says about time: `read_hint`.
+"""Time expressions in questions: `parse_time_expression`.
 
-"Now", "20 seconds ago", "at 10:32", "between 9:00 and 9:30", "in the last hour", "before the lamp", "how many times",
-"earlier": plain English phrases, read by rules.
+Rules for plain English phrases: "now", "20 seconds ago", "at 10:32", "between 9:00 and 9:30", "in the last hour",
+"before the lamp", "how many times", "earlier".
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _LISTS = load_words(__package__, "hints")
 HintKind = Literal["present", "span", "before", "after", "past"]
 
 SLACK = 0.1
-"""How far off an "ago" may be, as a share of it; our choice: people round."""
+"""Relative tolerance of an "ago": people round."""
 LEAST_SLACK_S = 2.0
 ABOUT_S = 30.0
-"""How far off "around 12:30" may be; our choice."""
+"""Tolerance of "around 12:30"."""
 VAGUE = {"few": 3.0, "couple": 2.0, "several": 5.0}
 
 _COUNTED = "|".join(_LISTS["counted"])
@@ -78,17 +78,17 @@ _IDLE = frozenset(_IDLE_WORDS.split())
 
 
 @dataclass(frozen=True)
-class Hint:
-    """What a question says about time.
+class TimeExpression:
+    """The time expression of a question.
 
     Attributes:
-        kind: the `present`; a `span`; `before` or `after` something that is named; or the `past` in general.
+        kind: the `present`; a `span`; `before` or `after` something named; or the `past` in general.
         span: the stretch meant, for kind `span`.
-        middle_s: the moment that was named, or the middle of the stretch, in seconds.
-        words: what the question is about, idle words left out.
-        edge: what is named after "before" or "after", idle words left out.
+        middle_s: the time that was named, or the middle of the stretch, in seconds.
+        words: the content words of the question.
+        edge: the content words after "before" or "after".
         counts: whether it asks how often.
-        unwatched: the moment in the question's words, such as `5 minutes ago`, where that was before media time 0.
+        unwatched: the time in the question's words, such as `5 minutes ago`, if it was before media time 0.
     """
 
     kind: HintKind
@@ -100,33 +100,33 @@ class Hint:
     unwatched: str = ""
 
 
-def read_hint(question: str, now_s: float, epoch_wall_s: float | None = None) -> Hint:
-    """Read what a question says about time.
+def parse_time_expression(question: str, now_s: float, epoch_wall_s: float | None = None) -> TimeExpression:
+    """Parse the time expression of a question.
 
     Args:
-        question: as a person asks it, in English.
+        question: in English.
         now_s: media time of the newest frame, in seconds.
-        epoch_wall_s: Unix time of media time 0 for live sources; "at 10:32" is then read as a time of the day where
-            that was watched, else as media time.
+        epoch_wall_s: Unix time of media time 0 for live sources; "at 10:32" then means a time of day if the source was
+            watched then, else media time.
     """
     text = " ".join(question.lower().split())
     words, counts = content_words(question), bool(_COUNT.search(text))
     if found := _span(text, now_s, epoch_wall_s):
         span, middle_s = found
-        return Hint("span", words, span, counts=counts, middle_s=middle_s, unwatched=_unwatched(text, now_s))
+        return TimeExpression("span", words, span, counts=counts, middle_s=middle_s, unwatched=_unwatched(text, now_s))
     edge = _EDGE.search(question)
     if edge and not _PRONOUN.match(edge["what"].lower()) and (what := content_words(edge["what"])):
         side: HintKind = "before" if edge["side"].lower() in ("before", "preceding", "prior to", "until") else "after"
-        return Hint(side, words, edge=what, counts=counts)
+        return TimeExpression(side, words, edge=what, counts=counts)
     if _PRESENT.search(text) and not counts:
-        return Hint("present", words)
+        return TimeExpression("present", words)
     if counts or _PAST.search(text) or _WHERE.search(text) or edge:
-        return Hint("past", words, counts=counts)
-    return Hint("present", words)
+        return TimeExpression("past", words, counts=counts)
+    return TimeExpression("present", words)
 
 
 def content_words(text: str) -> str:
-    """Return the words of a text that can be searched for, in order; times and idle words are left out."""
+    """Return the searchable words of a text, in order, without times and stop words."""
     bare = text
     for phrase in (_AGO, _LATELY, _AT, _START):
         bare = re.sub(phrase.pattern, " ", bare, flags=re.IGNORECASE)
@@ -135,7 +135,7 @@ def content_words(text: str) -> str:
 
 
 def _span(text: str, now_s: float, epoch_wall_s: float | None) -> tuple[Span, float] | None:
-    """The stretch that a text names, and its middle."""
+    """Return the stretch that a text names, and its middle."""
     if match := _AGO.search(text):
         return _around(now_s - _seconds(match), _slack(match), now_s)
     if match := _LATELY.search(text):
@@ -155,7 +155,7 @@ def _span(text: str, now_s: float, epoch_wall_s: float | None) -> tuple[Span, fl
 
 
 def _unwatched(text: str, now_s: float) -> str:
-    """The `ago` of a text that is further back than the beginning, even where people round; else ""."""
+    """Return the "ago" of a text that is before the beginning, even allowing for rounding; else ""."""
     match = _AGO.search(text)
     if match is None or now_s - _seconds(match) + _slack(match) >= 0:
         return ""
@@ -188,7 +188,7 @@ def _seconds(match: re.Match[str]) -> float:
 
 
 def _time(text: str, now_s: float, epoch_wall_s: float | None) -> float | None:
-    """Read a clock time as media time, in seconds; None where it cannot be one."""
+    """Convert a clock time to media time, in seconds; None if it cannot be one."""
     half = "pm" if re.search(r"p\.?m", text) else "am" if re.search(r"a\.?m", text) else ""
     clock = CLOCK.match(text)
     first, second, third = clock.groups()[:3] if clock else (None, re.match(r"\d+", text)[0], "00")  # type: ignore[index]
@@ -207,7 +207,7 @@ def _time(text: str, now_s: float, epoch_wall_s: float | None) -> float | None:
 
 
 def _of_day(hour: int, minute: int, second: int, half: str, now_s: float, epoch_wall_s: float) -> float | None:
-    """The latest moment that was watched at a time of the day, in media time; None where it was not watched then."""
+    """Return the latest media time that was watched at a time of day; None if it was not watched then."""
     now = datetime.fromtimestamp(epoch_wall_s + now_s).astimezone()
     hours = {hour % 12 + 12 * (half == "pm")} if half else {hour, (hour + 12) % 24} if hour <= 12 else {hour}
     found = -math.inf

@@ -1,4 +1,4 @@
-"""When things of a timeline were there by the clock on the wall: `WallTimes`."""
+"""Wall-clock times of a timeline: `WallTimes`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tools.media.types import Span
 
 
 class WallTimes:
-    """Media times of a live source and the Unix times they were at.
+    """Media times of a live source and the corresponding Unix times.
 
-    One offset does not tell them: media time stands still while a machine is suspended, and clocks are set. So each row
-    holds from its media time up to the next one's.
+    One offset is not enough: media time stops while a machine is suspended, and clocks are set. So each row is valid
+    from its media time up to the next one's.
 
     Args:
-        rows: (media time, Unix time) in seconds; none where a source has no time of the day.
+        rows: (media time, Unix time) in seconds; none if a source has no time of day.
     """
 
     def __init__(self, rows: Iterable[tuple[float, float]]) -> None:

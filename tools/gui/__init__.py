@@ -1,1 +1,1 @@
-"""Work on a screen: find a control (`grounding/`), act and verify (`act/`), and the rules that hold (`guard/`)."""
+"""GUI work: find a control (`grounding/`), act and verify (`actuators/`), and guard every action (`guard/`)."""

@@ -1,6 +1,4 @@
-"""Names of keys: one table for the hands that press them and for the guard that judges them, so that no spelling gets
-past one of the two.
-"""
+"""Names of keys: one table for the actuators and the guard, so that no spelling can bypass the guard."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ KEYS = frozenset(
         *(f"f{number}" for number in range(1, 13)),
     )
 )
-"""Keys that have a name; all others are single characters."""
+"""Named keys; all others are single characters."""
 _ALIASES = {
     **{"control": "ctrl", "return": "enter", "esc": "escape", "del": "delete", "ins": "insert", " ": "space"},
     **{"win": "super", "meta": "super", "cmd": "super", "command": "super", "option": "alt", "pgup": "pageup"},
@@ -22,23 +20,23 @@ _ALIASES = {
 
 
 def key_name(key: str) -> str:
-    """A key by its name here, whichever of its names is given; a character stays as it is, also if it is unknown."""
+    """Return the canonical name of a key; a character is returned unchanged, even if it is unknown."""
     name = key if len(key) == 1 else key.strip().lower()
     return _ALIASES.get(name, name)
 
 
 def is_key(name: str) -> bool:
-    """Whether a name, as `key_name` gives it, is that of a key."""
+    """Return whether a name, as returned by `key_name`, is that of a key."""
     return name in KEYS or (len(name) == 1 and name.isprintable())
 
 
 def key_set(keys: tuple[str, ...]) -> frozenset[str]:
-    """Keys that are pressed together, by their names, letters without case."""
+    """Return the canonical names of keys pressed together, letters without case."""
     return frozenset(key_name(key).lower() for key in keys)
 
 
 def keys_of(combination: str) -> tuple[str, ...]:
-    """The keys of a combination as it is written, such as "ctrl+s"; "ctrl++" and "+" hold a plus."""
+    """Split a combination such as "ctrl+s" into its keys; "ctrl++" and "+" contain a plus."""
     if combination in (" ", "+"):
         return (combination,)
     parts = [*combination[:-2].split("+"), "+"] if combination.endswith("++") else combination.split("+")
@@ -46,17 +44,16 @@ def keys_of(combination: str) -> tuple[str, ...]:
 
 
 def unknown_key(combination: str) -> str:
-    """What is wrong with the keys of a combination, "" if all are known."""
+    """Return what is wrong with the keys of a combination, "" if all are known."""
     unknown = next((key for key in keys_of(combination) if not is_key(key_name(key))), None)
-    return "" if unknown is None else f"{combination!r} holds {unknown!r}, which is no key; write keys as in 'ctrl+s'"
+    return "" if unknown is None else f"unknown key {unknown!r} in {combination!r}; write keys as in 'ctrl+s'"
 
 
 def agrees(keys: frozenset[str]) -> bool:
-    """Whether keys may press what has the focus, or what a dialog underlines: Enter, space, and a letter alone or
-    with Alt.
+    """Return whether keys may press the focused or an underlined control: Enter, space, a letter alone or with Alt.
 
     Args:
-        keys: as `key_set` gives them.
+        keys: as returned by `key_set`.
     """
     others = keys - set(MODIFIERS)
     letters = any(len(key) == 1 for key in others) and not keys & {"ctrl", "super"}

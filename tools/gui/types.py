@@ -1,8 +1,7 @@
-"""What the parts of GUI work share: screens and their coordinates, targets, actions, outcomes, and the actuator.
+"""Types of GUI work: screens and their coordinates, targets, actions, outcomes, and the actuator.
 
-Two kinds of coordinates exist. *Image* pixels belong to one screenshot; *screen* coordinates are where the mouse goes.
-`View` is the one place that turns one into the other; everything else works in image pixels, and only an actuator calls
-`View.to_screen`.
+There are two kinds of coordinates: *image* pixels belong to one screenshot, *screen* coordinates are the mouse's.
+Only `View` converts between them; everything else works in image pixels, and only an actuator calls `View.to_screen`.
 """
 
 from __future__ import annotations
@@ -40,30 +39,30 @@ class Rect(_Plain):
 
     @property
     def center(self) -> Point:
-        """Its middle."""
+        """The centre."""
         return Point(x_px=(self.left + self.right) / 2, y_px=(self.top + self.bottom) / 2)
 
     @property
     def width(self) -> float:
-        """In pixels; negative if it is inside out."""
+        """Width in pixels; negative if the rectangle is inside out."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """In pixels; negative if it is inside out."""
+        """Height in pixels; negative if the rectangle is inside out."""
         return self.bottom - self.top
 
     @property
     def area(self) -> float:
-        """In square pixels; 0 if it is empty."""
+        """Area in square pixels; 0 if it is empty."""
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     def holds(self, point: Point) -> bool:
-        """Whether a point lies within."""
+        """Return whether a point lies within."""
         return self.left <= point.x_px < self.right and self.top <= point.y_px < self.bottom
 
     def overlap(self, other: Rect) -> Rect:
-        """The common part; empty (area 0) where there is none."""
+        """Return the intersection; empty (area 0) if there is none."""
         return Rect(
             left=max(self.left, other.left),
             top=max(self.top, other.top),
@@ -72,7 +71,7 @@ class Rect(_Plain):
         )
 
     def iou(self, other: Rect) -> float:
-        """Intersection over union, 0 to 1; 0 where both are empty."""
+        """Return the intersection over union, 0 to 1; 0 if both are empty."""
         common = self.overlap(other).area
         whole = self.area + other.area - common
         return common / whole if whole > 0 else 0.0
@@ -80,11 +79,11 @@ class Rect(_Plain):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where the pixels of a screenshot lie on the screen.
+    """Mapping of the pixels of a screenshot to the screen.
 
     Attributes:
         left, top: screen coordinates of the image's top left corner: a monitor's origin, or that of a browser's page.
-        scale: image pixels to one screen unit: 2.0 on a display of double density, 0.5 for a screenshot made smaller.
+        scale: image pixels per screen unit: 2.0 on a display of double density, 0.5 for a reduced screenshot.
     """
 
     left: float = 0.0
@@ -93,36 +92,36 @@ class View:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"a scale is a positive number, not {self.scale}")
+            raise ValueError(f"invalid scale {self.scale}: expected a positive number")
 
     def to_screen(self, point: Point) -> tuple[float, float]:
-        """Screen coordinates of a point of the image."""
+        """Return the screen coordinates of a point of the image."""
         return self.left + point.x_px / self.scale, self.top + point.y_px / self.scale
 
     def to_image(self, x: float, y: float) -> Point:
-        """The point of the image at some screen coordinates."""
+        """Return the point of the image at some screen coordinates."""
         return Point(x_px=(x - self.left) * self.scale, y_px=(y - self.top) * self.scale)
 
     def resized(self, factor: float) -> View:
-        """The view of the same image, made larger by a factor (smaller below 1), as for a model's input."""
+        """Return the view of the same image scaled by a factor, as for a model's input."""
         return View(self.left, self.top, self.scale * factor)
 
     def cropped(self, rect: Rect) -> View:
-        """The view of a part that was cut out of the image."""
+        """Return the view of a part cropped from the image."""
         left, top = self.to_screen(Point(x_px=rect.left, y_px=rect.top))
         return View(left, top, self.scale)
 
 
 class Node(_Plain):
-    """An element of an accessibility tree, flattened; only what is shown.
+    """An element of an accessibility tree, flattened; only visible ones.
 
     Attributes:
-        role: as ARIA names it, such as `button`, `textbox`, `link`, `row`, `dialog`.
-        name: its accessible name.
+        role: ARIA role, such as `button`, `textbox`, `link`, `row`, `dialog`.
+        name: accessible name.
         rect: in image pixels.
-        value: what it holds, for fields.
-        states: such as `disabled`, `focused`, `checked`, `selected`; of a cell of a table also whether it is a box to
-            tick (`checkable`) or a picture (`pictured`).
+        value: the value of a field.
+        states: such as `disabled`, `focused`, `checked`, `selected`; for a table cell also whether it is a checkbox
+            (`checkable`) or a picture (`pictured`).
         depth: levels below the root; a node's children follow it, one deeper.
     """
 
@@ -138,10 +137,10 @@ class Window(_Plain):
     """A window of a desktop.
 
     Attributes:
-        number: names it while it is open.
-        group: the number of the window that it goes with, such as that of a dialog's program; else its own.
+        number: its id while it is open.
+        group: the number of the window that owns it, such as that of a dialog's program; else its own.
         rect: in image pixels, with its frame.
-        focused: whether keys go to it.
+        focused: whether it has the keyboard focus.
     """
 
     number: int
@@ -152,15 +151,15 @@ class Window(_Plain):
 
 @dataclass(frozen=True, eq=False)
 class Screen:
-    """A screenshot, and what is known beside its pixels.
+    """A screenshot, with metadata.
 
     Attributes:
         rgb: (height, width, 3), uint8.
-        view: where its pixels lie on the screen.
-        nodes: the accessibility tree; None where it was not read or there is none.
-        window: the title of the window or page in front, "" if unknown.
-        url: the address of the page, "" where there is none.
-        windows: those of the desktop that can be seen, the lowest first; empty where nobody tells, and in a browser.
+        view: mapping of its pixels to the screen.
+        nodes: the accessibility tree; None if it was not read or there is none.
+        window: title of the front window or page, "" if unknown.
+        url: address of the page, "" if there is none.
+        windows: the visible windows of the desktop, the lowest first; empty if unknown, and in a browser.
     """
 
     rgb: np.ndarray
@@ -172,7 +171,7 @@ class Screen:
 
     @cached_property
     def sha256(self) -> str:
-        """Names the pixels, of the whole screen."""
+        """Hash of the pixels of the whole screen."""
         return region_hash(self.rgb)
 
     @property
@@ -182,7 +181,7 @@ class Screen:
         return Rect(left=0, top=0, right=width, bottom=height)
 
     def crop(self, rect: Rect) -> np.ndarray:
-        """The pixels within a rectangle, cut to the image's bounds; may be empty."""
+        """Return the pixels within a rectangle, clipped to the image's bounds; may be empty."""
         inside = rect.overlap(self.rect)
         return self.rgb[
             int(inside.top) : math.ceil(max(inside.bottom, inside.top)),
@@ -191,24 +190,24 @@ class Screen:
 
 
 def region_hash(rgb: np.ndarray) -> str:
-    """sha256 of the shape and pixels of an image or a part of one."""
+    """Return the sha256 of the shape and pixels of an image or a part of one."""
     return hashlib.sha256(repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
 
 
 Layer = Literal["tree", "words", "icon", "model"]
 UNSURE: frozenset[Layer] = frozenset({"model"})
-"""What names something that may be meant: a person looks at it before it is pressed or written into, in every mode."""
+"""Layers whose targets a person has to confirm before they are clicked or typed into, in every mode."""
 
 
 class Target(_Plain):
-    """Something on a screen that may be meant.
+    """A candidate for the intended control.
 
     Attributes:
-        rect: its bounds in image pixels.
+        rect: bounds in image pixels.
         point: where to click.
-        label: its words or what it is.
+        label: its words or kind.
         confidence: 0 to 1, comparable within one answer only.
-        layer: what found it: the accessibility tree, words that were read, an icon's shape, or the model.
+        layer: how it was found: in the accessibility tree, by words read, by an icon's shape, or by the model.
     """
 
     rect: Rect
@@ -219,11 +218,11 @@ class Target(_Plain):
 
 
 class Located(_Plain):
-    """Where something is: targets, best first, or none with the reason in `abstained`, said to people.
+    """The result of grounding: targets, best first, or none with the reason for people in `abstained`.
 
-    Where two candidates tie, both are listed and `abstained` says so: a person has to choose. `asked` says what came of
-    asking a model, "" where none was asked; what it chose is of the layer `model`, and goes before whatever is called
-    the same.
+    If two candidates tie, both are listed and `abstained` says so: a person has to choose. `asked` is the result of
+    asking a model, "" if none was asked; its choice has the layer `model`, and precedes other targets with the same
+    label.
     """
 
     targets: tuple[Target, ...] = ()
@@ -232,7 +231,7 @@ class Located(_Plain):
 
 
 class Click(_Plain):
-    """Press a button of the mouse `count` times at a point."""
+    """Click a mouse button `count` times at a point."""
 
     kind: Literal["click"] = "click"
     point: Point
@@ -249,7 +248,7 @@ class Drag(_Plain):
 
 
 class Scroll(_Plain):
-    """Turn the wheel over a point; positive notches go down."""
+    """Scroll over a point; positive notches go down."""
 
     kind: Literal["scroll"] = "scroll"
     point: Point
@@ -257,7 +256,7 @@ class Scroll(_Plain):
 
 
 class TypeText(_Plain):
-    """Type into the field at a point, which is clicked first; `replace` empties it before."""
+    """Type into the field at a point, which is clicked first; `replace` clears it before."""
 
     kind: Literal["type"] = "type"
     point: Point
@@ -273,7 +272,7 @@ class PressKey(_Plain):
 
 
 class WaitFor(_Plain):
-    """Wait until some words are shown (or, with `gone`, no longer are), or for so many seconds where there are none."""
+    """Wait until some words are shown (or, with `gone`, no longer are), or this many seconds if there are none."""
 
     kind: Literal["wait"] = "wait"
     words: str = ""
@@ -290,11 +289,11 @@ class Read(_Plain):
 
 Action = Annotated[Click | Drag | Scroll | TypeText | PressKey | WaitFor | Read, Field(discriminator="kind")]
 CHANGES_NOTHING = ("wait", "read", "scroll")
-"""Kinds of actions that leave the program's data as they are."""
+"""Kinds of actions that leave the program's data unchanged."""
 
 
 def points_of(action: Click | Drag | Scroll | TypeText | PressKey | WaitFor | Read) -> Iterator[Point]:
-    """The points that an action touches, in order; none for keys, waiting and reading."""
+    """Yield the points that an action touches, in order; none for keys, waiting and reading."""
     if isinstance(action, Click | Scroll | TypeText):
         yield action.point
     elif isinstance(action, Drag):
@@ -303,38 +302,38 @@ def points_of(action: Click | Drag | Scroll | TypeText | PressKey | WaitFor | Re
 
 
 class Outcome(StrEnum):
-    """How an action ended; only the first says that what was meant has happened."""
+    """How an action ended; only the first means that the intended effect happened."""
 
     VERIFIED = "verified"
-    """It was done, and a check of its effect agrees."""
+    """It was performed, and a check of its effect succeeded."""
     COMPLETED_UNVERIFIED = "completed_unverified"
-    """It was done; no check could tell whether it had its effect."""
+    """It was performed; no check could tell whether it had its effect."""
     HALTED_BEFORE_EFFECT = "halted_before_effect"
-    """A rule, a guard or a person stopped it; nothing was done."""
+    """A rule, a guard or a person halted it; nothing was done."""
     RECONCILE = "reconcile"
-    """It was done and a check disagrees, or it broke off midway: a person has to look."""
+    """It was performed and a check failed, or it was interrupted: a person has to look."""
     CANCELLED = "cancelled"
-    """A person cancelled it, or the kill switch fell; keys and buttons are released."""
+    """A person cancelled it, or the kill switch was set; keys and buttons are released."""
 
 
 class Actuator(Protocol):
-    """Hands and eyes on one screen: a desktop, a browser's page, or a simulated one."""
+    """Input and output of one screen: a desktop, a browser page, or a simulated one."""
 
     name: str
 
     def screen(self, *, tree: bool = True) -> Screen:
-        """Take a screenshot; with `tree`, the accessibility tree too, where there is one. Raises MediaError."""
+        """Take a screenshot; with `tree`, also the accessibility tree, if there is one. Raises MediaError."""
 
     def perform(self, action: Click | Drag | Scroll | TypeText | PressKey | WaitFor | Read) -> str:
-        """Do one action, and return what was read, else "".
+        """Perform an action, and return the text read, else "".
 
         Raises:
-            ToolFailed: if it cannot be done, as for a point outside the screen; nothing is done then.
-            Stopped: if the kill switch falls; keys and buttons are released first.
+            ToolFailed: if it cannot be performed, as for a point outside the screen; nothing is done then.
+            Stopped: if the kill switch is set; keys and buttons are released first.
         """
 
     def release(self) -> None:
-        """Release every key and button that is held."""
+        """Release all held keys and buttons."""
 
     def close(self) -> None:
-        """Give the screen back."""
+        """Close the screen's resources."""

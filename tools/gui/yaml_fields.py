@@ -1,4 +1,4 @@
-"""Reads YAML files whose mistakes are told with their line and field."""
+"""Reader of YAML files that reports mistakes with their line and field."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import yaml
 from tools.errors import ConfigError
 
 Place = tuple[Any, ...]
-MOST_LEVELS = 50
-"""Levels of lists and fields within each other; our choice: nobody writes so many, and reading takes Python's stack."""
+MAX_LEVELS = 50
+"""Maximum nesting of lists and fields: nobody writes so many, and each level uses Python's stack."""
 _LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
 _PARTS = ("model_type", "model_attributes_type")
 _UNREADABLE = (ValueError, LookupError, AttributeError, OverflowError, yaml.YAMLError)
-"""What PyYAML raises for a value that is none of its kind, such as a month 13."""
+"""Errors of PyYAML for a value that is invalid for its type, such as month 13."""
 
 
 def read_text(path: Path, what: str) -> str:
-    """The text of a file. Raises ConfigError, which calls it the policy, the workflow or whatever it is."""
-    told = f"the {what} {str(path)!r} cannot be read"
+    """Read a text file. Raises ConfigError, which names it by `what`: the policy, the workflow and so on."""
+    problem = f"cannot read the {what} {str(path)!r}"
     try:
         return path.read_text("utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(f"{told}: there is no such file.", remedy="Name one that is there.") from error
+        raise ConfigError(f"{problem}: it does not exist.", remedy="Name an existing file.") from error
     except OSError as error:
-        raise ConfigError(f"{told}: {error.strerror}.", expected="a file in YAML") from error
+        raise ConfigError(f"{problem}: {error.strerror}.", expected="a file in YAML") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{told}: {error}.", expected="YAML in UTF-8") from error
+        raise ConfigError(f"{problem}: {error}.", expected="YAML in UTF-8") from error
 
 
 def read_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
-    """What a YAML text holds, and the line of every field.
+    """Parse a YAML text to its content and the line of every field.
 
     Args:
         text: one document.
-        name: how errors call the file.
+        name: name of the file in errors.
 
     Raises:
-        ConfigError: if it is no YAML, uses an alias, gives a field twice, or is nested too deeply.
+        ConfigError: if it is not YAML, uses an alias, sets a field twice, or is nested too deeply.
     """
     try:
         _check_events(text, name)
@@ -51,7 +51,7 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
         _check_values(node, name)
         return yaml.safe_load(text), dict(field_lines(node, name))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name} cannot be read: {error}.", expected="YAML") from error
+        raise ConfigError(f"cannot read {name}: {error}.", expected="YAML") from error
 
 
 def _check_events(text: str, name: str) -> None:
@@ -59,14 +59,14 @@ def _check_events(text: str, name: str) -> None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         where = f"{name}, line {event.start_mark.line + 1 if event.start_mark else 1}"
         if isinstance(event, yaml.AliasEvent):
-            raise ConfigError(f"{where}: there is an alias (*name).", remedy="Write its value out.")
+            raise ConfigError(f"{where}: aliases (*name) are not allowed.", remedy="Write its value out.")
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if level > MOST_LEVELS:
-            raise ConfigError(f"{where}: more than {MOST_LEVELS} lists or fields lie within each other.")
+        if level > MAX_LEVELS:
+            raise ConfigError(f"{where}: more than {MAX_LEVELS} levels of nesting.")
 
 
 def _check_values(node: yaml.Node, name: str, place: Place = ()) -> None:
-    """Check that every single value is one of its kind, such as a date. Raises ConfigError."""
+    """Check that every single value is valid for its type, such as a date. Raises ConfigError."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             _check_values(key, name, place)
@@ -81,21 +81,21 @@ def _check_values(node: yaml.Node, name: str, place: Place = ()) -> None:
             kind = node.tag.rpartition(":")[2].replace("timestamp", "date")
             field = f"{'.'.join(map(str, place))}: " if place else ""
             raise ConfigError(
-                f"{name}, line {node.start_mark.line + 1}: {field}{node.value[:80]!r} is no {kind}.",
-                remedy="Put it in quotes if it is a text.",
+                f"{name}, line {node.start_mark.line + 1}: {field}{node.value[:80]!r} is not a valid {kind}.",
+                remedy="Quote it if it is text.",
             ) from error
 
 
 def field_lines(node: yaml.Node, name: str, place: Place = ()) -> Iterator[tuple[Place, int]]:
-    """Where each field below a node stands, counted from 1.
+    """Yield each field below a node with its line, counted from 1.
 
     Args:
-        node: as `yaml.compose` gives it.
-        name: how errors call the file.
-        place: of the node, from the root.
+        node: as returned by `yaml.compose`.
+        name: name of the file in errors.
+        place: place of the node, from the root.
 
     Raises:
-        ConfigError: if a field is given twice.
+        ConfigError: if a field is set twice.
     """
     yield place, node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
@@ -104,7 +104,7 @@ def field_lines(node: yaml.Node, name: str, place: Place = ()) -> Iterator[tuple
             line = key.start_mark.line + 1
             if key.value in seen:
                 raise ConfigError(
-                    f"{name}, line {line}: {key.value!r} is set again; it is in line {seen[key.value]} already.",
+                    f"{name}, line {line}: {key.value!r} is set again; it is already in line {seen[key.value]}.",
                     remedy="Keep one of them.",
                 )
             seen[key.value] = line
@@ -118,15 +118,15 @@ def field_lines(node: yaml.Node, name: str, place: Place = ()) -> Iterator[tuple
 def field_problem(
     problem: Any, place: Place, lines: Mapping[Place, int], name: str, whole: str, fields: Callable[[Place], list[str]]
 ) -> str:
-    """What is wrong with a field, where it stands, and what it may be meant for.
+    """Describe a problem of a field, with its line and what was probably meant.
 
     Args:
-        problem: as pydantic tells it.
-        place: of the field in the file; pydantic's may name more, such as which of several models was tried.
-        lines: of every field.
-        name: of the file.
-        whole: what the file holds, for mistakes of no single field.
-        fields: the names that are known at a place.
+        problem: pydantic's error.
+        place: place of the field in the file; pydantic's may have more parts, such as which model was tried.
+        lines: lines of all fields.
+        name: name of the file.
+        whole: name of the file's content, for problems of no single field.
+        fields: returns the known names at a place.
     """
     known = place
     while known and known not in lines:
@@ -134,7 +134,7 @@ def field_problem(
     message = _message(problem, place, fields)
     if problem["type"] == "extra_forbidden":
         nearest = difflib.get_close_matches(str(place[-1]), fields(place), n=1)
-        message = "there is no such field" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+        message = "unknown field" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
     elif place and problem["type"] not in ("missing", "value_error"):
         message = f"{problem['input']!r}: {message}"
     field = ".".join(str(part) for part in place) or whole
@@ -143,7 +143,7 @@ def field_problem(
 
 
 def _message(problem: Any, place: Place, fields: Callable[[Place], list[str]]) -> str:
-    """What pydantic says, in words of YAML."""
+    """Translate pydantic's message to terms of YAML."""
     if problem["type"] in _LISTS:
         return "Input should be a list"
     if problem["type"] == "dict_type":

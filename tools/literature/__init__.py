@@ -1,1 +1,1 @@
-"""Clinical literature: found, read, and cited to the sentence. For research; it gives no medical advice."""
+"""Clinical literature: search, reading, and citation by sentence. For research; it gives no medical advice."""

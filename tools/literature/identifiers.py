@@ -1,6 +1,6 @@
-"""The identifiers of papers, in whatever usual way they are written: PMID, PMCID and DOI.
+"""Identifiers of papers in all usual spellings: PMID, PMCID and DOI.
 
-A DOI is told apart without regard to letter case (ISO 26324), and stays as it is written but for what stands before it.
+DOIs are compared without letter case (ISO 26324), and keep their spelling except for the prefix.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _PATTERNS = {"pmid": _PMID, "pmcid": _PMCID, "doi": _DOI}
 
 
 def normal(kind: str, text: str) -> str:
-    """An identifier of a kind, `pmid`, `pmcid` or `doi`, in its one spelling: `777`, `PMC777`, `10.1111/ABC`.
+    """Normalise an identifier of a kind, `pmid`, `pmcid` or `doi`: `777`, `PMC777`, `10.1111/ABC`.
 
-    What is no identifier of the kind stays as it is.
+    Invalid identifiers are returned unchanged.
     """
     found = _PATTERNS[kind].match(text.strip())
     if not found:
@@ -31,10 +31,10 @@ def normal(kind: str, text: str) -> str:
 
 
 def normal_id(text: str) -> str:
-    """What may be an id, as documents bear it: `PMID: 777`, `PMC777` and `https://doi.org/10.1111/ABC` become
-    `pmid:777`, `pmcid:PMC777` and `doi:10.1111/abc`. All other text, and bare numbers, come to nothing: "".
+    """Normalise an id to that of documents: `PMID: 777`, `PMC777` and `https://doi.org/10.1111/ABC` become `pmid:777`,
+    `pmcid:PMC777` and `doi:10.1111/abc`. Other text, and bare numbers, give "".
 
-    Ids of other kinds, such as `local:` and `epmc:`, stay as they are.
+    Ids of other kinds, such as `local:` and `epmc:`, are returned unchanged.
     """
     bare = text.strip()
     if re.match(r"(?i)(?:local|epmc):\S", bare):

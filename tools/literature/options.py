@@ -8,24 +8,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LiteratureOptions(BaseModel):
-    """How literature is found. All numbers are our choice unless their source is named.
+    """Settings of the search. All numbers are our choice unless their source is named.
 
     Attributes:
-        sources: which are asked, in this order: `local` never leaves the machine, `pubmed` and `europepmc` do.
-        contact: an e-mail address that remote sources are told, as NCBI and Europe PMC ask for; needed to ask them.
-        api_key: a key of NCBI's, which allows more requests a second.
-        offline: answer remote requests from the cache alone; what is not in it is an error.
-        cache_days: how long an answer of a remote source is taken from the cache.
+        sources: the sources to search, in this order: `local` never leaves the machine, `pubmed` and `europepmc` do.
+        contact: e-mail address sent to remote sources, as NCBI and Europe PMC request; required for them.
+        api_key: an NCBI key, which allows more requests per second.
+        offline: answer remote requests only from the cache; anything else is an error.
+        cache_days: how long an answer of a remote source stays in the cache.
         known: details of the session that never leave, such as a patient's name, birth date and number.
-        send_unasked: let queries leave for remote sources without a person's yes, as in a run that nobody watches; one
-            in which a name is suspected is still not sent.
-        pubmed_url, europepmc_url: base addresses of the services, or of an institution's mirrors or proxies of them.
-        phi: how strictly outgoing queries are searched for personal details (see `tools.privacy`).
-        chroma: address of a Chroma server that keeps the vectors; by default they lie in SQLite.
+        send_unasked: let queries leave for remote sources without a person's consent, as in unattended runs; a query
+            with a suspected name is still not sent.
+        pubmed_url, europepmc_url: base URLs of the services, or of an institution's mirrors or proxies.
+        phi: strictness of the search for personal details in outgoing queries (see `tools.privacy`).
+        chroma: URL of a Chroma server for the vectors; by default they are in SQLite.
         embedder: `minilm`, the bundled one, or `medcpt:FOLDER`, a folder with MedCPT's two encoders.
-        reranker: a folder with a cross-encoder that reads the first documents again; empty for none.
-        limit: documents that a search returns.
-        diversity: how far documents that are much like better ones are set back, 0 (not at all) to 1 (see
+        reranker: a folder with a cross-encoder that reranks the first documents; empty for none.
+        limit: number of documents that a search returns.
+        diversity: penalty for documents similar to better ones, 0 (none) to 1 (see
             `tools.literature.retrieval.rank_fusion.mmr`).
     """
 

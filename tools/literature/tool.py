@@ -1,4 +1,4 @@
-"""`search_literature`: the medical literature for a question, as sentences that can be cited."""
+"""`search_literature`: citable sentences of the medical literature for a question."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tools.registry import check_tool
 
 NAME = "search_literature"
 IS, SAYS = "is", "says"
-"""What stands behind a document's id in a line that says which document that is, and in one that quotes a sentence."""
+"""Word after a document's id in a line that identifies the document, and in one that quotes a sentence."""
 DISAGREE = "By their words, these documents disagree; show both sides."
 SENTENCES = 3
-"""Sentences of a document that are told, at most; our choice."""
+"""Maximum number of sentences per document."""
 PROBLEMS = 3
-"""Reasons why the result may be partial that are told; our choice."""
+"""Maximum number of reasons why the result may be partial."""
 
 
 class LiteratureArgs(BaseModel):
-    """What to search for."""
+    """Arguments of `search_literature`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,16 +40,16 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
     """Build the tool.
 
     Args:
-        retrieve: finds documents for a question, at most so many (see `tools.literature.retrieval.retrieve.retrieve`).
+        retrieve: finds at most so many documents for a question (see `tools.literature.retrieval.retrieve.retrieve`).
     """
 
     def search_literature(query: str, limit: int = 5) -> tuple[str, Shown]:
-        """Search the literature. Finding nothing is an answer; raises ToolRetry for a query without a word."""
+        """Search the literature. An empty result is an answer; raises ToolRetry for a query without a word."""
         try:
             found = retrieve(query, POOL)
         except ConfigError as error:
             raise ToolRetry(error.problem, remedy="Search for some words.") from error
-        # The answer without a model decides in which order sentences of different documents are told.
+        # The model-free answer decides the order of sentences of different documents.
         answer = quote_evidence(query, found, limit)
         missing = [f"{problem.source}: {untrusted(problem.reason)}" for problem in found.problems[:PROBLEMS]]
         if not answer.claims and not any(document.retracted for document in answer.documents):
@@ -57,17 +57,17 @@ def make_literature(retrieve: Callable[[str, int], Retrieved]) -> BaseTool:
         lines = [f"Cite a document by its id in brackets, for what its words say only. {NOTICE}"]
         lines += [DISAGREE] if disagree(answer.claims) else []
         lines += [_line(document) for document in answer.documents]
-        said: dict[str, list[str]] = {document.id: [] for document in answer.documents}
+        quotes: dict[str, list[str]] = {document.id: [] for document in answer.documents}
         for claim in answer.claims:
-            said[claim.citations[0].document_id].append(claim.text)
-            lines.append(_said(claim.citations[0].document_id, claim.text))
+            quotes[claim.citations[0].document_id].append(claim.text)
+            lines.append(_quote_line(claim.citations[0].document_id, claim.text))
         for document in answer.documents:
             own = [] if document.retracted else best_sentences(query, [document], SENTENCES)
             for text in (" ".join(sentence.text.split()) for sentence in own):
-                if text not in said[document.id]:
-                    said[document.id].append(text)
-                    lines.append(_said(document.id, text))
-        return "\n".join([*lines, *missing]), Shown(evidence=[_evidence(d, said[d.id]) for d in answer.documents])
+                if text not in quotes[document.id]:
+                    quotes[document.id].append(text)
+                    lines.append(_quote_line(document.id, text))
+        return "\n".join([*lines, *missing]), Shown(evidence=[_evidence(d, quotes[d.id]) for d in answer.documents])
 
     return check_tool(
         StructuredTool.from_function(
@@ -87,7 +87,7 @@ def _line(document: Document) -> str:
     return f"[{cite_id(document.id)}] {IS}{mark} {untrusted(' '.join(about.split()))}"
 
 
-def _said(id_: str, text: str) -> str:
+def _quote_line(id_: str, text: str) -> str:
     return f"[{cite_id(id_)}] {SAYS}: {untrusted(text)}"
 
 

@@ -1,4 +1,4 @@
-"""What all parts of the literature tool share: documents, filters, hits, and the interface of a source."""
+"""Types of the literature tool: documents, filters, hits, and the interface of a source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
-    """A labelled part of a document, such as METHODS; the label is empty where the source gives none."""
+    """A labelled part of a document, such as METHODS; the label is empty if the source gives none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,23 +20,23 @@ class Section(BaseModel):
 
 
 class Document(BaseModel):
-    """A paper, an abstract or another text that can be cited.
+    """A citable paper, abstract or other text.
 
     Attributes:
-        id: `pmid:N`, `pmcid:PMCN`, `doi:...`, `epmc:SOURCE/ID` for what only Europe PMC knows, or `local:`,
-            what its file calls it, if anything, and the start of the content's hash.
+        id: `pmid:N`, `pmcid:PMCN`, `doi:...`, `epmc:SOURCE/ID` for documents only in Europe PMC, or `local:`, the id
+            in its file, if any, and the start of the content's hash.
         title: as published.
         sections: the abstract or the full text, in order.
         authors: as `Family Given` or `Family GN`, in order.
         journal: its title.
         published: ISO date as far as it is known: `2021`, `2021-03` or `2021-03-09`; empty if unknown.
-        volume, issue, pages: where in the journal; empty if unknown.
+        volume, issue, pages: place in the journal; empty if unknown.
         doi, pmid, pmcid: identifiers without a prefix; empty if unknown.
-        mesh: MeSH headings, as spelt there.
-        publication_types: such as `Randomized Controlled Trial`, as PubMed spells them.
-        retracted: whether the source says that it was retracted.
+        mesh: MeSH headings, in their spelling.
+        publication_types: such as `Randomized Controlled Trial`, in PubMed's spelling.
+        retracted: whether the source marks it as retracted.
         language: ISO 639 code, if known.
-        source: the name of the source or of the file that it came from.
+        source: name of its source or file.
         licence: terms of reuse, if the source states them.
     """
 
@@ -63,32 +63,32 @@ class Document(BaseModel):
 
     @property
     def text(self) -> str:
-        """The sections' texts, with an empty line between them."""
+        """The sections' texts, separated by empty lines."""
         return "\n\n".join(section.text for section in self.sections)
 
     @property
     def year(self) -> int | None:
-        """The year of publication, if known."""
+        """The year of publication, or None."""
         return int(self.published[:4]) if self.published[:4].isdigit() else None
 
     @property
     def sha256(self) -> str:
-        """Hash of all that is said here, but for the name of the source."""
-        told = self.model_dump(mode="json", exclude={"source"})
+        """Hash of all fields except `source`."""
+        fields = self.model_dump(mode="json", exclude={"source"})
         for name in ("volume", "issue", "pages"):  # which older documents do not have
-            if not told[name]:
-                del told[name]
-        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+            if not fields[name]:
+                del fields[name]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 class Filters(BaseModel):
-    """Which documents count. An empty filter lets all pass.
+    """Conditions on documents. An empty filter accepts all.
 
     Attributes:
-        year_from, year_to: years of publication, both included; documents without a year do not pass either.
-        publication_types: one of these is borne, letter case aside.
-        mesh: one of these headings is borne, letter case aside.
-        exclude_retracted: leave out what was retracted; else it is found and flagged.
+        year_from, year_to: years of publication, both included; documents without a year are rejected.
+        publication_types: at least one of these is required, in any letter case.
+        mesh: at least one of these headings is required, in any letter case.
+        exclude_retracted: leave out retracted documents; otherwise they are found and flagged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,7 +100,7 @@ class Filters(BaseModel):
     exclude_retracted: bool = False
 
     def passes(self, document: Document) -> bool:
-        """Whether a document counts."""
+        """Return whether a document meets the conditions."""
         year = document.year
         if (self.year_from is not None or self.year_to is not None) and year is None:
             return False
@@ -113,11 +113,11 @@ class Filters(BaseModel):
 
 
 class Hit(BaseModel):
-    """A document that was found.
+    """A document found by a search.
 
     Attributes:
-        document: what was found.
-        score: the higher the better; comparable within one search only.
+        document: the document.
+        score: higher is better; comparable within one search only.
         ranks: its rank, from 1, in each channel that found it, such as `{"bm25": 3, "dense": 1}`.
     """
 
@@ -129,12 +129,12 @@ class Hit(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a result is partial.
+    """A reason why a result is partial.
 
     Attributes:
-        source: whose result.
-        reason: what went wrong, in words for a person.
-        ids: the documents that are missing for it, if they are known.
+        source: the source.
+        reason: what went wrong, for people.
+        ids: the missing documents, if known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,13 +145,13 @@ class Problem(BaseModel):
 
 
 class Found(BaseModel):
-    """What was found.
+    """The result of a search.
 
     Attributes:
-        hits: best first, or in the order asked for.
-        problems: what is missing, and why.
-        cover: of a search by words, the share of what was asked that the first hit holds, 0 to 1, where rare words
-            count for more; None where that is not known.
+        hits: best first, or in the requested order.
+        problems: reasons for missing documents.
+        cover: for a search by words, the share of the query that the first hit covers, 0 to 1, with rare words weighted
+            higher; None if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -162,32 +162,32 @@ class Found(BaseModel):
 
 
 class Source(Protocol):
-    """Where documents come from: a local corpus, PubMed, Europe PMC.
+    """A source of documents: a local corpus, PubMed, Europe PMC.
 
-    Neither method raises for what a server does: it returns what it has, with the reason why that is partial.
+    Neither method raises for a server's faults: it returns what it has, with the reason why that is partial.
     """
 
     @property
     def name(self) -> str:
-        """As in the settings, such as `local` or `pubmed`."""
+        """Name as in the settings, such as `local` or `pubmed`."""
 
     @property
     def remote(self) -> bool:
-        """Whether queries leave this machine; they then pass the filter of personal details first."""
+        """Whether queries leave this machine, after the filter of personal details."""
 
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents by words, best first."""
 
     def fetch(self, ids: Sequence[str]) -> Found:
-        """Bring the documents of these ids, in this order; a problem names those that it lacks."""
+        """Fetch the documents with these ids, in this order; a problem lists the missing ones."""
 
 
 @runtime_checkable
 class Asks(Protocol):
-    """A source that sends nothing before a person has allowed it."""
+    """A source that sends nothing without a person's consent."""
 
     def to_ask(self, query: str, filters: Filters) -> str:
-        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
+        """Return what a search would send, if it needs consent first; "" if not, or if nothing may be sent."""
 
     def suspected(self, text: str) -> str:
-        """The words of what a search would send that may be a name or a place; "" where none are suspected."""
+        """Return the words of what a search would send that may be a name or a place; "" if there are none."""

@@ -1,4 +1,4 @@
-"""Pictures, clips and times: what they are, and where they come from."""
+"""Pictures, clips and times, and the sources that yield them."""
 
 from tools.media.capture import Capture, CaptureStats
 from tools.media.clock import cited_times, format_clock, parse_clock

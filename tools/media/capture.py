@@ -1,4 +1,4 @@
-"""Capture: pulls a source in a thread of its own, so that a slow reader never delays it."""
+"""Capture of a source in its own thread, so that a slow reader never delays the source."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tools.errors import MediaError
 from tools.media.sampling import Sampler
 from tools.media.types import Frame, Gap, Source
 
-MOST_GAPS = 64
-"""Where more gaps than this wait to be read, the two oldest become one; our choice."""
+MAX_GAPS = 64
+"""Maximum number of unread gaps; beyond it, the two oldest are merged."""
 
 PAUSED = "paused"
-"""The reason of the gap that a pause leaves."""
+"""Reason of the gap that a pause leaves."""
 
 CLOSE_S = 3.0
-"""How long closing waits for a read that hangs; our choice. The thread frees what it holds when the read times out."""
+"""How long `close` waits for a blocked read. The thread frees its resources when the read times out."""
 
 
 @dataclass(frozen=True)
 class CaptureStats:
-    """A snapshot of what a capture has done.
+    """A snapshot of capture counters.
 
     Attributes:
-        captured: frames that the source gave.
-        delivered: frames that were read.
-        dropped: frames that a newer one replaced before they were read.
+        captured: frames that the source yielded.
+        delivered: frames that the reader took.
+        dropped: frames replaced by a newer one before they were read.
         gaps: gaps that the source reported.
         last_t_s: media time of the last frame captured, in seconds; None before the first.
-        quiet_s: seconds since the source last gave anything; tells a stalled stream.
-        late_max_s: the most that a frame of a recording played in real time came after its due time, in seconds.
-        late_mean_s: the mean of the same.
-        queue_s: how long the frame read last had waited for its reader, in seconds.
+        quiet_s: seconds since the source last yielded anything; large for a stalled stream.
+        late_max_s: maximum lateness of a frame of a recording played in real time, in seconds.
+        late_mean_s: mean lateness.
+        queue_s: how long the latest frame waited for its reader, in seconds.
     """
 
     captured: int
@@ -51,19 +51,19 @@ class CaptureStats:
 
 
 class Capture:
-    """Reads a source in its own thread and hands its frames to one reader.
+    """Reads a source in its own thread and passes its frames to one reader.
 
-    Live sources, and recordings with realtime=True, keep the newest frame only: one that was not read in time is
-    replaced, and counted. Other recordings wait for the reader and lose nothing. Gaps are never lost. At most one frame
-    is held.
+    Live sources, and recordings with realtime=True, keep only the newest frame: an unread one is replaced and counted
+    as dropped. Other recordings wait for the reader and lose nothing. Gaps are never lost. At most one frame is
+    buffered.
 
     Args:
-        source: what to read; closed together with the capture.
-        realtime: play a recording at its own speed. Live sources always come at theirs.
-        loop: start a recording again at its end, with times that go on; needs realtime.
-        fps: frames a second for the reader, picked from what the source gives; None hands over all.
-        glance: called in the capture's thread with each gap and each frame of the source, picked or not; must be quick.
-        offset_s: media time of the source's first moment, in seconds, for a source that goes on after a pause.
+        source: the source; closed together with the capture.
+        realtime: play a recording at its own speed. Live sources always do.
+        loop: restart a recording at its end, with times that continue; needs realtime.
+        fps: frames per second for the reader, sampled from the source; None passes all.
+        glance: called in the capture's thread with every gap and frame of the source, sampled or not; must be quick.
+        offset_s: media time of the source's first frame, in seconds, for a source resumed after a pause.
     """
 
     def __init__(
@@ -77,7 +77,9 @@ class Capture:
         offset_s: float = 0.0,
     ) -> None:
         if loop and (source.info.live or not realtime):
-            raise MediaError("loop=True repeats a recording in real time.", expected="a recording and realtime=True")
+            raise MediaError(
+                "cannot loop: loop=True needs a recording in real time.", expected="a recording and realtime=True"
+            )
         self.source = source
         self._paced = realtime and not source.info.live
         self._newest_wins = realtime or source.info.live
@@ -99,7 +101,7 @@ class Capture:
         self._thread = threading.Thread(target=self._run, name=f"capture {source.info.name}", daemon=True)
 
     def start(self) -> Self:
-        """Start the thread. To be called once."""
+        """Start the thread. Call it once."""
         self._last_event_s = time.monotonic()
         self._thread.start()
         return self
@@ -108,7 +110,7 @@ class Capture:
         """Return the next frame or gap; None if there is none within timeout_s, or the source has ended.
 
         Raises:
-            MediaError: when everything captured was read, and the source failed.
+            MediaError: if the source failed, once everything captured was read.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended, timeout=timeout_s)
@@ -124,11 +126,11 @@ class Capture:
             return event
 
     def pause(self) -> None:
-        """Take no frame until `resume`. Meanwhile frames of what plays are lost, which a gap states; a file waits."""
+        """Take no frames until `resume`. Frames of a playing source are lost and reported as a gap; a file waits."""
         self._paused.set()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Resume after `pause`."""
         self._paused.clear()
         with self._changed:
             self._changed.notify_all()
@@ -139,13 +141,13 @@ class Capture:
 
     @property
     def finished(self) -> bool:
-        """Whether the source has ended and everything was read; see `error` for why."""
+        """Whether the source has ended and everything was read; `error` says why."""
         with self._changed:
             return self._ended and not self._waiting
 
     @property
     def error(self) -> MediaError | None:
-        """Why the source failed; None while it runs, and after a proper end."""
+        """The failure of the source; None while it runs and after a regular end."""
         with self._changed:
             return self._error
 
@@ -165,7 +167,7 @@ class Capture:
             )
 
     def close(self) -> None:
-        """Stop, and wait `CLOSE_S` for the thread; one that the network blocks ends with the timeout of its read."""
+        """Stop, and wait `CLOSE_S` for the thread; a read blocked on the network ends with its own timeout."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
@@ -187,7 +189,7 @@ class Capture:
             outcome = error
         except BaseException:
             outcome = MediaError(
-                f"Reading {self.source.info.name!r} stopped by a fault of this program.",
+                f"cannot continue reading {self.source.info.name!r}: internal error.",
                 remedy="Report the traceback above.",
             )
             raise
@@ -226,13 +228,13 @@ class Capture:
                 return
             if empty:
                 raise MediaError(
-                    f"{self.source.info.name!r} has no frame to repeat.", remedy="Play it without looping."
+                    f"cannot loop {self.source.info.name!r}: it has no frames.", remedy="Play it without looping."
                 )
-            # The last frame is shown for as long as the one before it.
+            # The last frame is shown as long as the one before it.
             shift_s = end_s + step_s
 
     def _picked(self, frame: Frame) -> bool:
-        """Show a frame to `glance`, and say whether it is one for the reader; a gap tells of those lost to a pause."""
+        """Pass a frame to `glance`, and return whether the reader gets it; report frames lost to a pause as a gap."""
         if self._paused.is_set():
             if self._newest_wins:
                 if self._paused_from_s is None:
@@ -277,12 +279,12 @@ class Capture:
             self._changed.notify_all()
 
     def _make_room(self, event: Frame | Gap) -> None:
-        """Drop the frame that the new one replaces, and keep the number of waiting gaps within bounds."""
+        """Drop the frame that the new one replaces, and bound the number of waiting gaps."""
         if isinstance(event, Frame):
             kept = [waiting for waiting in self._waiting if isinstance(waiting, Gap)]
             self._dropped += len(self._waiting) - len(kept)
             self._waiting = deque(kept)
-        elif sum(isinstance(waiting, Gap) for waiting in self._waiting) >= MOST_GAPS:
+        elif sum(isinstance(waiting, Gap) for waiting in self._waiting) >= MAX_GAPS:
             gaps = [waiting for waiting in self._waiting if isinstance(waiting, Gap)]
             merged = Gap(gaps[0].source, gaps[0].start_s, gaps[1].end_s, "several gaps in a row that nobody read")
             rest = [waiting for waiting in self._waiting if waiting is not gaps[0] and waiting is not gaps[1]]

@@ -1,7 +1,7 @@
-"""How times are written for people and models: `0:05`, `1:02:03`, `0:05.5`.
+"""Format of times for people and models: `0:05`, `1:02:03`, `0:05.5`.
 
-A time in brackets is a citation: `[0:05]`. So that none escapes a check, every time in a bracket counts, such as both
-of `[0:05-0:08]`.
+A time in brackets is a citation: `[0:05]`. Every time inside a bracket counts, such as both of `[0:05-0:08]`, so that
+none escapes verification.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BRACKET = re.compile(r"\[[^\[\]\n]*\]")
 
 
 def format_clock(t_s: float) -> str:
-    """Write seconds as `m:ss` or `h:mm:ss`, with one decimal only where the time is not a whole second."""
+    """Format seconds as `m:ss` or `h:mm:ss`, with one decimal if the time is not a whole second."""
     tenths = round(t_s * 10)
     whole, tenth = divmod(tenths, 10)
     hours, rest = divmod(whole, 3600)
@@ -26,7 +26,7 @@ def format_clock(t_s: float) -> str:
 
 
 def parse_clock(text: str) -> float:
-    """Read `m:ss`, `h:mm:ss`, either with one decimal, or plain seconds; the result is in seconds.
+    """Parse `m:ss`, `h:mm:ss`, either with one decimal, or plain seconds; return seconds.
 
     Raises:
         MediaError: if the text is none of these.
@@ -40,7 +40,7 @@ def parse_clock(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise MediaError(f"{text!r} is not a time.", expected="m:ss, h:mm:ss or seconds, such as 1:05 or 65")
+        raise MediaError(f"invalid time {text!r}.", expected="m:ss, h:mm:ss or seconds, such as 1:05 or 65")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The optional fast path for sound recordings: decord, which gives way to PyAV wherever it fails."""
+"""Optional fast decoder: decord, with PyAV as the fallback wherever it fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 SHORT_S = 0.5
-"""A recording that decord finds this much shorter than stated is left to PyAV, which reports the loss; our choice."""
+"""A recording that decord finds this much shorter than stated is read by PyAV, which reports the loss; our choice."""
 
 
 def read_with_decord(
@@ -26,19 +26,19 @@ def read_with_decord(
     sampler: Sampler,
     closed: threading.Event,
 ) -> Generator[Frame, None, float | None]:
-    """Give the sampled frames of a recording.
+    """Yield the sampled frames of a recording.
 
     Args:
         path: the file.
-        name: how it is called in frames.
-        bounds_s: the media times of its first picture and of its end (None if unknown), in seconds; decord itself drops
-            start offsets, and the end of a damaged recording.
+        name: name of the source in frames.
+        bounds_s: media times of its first picture and of its end (None if unknown), in seconds; decord drops start
+            offsets, and the end of a damaged recording.
         options: see `MediaOptions`.
-        sampler: chooses the frames; whoever goes on must use the same one.
-        closed: ends the reading.
+        sampler: chooses the frames; a decoder that continues must use the same one.
+        closed: stops the reading when set.
 
     Returns:
-        None when all was read, else the time in seconds from which another decoder has to go on.
+        None when all was read, else the time in seconds from which another decoder has to continue.
 
     Raises:
         MissingExtra: if decord is not installed; it has wheels for Linux on x86-64 and for Windows only.
@@ -61,6 +61,6 @@ def read_with_decord(
                 yield Frame(name, t_s, fit(rgb, options))
                 resume_s = t_s + 2 * TICK_TOLERANCE_S
     except (decord.DECORDError, RuntimeError) as error:
-        logger.warning("%s: decord gave up (%s); PyAV goes on.", name, str(error).strip().splitlines()[-1:])
+        logger.warning("%s: decord failed (%s); continuing with PyAV.", name, str(error).strip().splitlines()[-1:])
         return resume_s
     return None

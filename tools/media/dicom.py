@@ -1,4 +1,4 @@
-"""DICOM images as a source: one file, a cine of many frames, or a folder with one series. Not for diagnosis."""
+"""DICOM images as a source: a file, a multi-frame cine, or a folder with a series. Not for diagnosis."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import pydicom
 
 DEFAULT_CINE_FPS = 10.0
-"""Assumed for a cine that states no rate, and said in the notes; our choice."""
+"""Frame rate assumed for a cine that states none; the source's notes say so."""
 DEFAULT_SLICES_FPS = 1.0
-"""Slices per second where every frame is asked for; our choice."""
+"""Slices per second when every frame is requested."""
 NOT_FOR_DIAGNOSIS = "not for diagnosis"
 HEADER_TAGS = [
     "SOPClassUID",
@@ -46,7 +46,7 @@ class _Header:
 def open_dicom(path: Path, files: Sequence[Path], options: MediaOptions) -> ReadableSource:
     """Open a DICOM file, or the largest series of a folder in the order of its instance numbers, else its positions.
 
-    The source is named by its modality and a digest of its path: file names often hold patient names.
+    The source is named by its modality and a digest of its path: file names often contain patient names.
 
     Args:
         path: the file or folder.
@@ -54,7 +54,7 @@ def open_dicom(path: Path, files: Sequence[Path], options: MediaOptions) -> Read
         options: sampling and the window of grey values.
 
     Raises:
-        MediaError: if it holds no image, or one that cannot be decoded; the message says which, and what to install.
+        MediaError: if it has no image, or one that cannot be decoded; the message says which, and what to install.
     """
     notes = [NOT_FOR_DIAGNOSIS]
     paths = list(files)
@@ -79,7 +79,7 @@ def open_dicom(path: Path, files: Sequence[Path], options: MediaOptions) -> Read
     duration_s = times_s[-1] + period_s if period_s else None
     if options.start_s > times_s[-1] + (period_s or 0.0):
         raise MediaError(
-            f"start_s={options.start_s!r} lies after the last image of {name!r} ({times_s[-1]:.1f} s).",
+            f"invalid start_s={options.start_s!r}: it is after the last image of {name!r} ({times_s[-1]:.1f} s).",
             expected="a start within the recording",
         )
     rgb = fit(rgb, options)
@@ -111,7 +111,7 @@ def _read(paths: list[Path], times_s: list[float], name: str, options: MediaOpti
 
 
 def _load(path: Path, called: str) -> pydicom.Dataset:
-    """Read an image file. `called` stands for it in messages: names of files that nobody typed may name a patient."""
+    """Read an image file. Messages use `called` in place of its name, since names of files may contain a patient's."""
     pydicom = require("pydicom", extra="dicom")
 
     try:
@@ -122,17 +122,17 @@ def _load(path: Path, called: str) -> pydicom.Dataset:
         uid = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
         kind = str(getattr(uid, "name", ""))
     except decoding_errors() as error:
-        raise MediaError(f"The DICOM file {called!r} cannot be read: {error}.") from error
+        raise MediaError(f"cannot read the DICOM file {called!r}: {error}.") from error
     if is_image:
         return dataset
     if path.name.upper().startswith("DICOMDIR") or kind == "Media Storage Directory Storage":
-        raise MediaError(f"{called!r} is an index of DICOM files.", remedy="Name the folder that it lies in.")
-    what = f"a {kind}" if kind else "no DICOM object that is known"
-    raise MediaError(f"{called!r} holds no image; it is {what}.", expected="a DICOM image")
+        raise MediaError(f"cannot show {called!r}: it is an index of DICOM files.", remedy="Name its folder.")
+    what = f"a {kind}" if kind else "an unknown DICOM object"
+    raise MediaError(f"cannot show {called!r}: it has no image; it is {what}.", expected="a DICOM image")
 
 
 def _largest_series(folder: Path, files: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Return the files of the series with the most images in their order, and what was left out."""
+    """Return the files of the series with the most images, in order, and notes about what was left out."""
     headers: list[_Header] = []
     others = 0
     for path in files:
@@ -143,7 +143,7 @@ def _largest_series(folder: Path, files: Sequence[Path]) -> tuple[list[Path], li
             headers.append(header)
     if not headers:
         raise MediaError(
-            f"The folder {str(folder)!r} has {others} DICOM files, but none of them is an image.",
+            f"cannot show {str(folder)!r}: none of its {others} DICOM files is an image.",
             expected="DICOM images",
         )
     series: dict[str, list[_Header]] = {}
@@ -153,11 +153,11 @@ def _largest_series(folder: Path, files: Sequence[Path]) -> tuple[list[Path], li
     notes = []
     if len(series) > 1:
         notes.append(
-            f"the folder holds {len(series)} series; the one with the most images ({len(largest)}) is shown, "
+            f"the folder has {len(series)} series; the one with the most images ({len(largest)}) is shown, "
             "name a folder or file of another to see it"
         )
     if others:
-        notes.append(f"{others} DICOM files of the folder are no images and were left out")
+        notes.append(f"{others} DICOM files of the folder are not images and were left out")
     return [header.path for header in _in_order(largest)], notes
 
 
@@ -196,14 +196,14 @@ def _in_order(headers: list[_Header]) -> list[_Header]:
 
 
 def _times(dataset: pydicom.Dataset, options: MediaOptions) -> tuple[list[float], str]:
-    """Return the time of each frame in seconds, and a note where the rate is a guess (PS3.3 C.7.6.5, cine module)."""
+    """Return the time of each frame in seconds, and a note if the rate is a guess (PS3.3 C.7.6.5, cine module)."""
     try:
         count = max(1, int(dataset.get("NumberOfFrames") or 1))
         steps_ms = list(_numbers(dataset.get("FrameTimeVector")))
         periods_ms = [*_numbers(dataset.get("FrameTime"))]
         rates = [*_numbers(dataset.get("CineRate")), *_numbers(dataset.get("RecommendedDisplayFrameRate"))]
     except decoding_errors() as error:
-        raise MediaError(f"The DICOM header has a number of frames or a rate that cannot be read: {error}.") from error
+        raise MediaError(f"cannot read the number of frames or the rate in the DICOM header: {error}.") from error
     if count == 1:
         return [0.0], ""
     if len(steps_ms) == count and all(step > 0 for step in steps_ms[1:]):
@@ -213,13 +213,13 @@ def _times(dataset: pydicom.Dataset, options: MediaOptions) -> tuple[list[float]
             times_s.append(t_ms / 1000)
         return times_s, ""
     periods_s = [period / 1000 for period in periods_ms if period > 0] + [1 / rate for rate in rates if rate > 0]
-    note = "" if periods_s else f"the file states no frame rate; {DEFAULT_CINE_FPS:g} a second are assumed"
+    note = "" if periods_s else f"the file states no frame rate; assuming {DEFAULT_CINE_FPS:g} a second"
     period_s = periods_s[0] if periods_s else 1 / DEFAULT_CINE_FPS
     return [index * period_s for index in range(count)], note
 
 
 def _text(dataset: pydicom.Dataset, keyword: str) -> str:
-    """Return a text element; "" where it is missing or damaged."""
+    """Return a text element; "" if it is missing or damaged."""
     try:
         return str(dataset.get(keyword) or "")
     except decoding_errors():
@@ -227,7 +227,7 @@ def _text(dataset: pydicom.Dataset, keyword: str) -> str:
 
 
 def _numbers(value: object) -> Iterator[float]:
-    """Give the numbers of a DICOM value that may be missing, single or many."""
+    """Yield the numbers of a DICOM value that may be missing, single or multiple."""
     if value is None or value == "":
         return
     if isinstance(value, (str, int, float)):

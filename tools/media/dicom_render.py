@@ -1,4 +1,4 @@
-"""From stored DICOM values to RGB: modality and VOI transforms, MONOCHROME1, palettes (PS3.3 C.11 and C.7.6.3)."""
+"""Rendering of DICOM pixel data as RGB: modality and VOI transforms, MONOCHROME1, palettes (PS3.3 C.11, C.7.6.3)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CT_WINDOWS_HU = {
     "lung": (-600.0, 1500.0),
     "mediastinum": (50.0, 350.0),
 }
-"""Window centre and width in Hounsfield units; customary values, chosen by us."""
+"""Customary window centres and widths, in Hounsfield units."""
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
-    """Return what pydicom and its plugins raise for damaged, contradictory or missing elements."""
+    """Return the exceptions that pydicom and its plugins raise for damaged, contradictory or missing elements."""
     errors = require("pydicom.errors", extra="dicom")
 
     return (
@@ -41,10 +41,10 @@ def render(dataset: pydicom.Dataset, index: int, options: MediaOptions) -> tuple
     """Decode one frame of a DICOM image.
 
     Returns:
-        RGB pixels, shape (height, width, 3), uint8, and a note where the wanted window does not fit, else "".
+        RGB pixels, shape (height, width, 3), uint8, and a note if the requested window does not apply, else "".
 
     Raises:
-        MediaError: if it cannot be decoded; names the transfer syntax, and the plugin to install where one is missing.
+        MediaError: if it cannot be decoded; names the transfer syntax, and the plugin to install if one is missing.
     """
     from pydicom.pixels import apply_color_lut, pixel_array
 
@@ -80,7 +80,7 @@ def _grey(stored: np.ndarray, dataset: pydicom.Dataset, index: int, options: Med
     if options.dicom_window in CT_WINDOWS_HU:
         if dataset.get("Modality") == "CT":
             return window(values, *CT_WINDOWS_HU[options.dicom_window]), ""
-        note = f"the window {options.dicom_window!r} is for CT; the file's own is used"
+        note = f"the window {options.dicom_window!r} is for CT; using the file's own"
     if options.dicom_window != "full":
         if dataset.get("VOILUTSequence"):
             bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
@@ -94,7 +94,7 @@ def _grey(stored: np.ndarray, dataset: pydicom.Dataset, index: int, options: Med
 
 
 def window(values: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
-    """Apply a window as in PS3.3 C.11.2.1.2 and C.11.2.1.3; the result lies between 0 and 1.
+    """Apply a window as in PS3.3 C.11.2.1.2 and C.11.2.1.3; the result is between 0 and 1.
 
     Args:
         values: values after the modality transform.
@@ -113,7 +113,7 @@ def window(values: np.ndarray, center: float, width: float, function: str = "LIN
 
 
 def _full_range(values: np.ndarray, stored: np.ndarray, dataset: pydicom.Dataset) -> tuple[float, float]:
-    """Return the values that become black and white: the range of 8 bits, else the least and the greatest present."""
+    """Return the values for black and white: the range of 8 bits, else the minimum and maximum present."""
     bits = int(dataset.get("BitsStored") or 16)
     if bits <= 8 and not int(dataset.get("PixelRepresentation") or 0) and np.array_equal(values, stored):
         return 0.0, float(2**bits - 1)
@@ -125,7 +125,7 @@ def _full_range(values: np.ndarray, stored: np.ndarray, dataset: pydicom.Dataset
 
 
 def _functional_group(dataset: pydicom.Dataset, index: int, name: str) -> Any:
-    """Return an item of the enhanced objects' functional groups: that of the frame, else the shared one, else None."""
+    """Return an item of the functional groups of an enhanced object: the frame's, else the shared one, else None."""
     for groups, place in (("PerFrameFunctionalGroupsSequence", index), ("SharedFunctionalGroupsSequence", 0)):
         sequence = dataset.get(groups)
         if sequence and place < len(sequence) and sequence[place].get(name):
@@ -141,7 +141,7 @@ def _floats(value: object) -> list[float]:
 
 
 def _to_8_bits(colours: np.ndarray, bits: int) -> np.ndarray:
-    """Reduce RGB values of `bits` bits, shape (height, width, 3), to 8."""
+    """Convert RGB values of `bits` bits, shape (height, width, 3), to 8 bits."""
     if bits == 8 and colours.dtype == np.uint8:
         return np.ascontiguousarray(colours[..., :3])
     return np.ascontiguousarray((colours[..., :3].astype(np.float64) / (2**bits - 1) * 255).round().astype(np.uint8))
@@ -163,8 +163,8 @@ def _undecodable(dataset: pydicom.Dataset, index: int, error: Exception) -> Medi
     except NotImplementedError:
         missing = True
     if missing:
-        return MediaError(f"The image is compressed with {name}, for which no decoder is installed.", remedy=plugins)
+        return MediaError(f"cannot decode the image: no decoder for {name} is installed.", remedy=plugins)
     return MediaError(
-        f"Frame {index + 1} of the DICOM image ({name}) cannot be decoded: {reason}.",
+        f"cannot decode frame {index + 1} of the DICOM image ({name}): {reason}.",
         remedy=plugins if compressed else "The file is damaged; fetch it again.",
     )

@@ -1,4 +1,4 @@
-"""Recordings: video files, and videos of known length behind an address."""
+"""Recordings: video files, and videos of known length behind a URL."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PROBE_PACKETS = 2000
-"""A file that gives no picture in so many packets is taken to have none; our choice."""
+"""A file without a picture in its first packets is taken to have none; this many packets are read."""
 BROKEN_READS = 100
-"""Reading ends after so many failures of the container in a row; our choice."""
+"""Reading ends after this many consecutive failures of the container."""
 HOLE_PERIODS = 3
-"""Damage is reported as a gap where it cost more frame periods than this, and more than HOLE_S; our choice."""
+"""Damage is reported as a gap if it costs more frame periods than this, and more than HOLE_S."""
 RESTARTING_CLOCK = 0x0200
-"""FFmpeg's AVFMT_TS_DISCONT: a format, such as MPEG-TS, whose clock starts anywhere."""
+"""FFmpeg's AVFMT_TS_DISCONT: a format, such as MPEG-TS, whose clock starts at any value."""
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """An open container. Times are container seconds; `end_s` is media time and None where it is unknown."""
+    """An open container. Times are container seconds; `end_s` is media time and None if unknown."""
 
     container: av.container.InputContainer
     stream: av.VideoStream
@@ -69,31 +69,33 @@ def open_file(path: Path, options: MediaOptions) -> ReadableSource:
     """Open a video file.
 
     Raises:
-        MediaError: if it is empty, no video, without pictures, or cannot be read; the message says which.
+        MediaError: if it is empty, not a video, without pictures, or unreadable; the message says which.
     """
     try:
         with path.open("rb") as file:
             head = file.read(512)
     except OSError as error:
         raise MediaError(
-            f"{str(path)!r} cannot be read: {error.strerror}.", remedy="Check its permissions and the disk."
+            f"cannot read {str(path)!r}: {error.strerror}.", remedy="Check its permissions and the disk."
         ) from error
     if not head:
-        raise MediaError(f"{str(path)!r} is empty (0 bytes).", expected="a video", remedy="Copy or record it again.")
+        raise MediaError(
+            f"cannot read {str(path)!r}: it is empty (0 bytes).", expected="a video", remedy="Copy or record it again."
+        )
     return open_recording(str(path.absolute()), path.name, options, head=head)
 
 
 def open_recording(address: str, name: str, options: MediaOptions, *, head: bytes = b"") -> ReadableSource:
-    """Open a recording that PyAV can read: a path, or an http(s) address of known length.
+    """Open a recording that PyAV can read: a path, or an http(s) URL of known length.
 
     Args:
-        address: absolute path or address.
-        name: how it is called in frames and messages.
+        address: absolute path or URL.
+        name: name of the source in frames and messages.
         options: see `MediaOptions`.
-        head: its first bytes, which make the message better when it is no video.
+        head: its first bytes, for a better message if it is not a video.
 
     Raises:
-        MediaError: if it holds no picture that can be decoded, or starts after it ends.
+        MediaError: if no picture of it can be decoded, or `start_s` is after its end.
     """
     with _opened(address, name, options, head) as recording:
         first = _first_frame(recording, name)
@@ -109,7 +111,7 @@ def open_recording(address: str, name: str, options: MediaOptions, *, head: byte
         )
         if recording.end_s is not None and options.start_s >= recording.end_s:
             raise MediaError(
-                f"start_s={options.start_s!r} lies after the end of {name!r} ({recording.end_s:.1f} s).",
+                f"invalid start_s={options.start_s!r}: it is after the end of {name!r} ({recording.end_s:.1f} s).",
                 expected="a start within the recording",
             )
         first_s = max(0.0, (first.time or 0.0) - recording.zero_s)
@@ -134,17 +136,18 @@ def _opened(address: str, name: str, options: MediaOptions, head: bytes = b"") -
         if stream is None:
             kinds = sorted({stream.type for stream in container.streams})
             raise MediaError(
-                f"{name!r} has no pictures; it holds {' and '.join(kinds) or 'nothing'} only.", expected="a video"
+                f"cannot show {name!r}: it has no pictures, only {' and '.join(kinds) or 'nothing'}.",
+                expected="a video",
             )
         yield _measure(container, stream)
 
 
 def _measure(container: av.container.InputContainer, stream: av.VideoStream) -> _Recording:
-    """Work out where media time starts and ends."""
+    """Determine where media time starts and ends."""
     import av
 
     start_s = (container.start_time or 0) / av.time_base
-    # MP4 and Matroska have a true zero, and a first picture may come later; MPEG-TS counts from anywhere.
+    # MP4 and Matroska start at a true zero, and the first picture may come later; MPEG-TS starts at any value.
     restarts = bool(container.format.flags & RESTARTING_CLOCK)
     zero_s = start_s if restarts else min(start_s, 0.0)
     fps = native_fps(stream)
@@ -154,7 +157,7 @@ def _measure(container: av.container.InputContainer, stream: av.VideoStream) -> 
         end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero_s
         margin_s = max(margin_s, 0.5)
     elif container.duration:
-        # This covers the sound too, which often outlasts the pictures a little.
+        # This includes the sound, which often outlasts the pictures a little.
         end_s = start_s + container.duration / av.time_base - zero_s
         margin_s = max(margin_s, 1.0)
     return _Recording(container, stream, zero_s, fps, end_s if end_s and end_s > 0 else None, margin_s, restarts)
@@ -164,13 +167,15 @@ def _not_a_video(name: str, head: bytes, error: Exception) -> MediaError:
     reason = mask_credentials(str(error))
     if b"ftyp" in head[:16]:
         return MediaError(
-            f"{name!r} is an MP4 without a usable index (moov); its recording or copying was probably cut off.",
+            f"cannot read {name!r}: the MP4 has no usable index (moov); it was probably cut off.",
             remedy="Copy it again, or repair it with a tool such as untrunc.",
         )
     if head and _is_text(head):
-        return MediaError(f"{name!r} is a text file, not a video.", expected="a video that FFmpeg can read")
+        return MediaError(
+            f"cannot read {name!r}: it is a text file, not a video.", expected="a video that FFmpeg can read"
+        )
     return MediaError(
-        f"{name!r} is not a video that can be read ({reason}).",
+        f"cannot read {name!r} as a video ({reason}).",
         expected="a video that FFmpeg can read, such as mp4, mkv, webm, avi, mov or ts",
         remedy="Check it with `ffprobe`; it may be damaged or of another kind.",
     )
@@ -187,13 +192,13 @@ def _first_frame(recording: _Recording, name: str) -> av.VideoFrame:
         return frame
     codec = recording.stream.codec_context.name
     raise MediaError(
-        f"{name!r} has a video stream ({codec}), but no picture of it can be decoded ({damage.total} damaged packets).",
-        remedy="Copy or record it again; it is damaged beyond use.",
+        f"cannot decode any picture of {name!r} ({codec}, {damage.total} damaged packets).",
+        remedy="Copy or record it again; it is too damaged to use.",
     )
 
 
 def _decoded(recording: _Recording, damage: Damage, most_packets: int | None = None) -> Iterator[av.VideoFrame]:
-    """Give the good pictures from the current position on, stepping over damage."""
+    """Yield the undamaged pictures from the current position on, skipping damage."""
     import av
 
     packets = read_packets(recording.container, recording.stream)
@@ -214,9 +219,9 @@ def _decoded(recording: _Recording, damage: Damage, most_packets: int | None = N
 
 
 def _from_start(recording: _Recording, damage: Damage, start_s: float) -> Iterator[av.VideoFrame]:
-    """Give the good pictures from the last key frame before start_s on.
+    """Yield the undamaged pictures from the last key frame before start_s on.
 
-    MPEG-TS may land behind the key frame, and then gives its first picture too late: look further back.
+    MPEG-TS may seek past the key frame, so that its first picture comes too late: seek further back then.
     """
     import av
 
@@ -288,9 +293,9 @@ def _read_recording(
                 "it is cut off or damaged",
             )
     if damage.total:
-        logger.warning("%s: damaged packets or pictures that were left out: %d", name, damage.total)
+        logger.warning("%s: skipped damaged packets or pictures: %d", name, damage.total)
     if not delivered:
         raise MediaError(
-            f"{name!r} has no readable picture from start_s={options.start_s!r} to end_s={options.end_s!r}.",
-            remedy="Choose another stretch of the recording.",
+            f"cannot find a readable picture of {name!r} from start_s={options.start_s!r} to end_s={options.end_s!r}.",
+            remedy="Choose another span of the recording.",
         )

@@ -1,4 +1,4 @@
-"""Still pictures: one, or a folder of them shown one after the other."""
+"""Still pictures: one, or a folder of them as a sequence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.media.sampling import TICK_TOLERANCE_S, Events, ReadableSource, fit
 from tools.media.types import Frame, Gap, SourceInfo
 
 DEFAULT_RATE_FPS = 1.0
-"""Pictures per second where every frame is asked for; our choice."""
+"""Pictures per second when every frame is requested."""
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -25,7 +25,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def open_pictures(paths: list[Path], name: str, options: MediaOptions) -> ReadableSource:
-    """Open picture files as a source that shows them in natural order of their names, `options.fps` of them a second.
+    """Open picture files as a source, in natural order of their names, at `options.fps` pictures per second.
 
     Raises:
         MediaError: if none of them can be read; the message gives the reason for the first.
@@ -43,11 +43,11 @@ def open_pictures(paths: list[Path], name: str, options: MediaOptions) -> Readab
     if first is None:
         if len(paths) == 1 and first_error is not None:
             raise first_error
-        raise MediaError(f"None of the {len(paths)} pictures of {name!r} can be read. The first: {first_error}")
+        raise MediaError(f"cannot read any of the {len(paths)} pictures of {name!r}. The first: {first_error}")
     last_s = (len(paths) - 1) / fps
     if options.start_s > last_s:
         raise MediaError(
-            f"start_s={options.start_s!r} lies after the last of the {len(paths)} pictures of {name!r}.",
+            f"invalid start_s={options.start_s!r}: it is after the last of the {len(paths)} pictures of {name!r}.",
             expected=f"at most {last_s:.1f} s",
         )
     info = SourceInfo(name, "pictures", False, first.shape[1], first.shape[0], fps=fps, duration_s=len(paths) / fps)
@@ -70,10 +70,10 @@ def _read(paths: list[Path], name: str, fps: float, options: MediaOptions, close
 
 
 def read_picture(path: Path, options: MediaOptions) -> np.ndarray:
-    """Read a picture file as RGB, shape (height, width, 3), uint8; upright by its EXIF orientation, and scaled down.
+    """Read a picture file as RGB, shape (height, width, 3), uint8, upright by its EXIF orientation, and scaled down.
 
     Raises:
-        MediaError: if it is empty, damaged, no picture, too large to be safe, or cannot be read.
+        MediaError: if it is empty, damaged, not a picture, too large to be safe, or unreadable.
     """
     from PIL import Image, ImageOps
 
@@ -84,19 +84,21 @@ def read_picture(path: Path, options: MediaOptions) -> np.ndarray:
                 return fit(_deep_to_rgb(np.asarray(upright, dtype=np.float64)), options)
             return fit(np.array(upright.convert("RGB")), options)
     except Image.DecompressionBombError as error:
-        raise MediaError(f"The picture {path.name!r} is too large: {error}.", remedy="Scale it down first.") from error
+        raise MediaError(
+            f"cannot read the picture {path.name!r}: too large: {error}.", remedy="Scale it down first."
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        # Pillow tells of damage by any of these; its own text names the file or the fault.
+        # Pillow reports damage by any of these; the text names the file or the fault.
         empty = path.exists() and not path.stat().st_size
         reason = "it is empty (0 bytes)" if empty else str(error).replace(str(path), path.name)
         raise MediaError(
-            f"The picture {path.name!r} cannot be read: {reason}.",
+            f"cannot read the picture {path.name!r}: {reason}.",
             expected="an undamaged jpg, png, webp, bmp or tiff",
         ) from error
 
 
 def _deep_to_rgb(values: np.ndarray) -> np.ndarray:
-    """Bring a picture of more than 8 bits (height, width) to RGB uint8: its lowest value black, its highest white."""
+    """Convert a picture of more than 8 bits (height, width) to RGB uint8, its minimum black and its maximum white."""
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = finite.min(), finite.max()
     grey = ((finite - low) / ((high - low) or 1.0) * 255).round().astype(np.uint8)

@@ -1,11 +1,10 @@
-"""`Health`: what is wrong with the pictures of a live source now, in words: none come, frozen, black, covered,
-damaged.
+"""Health of a live source: detects pictures that are missing, frozen, black, covered or damaged.
 
-Cheap enough for every captured picture: a few thousand of its pixels are compared with those of the one before, and
-once a second its brightness and detail are measured.
+Cheap enough for every captured picture: it compares a few thousand pixels with those of the previous picture, and
+measures brightness and detail once a second.
 
-A still picture is no fault by itself: screens and test patterns stand still for hours. It is called frozen only where
-the pictures before it changed all the time and all over, as the noise of a sensor makes them do.
+A still picture is not a fault in itself: screens and test patterns do not change for hours. It counts as frozen only if
+the pictures before it changed all the time and everywhere, as sensor noise makes them do.
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ from tools.media.pyav_decoder import DAMAGED
 from tools.media.types import Frame, Gap, SourceInfo
 
 # All thresholds are our choice. Measured on two street scenes, a film and a video call, at 1 and 8 pictures a second,
-# and on a street scene squeezed to 100 kbit/s: no two pictures in a row were ever equal, 40 of them changed every cell,
-# and at least 59% of the cells had detail.
+# and on a street scene compressed to 100 kbit/s: no two consecutive pictures were ever equal, 40 of them changed every
+# cell, and at least 59% of the cells had detail.
 QUIET_S = 3.0
-"""No new picture for so long is told; three times the usual distance of two pictures, where that is longer."""
+"""Time without a new picture before it is reported; three times the usual picture interval, if that is longer."""
 FROZEN_S = 5.0
-"""Pictures that stay equal for so long may be frozen; three times the longest standstill before, where that is longer.
+"""Time of equal pictures before they count as frozen; three times the longest earlier standstill, if that is longer.
 Encoders that save bits send equal pictures between two key frames."""
 SETTLED_S = 2.0
-"""A picture that is black or without detail for so long is told; films fade to black for less."""
+"""Time before a black picture, or one without detail, is reported; fades to black in films are shorter."""
 STILL_S = 30.0
-"""An unchanged picture is remarked on after so long."""
+"""Time before an unchanged picture is remarked on."""
 BLACK_BELOW, BLACK_SHARE = 20, 0.995
-"""A black picture: in so many pixels each colour is below this, of 255."""
+"""A black picture: in this share of the pixels, every channel is below this value (of 255)."""
 FLAT_BELOW, FLAT_SHARE = 2.0, 0.98
-"""A picture without detail: so many cells have a smaller standard deviation of luminance, 0 to 255."""
+"""A picture without detail: this share of the cells has a smaller standard deviation of luminance, 0 to 255."""
 PAIRS, EQUAL_SHARE, CHANGED_SHARE = 40, 0.1, 0.75
-"""Noise, or motion everywhere: of so many pairs of pictures in a row at most this share was equal, and at least this
+"""Noise, or motion everywhere: of this many consecutive picture pairs at most this share was equal, and at least this
 share of the cells changed."""
 LOOK_EVERY_S = 1.0
-"""How often brightness and detail are measured."""
+"""Interval of measuring brightness and detail."""
 DAMAGE_S = 10.0
-"""Damaged pictures are told of for so long."""
-_SMOOTH_PX = 5  # averages the noise away, which is no detail
+"""How long damaged pictures are reported."""
+_SMOOTH_PX = 5  # averages out noise, which is not detail
 _GRID = (9, 16)
 _SAMPLES = (90, 160)
 
@@ -56,17 +55,17 @@ REASONS: dict[TroubleKind, str] = {
     "covered": "picture without any detail; the lens may be covered",
     "frozen": "frozen picture",
 }
-"""What the gap of such a stretch is called; the others leave gaps of their own, or none."""
+"""Reasons of the gaps of such spans; the other kinds leave their own gaps, or none."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a source.
+    """A fault of a source.
 
     Attributes:
         kind: no new pictures (`silent`), or `black`, `covered`, `frozen` or `damaged` ones.
-        since_s: since when, media time in seconds.
-        text: what, in words.
+        since_s: its start, media time in seconds.
+        text: a description for people.
     """
 
     kind: TroubleKind
@@ -75,7 +74,7 @@ class Trouble:
 
     @property
     def blind(self) -> bool:
-        """Whether the pictures of now do not show what is there now."""
+        """Whether the current pictures do not show the current scene."""
         return self.kind != "damaged"
 
 
@@ -87,11 +86,11 @@ class _At:
 
 
 class Health:
-    """Watches the pictures of one live source. Safe to use from several threads.
+    """Monitors the pictures of one live source. Thread-safe.
 
     Args:
-        info: the source; a screen has no sensor, so it is never called frozen or covered.
-        period_s: the usual distance of two pictures in seconds; 0 where they come as fast as they can.
+        info: the source; a screen has no sensor, so it never counts as frozen or covered.
+        period_s: usual picture interval in seconds; 0 if pictures come as fast as possible.
     """
 
     def __init__(self, info: SourceInfo, period_s: float = 0.0) -> None:
@@ -104,22 +103,22 @@ class Health:
         self._good: _At | None = None
         self._samples: np.ndarray | None = None
         self._changes: deque[np.ndarray] = deque(maxlen=PAIRS)  # which cells changed, of pairs before the standstill
-        self._same_from: _At | None = None  # the first of the equal pictures up to now
+        self._same_from: _At | None = None  # first of the equal pictures up to now
         self._same_pairs = 0
         self._longest_still_s = 0.0
         self._black_from: _At | None = None
         self._flat_from: _At | None = None
-        self._damage: tuple[Gap, float] | None = None  # and when it was told, monotonic
-        self._spoilt: Trouble | None = None  # black, covered or frozen now
-        self._gaps: list[Gap] = []  # stretches of these that are over
+        self._damage: tuple[Gap, float] | None = None  # and when it was reported, monotonic
+        self._spoilt: Trouble | None = None  # current black, covered or frozen span
+        self._gaps: list[Gap] = []  # ended spans of these kinds
 
     def begin(self, now_s: float | None = None) -> None:
-        """Wait for the next picture from now on, as after a pause."""
+        """Start waiting for the next picture, as after a pause."""
         with self._lock:
             self._begun_s = time.monotonic() if now_s is None else now_s
 
     def look(self, event: Frame | Gap, now_s: float | None = None) -> None:
-        """Take the next picture or gap; takes about half a millisecond. `now_s` is monotonic time, for tests."""
+        """Process the next picture or gap; takes about half a millisecond. `now_s` is monotonic time, for tests."""
         now_s = time.monotonic() if now_s is None else now_s
         if isinstance(event, Gap):
             with self._lock:
@@ -142,10 +141,10 @@ class Health:
                 self._gaps.append(Gap(self._source, before.since_s, at.t_s, REASONS[before.kind]))
 
     def take_gaps(self, *, closing: bool = False) -> list[Gap]:
-        """Hand over the black, covered and frozen stretches that have ended since the last call; once each.
+        """Return the black, covered and frozen spans that have ended since the last call; each only once.
 
         Args:
-            closing: the one that lasts ends too.
+            closing: end the current span as well.
         """
         with self._lock:
             if closing and self._spoilt and self._last:
@@ -155,7 +154,7 @@ class Health:
         return gaps
 
     def trouble(self, now_s: float | None = None) -> Trouble | None:
-        """What is wrong now; None where nothing is. It ends by itself when good pictures come again."""
+        """Return the current fault, or None. It ends by itself when good pictures come again."""
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
             last_s = max(self._begun_s, self._last.now_s if self._last else self._begun_s)
@@ -164,7 +163,7 @@ class Health:
                 since_s = self._last.t_s if self._last else 0.0
                 return Trouble("silent", since_s, f"no new picture for {now_s - last_s:.1f} s; {good}")
             if spoilt := self._find_spoilt(now_s):
-                self._spoilt = spoilt  # what was told leaves a gap
+                self._spoilt = spoilt  # what was reported leaves a gap
                 return spoilt
             if self._damage and now_s - self._damage[1] < DAMAGE_S:
                 gap = self._damage[0]
@@ -172,7 +171,7 @@ class Health:
         return None
 
     def remark(self, now_s: float | None = None) -> str | None:
-        """What a person may want to know though it need not be wrong: that the picture has not changed for long."""
+        """Return a remark that need not be a fault: that the picture has not changed for long."""
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
             start = self._same_from if self._same_pairs else None
@@ -180,7 +179,7 @@ class Health:
             return f"the picture has not changed since {_clock(start)}" if still else None
 
     def _find_spoilt(self, now_s: float) -> Trouble | None:
-        """Whether the pictures that come are black, covered or frozen."""
+        """Return the fault if the current pictures are black, covered or frozen."""
         if (start := self._black_from) and now_s - start.now_s >= SETTLED_S:
             return Trouble("black", start.t_s, f"black picture since {_clock(start)}")
         if (start := self._flat_from) and now_s - start.now_s >= SETTLED_S:
@@ -201,7 +200,7 @@ class Health:
             self._same_pairs += 1
             return
         changed = np.asarray(_cells(before != samples).any(axis=(1, 3, 4)))
-        # A standstill that was a fault does not tell how long the source stands still when it is well.
+        # The length of a standstill by a fault says nothing about those of a healthy source.
         first, last = self._same_from, self._last
         if first and last and self._same_pairs and not self._find_spoilt(at.now_s):
             self._longest_still_s = max(self._longest_still_s, last.now_s - first.now_s)
@@ -210,7 +209,7 @@ class Health:
         self._same_from, self._same_pairs = at, 0
 
     def _frozen(self, now_s: float) -> _At | None:
-        """The first picture of the standstill, where it is a fault."""
+        """Return the first picture of the standstill if it is a fault."""
         start = self._same_from
         if not self._sensor or start is None or self._same_pairs < 3 or len(self._changes) < PAIRS:
             return None
@@ -222,20 +221,20 @@ class Health:
 
 
 def _sample(rgb: np.ndarray) -> np.ndarray:
-    """About 90 x 160 pixels spread over the picture, RGB; averaging would hide noise."""
+    """Sample about 90 x 160 pixels spread over the picture, RGB; averaging would hide noise."""
     step_y, step_x = (max(1, side // samples) for side, samples in zip(rgb.shape[:2], _SAMPLES, strict=True))
     return np.ascontiguousarray(rgb[::step_y, ::step_x])
 
 
 def _cells(samples: np.ndarray) -> np.ndarray:
-    """Samples as (rows, height, columns, width, 3) of cells; a rest at the edges is left out."""
+    """Reshape samples to cells (rows, height, columns, width, 3); the remainder at the edges is left out."""
     rows, columns = (min(cells, side) for cells, side in zip(_GRID, samples.shape[:2], strict=True))
     height, width = samples.shape[0] // rows, samples.shape[1] // columns
     return samples[: rows * height, : columns * width].reshape(rows, height, columns, width, 3)
 
 
 def _measure(samples: np.ndarray) -> tuple[bool, bool]:
-    """Whether a picture is black, and whether it has no detail."""
+    """Return whether a picture is black, and whether it has no detail."""
     import cv2
 
     black = float((samples.max(axis=2) < BLACK_BELOW).mean()) >= BLACK_SHARE
@@ -247,7 +246,7 @@ def _measure(samples: np.ndarray) -> tuple[bool, bool]:
 
 
 def _clock(at: _At | None) -> str:
-    """The time of the day, with the date where it is not of the last 24 hours."""
+    """Format the time of day, with the date if it is more than 24 hours ago."""
     assert at is not None
     then = datetime.fromtimestamp(at.wall_s).astimezone()
     return f"{then:%H:%M:%S}" if abs(time.time() - at.wall_s) < 86_400 else f"{then:%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Live sources: network streams and webcams, watched across outages."""
+"""Live sources: network streams and webcams, with reconnection after outages."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     import cv2
 
 CLOCKLESS_FORMATS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "m4v"})
-"""FFmpeg's names of formats that carry no times; FFmpeg would count 25 frames/s, whatever the true rate."""
+"""FFmpeg's names of formats without timestamps; FFmpeg would assume 25 frames/s, whatever the true rate."""
 DRIFT_S = 5.0
-"""How far a stream's clock may run from ours before it is set anew; streams often begin with a burst. Our choice."""
-MOST_DOUBLINGS = 30
-"""Of the pause between attempts; more would only overflow."""
+"""Maximum drift of a stream's clock before it is reset; streams often begin with a burst."""
+MAX_DOUBLINGS = 30
+"""Maximum doublings of the pause between attempts; more would overflow."""
 STEP_S = 1e-3
-"""The least distance of two times, where a clock would go back; our choice."""
+"""Minimum distance of two times when a clock would run backwards."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it arrives: its time by the stream's clock (None: it has none), its pixels when asked for (RGB), and
-    how many damaged pictures were left out before it."""
+    """A picture on arrival: its time by the stream's clock (or None), its pixels on demand (RGB), and the number of
+    damaged pictures skipped before it."""
 
     pts_s: float | None
     rgb: Callable[[], np.ndarray]
@@ -60,9 +60,9 @@ Connect = Callable[[threading.Event], Pictures]
 
 
 class LiveClock:
-    """Media time of a live source: seconds since its first picture, strictly increasing, also across outages.
+    """Media time of a live source: seconds since its first picture, strictly increasing, even across outages.
 
-    Pictures keep the distances of the stream's own clock, which is tied to the monotonic clock of this machine.
+    Pictures keep the intervals of the stream's own clock, which is tied to the monotonic clock of this machine.
     """
 
     def __init__(self) -> None:
@@ -94,17 +94,17 @@ class LiveClock:
 def watch(
     connect: Connect, opening: list[tuple[Picture, Pictures]], name: str, options: MediaOptions, closed: threading.Event
 ) -> Events:
-    """Give the sampled frames of a live source, and a `Gap` for each outage.
+    """Yield the sampled frames of a live source, and a `Gap` for each outage.
 
-    An outage ends with a gap that tells how long it was, or, when `options.reconnect_attempts` in a row failed, with a
-    gap without end, after which the source ends.
+    An outage ends with a gap that states its length, or, after `options.reconnect_attempts` consecutive failures, with
+    a gap without an end, after which the source ends.
 
     Args:
-        connect: starts a connection; ending or raising `MediaError` means that it is lost.
-        opening: the connection that is open already, if any, with its first picture; it is taken out and used first.
-        name: how the source is called.
+        connect: starts a connection; it is lost when it ends or raises `MediaError`.
+        opening: a connection that is already open, if any, with its first picture; it is removed and used first.
+        name: name of the source.
         options: see `MediaOptions`.
-        closed: ends the watching.
+        closed: stops the watching when set.
     """
     clock, sampler = LiveClock(), Sampler(options.fps)
     lost: str | None = None
@@ -120,7 +120,7 @@ def watch(
                 before_s = clock.last_s or 0.0
                 t_s = clock.place(picture.pts_s, time.monotonic())
                 if lost is not None:
-                    # Nothing was missed where the outage came before the first picture.
+                    # Nothing was missed if the outage came before the first picture.
                     if t_s > before_s:
                         yield Gap(name, before_s, t_s, lost)
                     lost, failures = None, 0
@@ -141,15 +141,15 @@ def watch(
         if options.reconnect_attempts is not None and failures >= options.reconnect_attempts:
             yield Gap(name, clock.last_s or 0.0, None, f"{lost}; given up after {failures} new attempts ({reason})")
             return
-        closed.wait(min(options.backoff_initial_s * 2.0 ** min(failures, MOST_DOUBLINGS), options.backoff_max_s))
+        closed.wait(min(options.backoff_initial_s * 2.0 ** min(failures, MAX_DOUBLINGS), options.backoff_max_s))
         failures += 1
 
 
 def open_stream(address: str, options: MediaOptions) -> ReadableSource:
-    """Open a network stream, or a recording of known length behind an address.
+    """Open a network stream, or a recording of known length behind a URL.
 
     Raises:
-        MediaError: if nobody answers in time, access is refused, or it has no pictures. Credentials are masked.
+        MediaError: if the server does not answer or refuses access, or the stream has no pictures; masks credentials.
     """
     name = mask_credentials(address)
     container = _connect(address, name, options)
@@ -159,7 +159,7 @@ def open_stream(address: str, options: MediaOptions) -> ReadableSource:
     pictures = _stream_pictures(container, name, options)
     first = next(pictures, None)
     if first is None:
-        raise MediaError(f"{name!r} ended before its first picture.", remedy="Check the server.")
+        raise MediaError(f"cannot watch {name!r}: it ended before its first picture.", remedy="Check the server.")
     shape = first.rgb().shape
     stream = video_stream(container)
     fps = native_fps(stream) if stream and container.format.name not in CLOCKLESS_FORMATS else None
@@ -176,7 +176,7 @@ def open_stream(address: str, options: MediaOptions) -> ReadableSource:
 def _connect(address: str, name: str, options: MediaOptions) -> av.container.InputContainer:
     import av
 
-    # FFmpeg's RTSP reader survives one interruption, and only gives up at the second.
+    # FFmpeg's RTSP reader survives the first interruption, and gives up only at the second.
     read_timeout_s = options.read_timeout_s / 2 if address.lower().startswith("rtsp") else options.read_timeout_s
     try:
         return av.open(
@@ -187,41 +187,41 @@ def _connect(address: str, name: str, options: MediaOptions) -> av.container.Inp
         )
     except (av.error.ExitError, av.error.TimeoutError) as error:
         raise MediaError(
-            f"{name!r} did not answer within {options.open_timeout_s:g} s.",
+            f"cannot open {name!r}: it did not answer within {options.open_timeout_s:g} s.",
             remedy="Check address, network and server, or allow more time with open_timeout_s.",
         ) from error
     except av.error.ConnectionRefusedError as error:
         raise MediaError(
-            f"{name!r} refused the connection: nothing listens there.", remedy="Start the server, or check the port."
+            f"cannot open {name!r}: it refused the connection.", remedy="Start the server, or check the port."
         ) from error
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.PermissionError) as error:
         raise MediaError(
-            f"{name!r} refused access.",
+            f"cannot open {name!r}: it refused access.",
             remedy="Put user and password into the address: scheme://USER:PASSWORD@host/...",
         ) from error
     except av.error.HTTPNotFoundError as error:
-        raise MediaError(f"{name!r} was not found on the server.", remedy="Check the path.") from error
+        raise MediaError(f"cannot find {name!r} on the server.", remedy="Check the path.") from error
     except av.error.FFmpegError as error:
         raise MediaError(
-            f"{name!r} cannot be opened ({mask_credentials(error.strerror or str(error))}).",
+            f"cannot open {name!r} ({mask_credentials(error.strerror or str(error))}).",
             expected="a stream of pictures that FFmpeg can read",
             remedy="Check the address, for example with `ffprobe`.",
         ) from error
 
 
 def _stream_pictures(container: av.container.InputContainer, name: str, options: MediaOptions) -> Pictures:
-    """Give the pictures of an open connection. Raises `MediaError` when they stay away for too long."""
+    """Yield the pictures of an open connection. Raises `MediaError` when none come for too long."""
     import av
 
     with container:
         stream = video_stream(container)
         if stream is None:
-            raise MediaError(f"{name!r} has no pictures.", expected="a stream with video")
+            raise MediaError(f"cannot watch {name!r}: it has no pictures.", expected="a stream with video")
         has_clock = container.format.name not in CLOCKLESS_FORMATS
         damage = Damage()
         patience_s, since_s = options.open_timeout_s, time.monotonic()
         try:
-            # All streams are read: one that sends sound only must not pass for one that is alive.
+            # All streams are read: one that sends only sound must not count as alive.
             for packet in read_packets(container):
                 for frame in decode_packet(packet, damage) if packet.stream is stream else []:
                     pts_s = frame.time if has_clock else None
@@ -241,7 +241,7 @@ def open_webcam(number: int, options: MediaOptions) -> ReadableSource:
     """Open a camera of this machine by its number.
 
     Raises:
-        MediaError: if there is none with this number, or another program holds it; lists the cameras that were seen.
+        MediaError: if there is no such camera, or another program uses it; lists the cameras found.
     """
     name = f"webcam:{number}"
     pictures = _camera_pictures(number, options, threading.Event())
@@ -258,7 +258,7 @@ def _camera_pictures(number: int, options: MediaOptions, closed: threading.Event
     if sys.platform == "linux" and not Path(f"/dev/video{number}").exists():
         seen = sorted(str(path) for path in Path("/dev").glob("video*"))
         raise MediaError(
-            f"There is no camera {number} (/dev/video{number}). Cameras seen: {', '.join(seen) or 'none'}.",
+            f"cannot find camera {number} (/dev/video{number}); cameras found: {', '.join(seen) or 'none'}.",
             remedy="Plug one in, choose another number, or pass the device to the container or virtual machine.",
         )
     import cv2
@@ -267,17 +267,17 @@ def _camera_pictures(number: int, options: MediaOptions, closed: threading.Event
 
 
 def read_camera(camera: cv2.VideoCapture, name: str, options: MediaOptions) -> Pictures:
-    """Give the pictures of an OpenCV camera, and release it in the end. Raises `MediaError` when there are no more."""
+    """Yield the pictures of an OpenCV camera, and release it at the end. Raises `MediaError` when there are no more."""
     try:
         if not camera.isOpened():
             raise MediaError(
-                f"The {name} cannot be opened.",
-                remedy="Close other programs that use it, and check that you may read it (group `video`).",
+                f"cannot open the {name}.",
+                remedy="Close other programs that use it, and check your permission to read it (group `video`).",
             )
         while True:
             there, bgr = camera.read()
             if not there:
-                raise MediaError(f"the {name} gives no picture")
+                raise MediaError(f"cannot read a picture from the {name}")
             yield Picture(None, functools.partial(_camera_rgb, bgr, options))
     finally:
         camera.release()

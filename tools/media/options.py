@@ -1,4 +1,4 @@
-"""Every setting of the package, with its default and range."""
+"""Settings of the package, with defaults and ranges."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ DicomWindow = Literal["file", "full", "abdomen", "bone", "brain", "liver", "lung
 
 
 class MediaOptions(BaseModel):
-    """How sources are opened, sampled and repaired. The defaults are our own choices.
+    """How sources are opened, sampled and repaired.
 
     Attributes:
         fps: sampling rate in frames/s: for each tick start_s + k/fps the first frame at or after it is delivered, no
             frame twice. None delivers every frame (for a folder of pictures: one a second; for a screen: 30 a second).
             Pictures of a folder are shown at this rate.
-        start_s: where a recording is entered, in seconds. Live sources take no part in it.
+        start_s: start position in a recording, in seconds. Live sources ignore it.
         end_s: no frame after this time is delivered, in seconds; None means the end of the source.
-        max_side_px: frames whose longer side is greater are scaled down to it; None keeps their size.
-        decoder: "pyav" reads everything; "decord" is tried first for recordings and gives way to "pyav" where it fails.
-        transport: how RTSP carries its packets; "udp" has less delay and loses some.
-        open_timeout_s: how long a stream may take to answer, in seconds.
-        read_timeout_s: how long an open stream may stay without a new picture, in seconds.
-        reconnect_attempts: how often in a row a lost live source is tried again before the source ends; None tries for
-            as long as it is watched, 0 is never.
-        backoff_initial_s: the pause before the first new attempt, in seconds; it doubles with each failure.
-        backoff_max_s: the longest pause between two attempts, in seconds.
-        dicom_window: how DICOM values become grey: "file" uses what the file says (VOI LUT, else its first window, else
+        max_side_px: frames with a longer side above this are scaled down to it; None keeps their size.
+        decoder: "pyav" reads everything; "decord" is tried first for recordings, with "pyav" as the fallback.
+        transport: transport of RTSP packets; "udp" has less delay and loses some.
+        open_timeout_s: time a stream may take to answer, in seconds.
+        read_timeout_s: time an open stream may go without a new picture, in seconds.
+        reconnect_attempts: consecutive attempts to reconnect a lost live source before it ends; None retries forever, 0
+            never.
+        backoff_initial_s: pause before the first reconnection, in seconds; it doubles with each failure.
+        backoff_max_s: maximum pause between two attempts, in seconds.
+        dicom_window: mapping of DICOM values to grey: "file" uses the file's own (VOI LUT, else its first window, else
             the full range), "full" the full range of values, and the others are CT presets in Hounsfield units.
         dicom_center: window centre in the file's units; goes with dicom_width and overrides dicom_window.
         dicom_width: window width in the file's units, at least 1.

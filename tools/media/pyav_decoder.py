@@ -1,4 +1,4 @@
-"""From packets to pictures with PyAV, damage counted."""
+"""PyAV decoding of packets to pictures, with damage counted."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     import av
 
 DEFAULT_RATE_FPS = 25.0
-"""Assumed where a container states no frame rate; our choice."""
+"""Frame rate assumed for a container that states none."""
 HOLE_S = 0.25
-"""Damage that costs less is not reported as a gap; our choice."""
+"""Damage that costs less is not reported as a gap."""
 DAMAGED = "damaged packets or pictures"
-"""How the reason of a gap begins that damage has left."""
+"""Prefix of the reason of a gap caused by damage."""
 
 
 DISTRUST_S = 1.0
-"""So long after a lost packet, or until the next key frame, pictures are left out, since FFmpeg then repeats or invents
-parts of them without saying so; our choice."""
+"""Time after a lost packet, or until the next key frame, during which pictures are skipped: FFmpeg repeats or
+invents parts of them without reporting it."""
 
 
 @dataclass
 class Damage:
-    """Damaged packets and pictures: since the last good picture, and in all; and when a packet was last lost."""
+    """Damaged packets and pictures: since the last good picture, in total, and when a packet was last lost."""
 
     recent: int = 0
     total: int = 0
@@ -44,7 +44,7 @@ class Damage:
         self.lost_at_s = float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base else None
 
     def trusts(self, frame: av.VideoFrame) -> bool:
-        """Return whether a picture is free of damage, its own and that of the packets before it."""
+        """Return whether a picture is undamaged, as are the packets before it."""
         if frame.key_frame or (
             self.lost_at_s is not None and frame.time is not None and frame.time - self.lost_at_s > DISTRUST_S
         ):
@@ -53,12 +53,12 @@ class Damage:
 
 
 def ffmpeg_options(address: str, options: MediaOptions) -> dict[str, str]:
-    """Return FFmpeg's options for opening an address or path."""
+    """Return FFmpeg's options for opening a URL or path."""
     return {"rtsp_transport": options.transport} if address.lower().startswith("rtsp") else {}
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """Return the first stream of moving pictures; the cover picture of a piece of music is none."""
+    """Return the first stream of moving pictures; the cover picture of an audio file does not count."""
     import av
 
     for stream in container.streams.video:
@@ -68,18 +68,18 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream | Non
 
 
 def read_packets(container: av.container.InputContainer, *streams: av.VideoStream) -> Iterator[av.Packet]:
-    """Give the packets of these streams, or of all that were there at the start."""
+    """Yield the packets of these streams, or of all that existed at the start."""
     while True:
         try:
             yield from container.demux(*streams)
         except IndexError:
-            # PyAV fails so at a packet of a stream that only begins in the middle, as transport streams allow.
+            # PyAV fails here for a packet of a stream that begins in the middle, which transport streams allow.
             continue
         return
 
 
 def decode_packet(packet: av.Packet, damage: Damage) -> list[av.VideoFrame]:
-    """Return the good pictures of a packet. What cannot be decoded, or only with errors, is counted and left out."""
+    """Return the undamaged pictures of a packet. Failures and decoding errors are counted and skipped."""
     import av
 
     if packet.is_corrupt:
@@ -98,15 +98,15 @@ def decode_packet(packet: av.Packet, damage: Damage) -> list[av.VideoFrame]:
 
 
 def to_rgb(frame: av.VideoFrame, options: MediaOptions) -> np.ndarray:
-    """Convert to RGB, shape (height, width, 3), uint8; turned upright and scaled to `options.max_side_px`."""
+    """Convert to RGB, shape (height, width, 3), uint8, turned upright and scaled to `options.max_side_px`."""
     width_px, height_px = fitted_size(frame.width, frame.height, options)
     rgb = frame.to_ndarray(format="rgb24", width=width_px, height=height_px)
-    # FFmpeg counts the rotation counterclockwise, as rot90 does.
+    # FFmpeg counts rotation counterclockwise, like rot90.
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
 
 def native_fps(stream: av.VideoStream) -> float | None:
-    """Return the average rate in frames/s that the container states; None where it states none or nonsense."""
+    """Return the average rate in frames/s that the container states; None if it is missing or absurd."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate and 0 < rate <= 1000 else None

@@ -1,4 +1,4 @@
-"""Whether a picture can be judged at all: sharpness, brightness, contrast, noise, and what is wrong with it."""
+"""Picture quality: sharpness, brightness, contrast, noise, and the worst defect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.errors import MediaError
 Problem = Literal["blurry", "too dark", "overexposed", "noisy", "covered"]
 
 # Our thresholds, set on 500 natural pictures (one ImageNet class each) and their synthetic degradations, so that few
-# good pictures are called bad; `tests/test_tools_quality.py` holds the separation on other pictures.
+# good pictures are called bad; `tests/test_tools_quality.py` checks the separation on other pictures.
 BLURRY_BELOW = 0.25
 DARK_BELOW = 0.125
 BURNT_ABOVE, BURNT_UNEVEN_ABOVE, BURNT_DARK_BELOW = 0.5, 0.02, 0.25
@@ -23,15 +23,15 @@ _SIDE_PX, _MIN_SIDE_PX = 256, 8
 
 @dataclass(frozen=True)
 class Quality:
-    """Measures of one picture.
+    """Quality measures of a picture.
 
     Attributes:
-        sharpness: share of fine detail that a slight blur takes away, 0 (none to lose) to 1.
+        sharpness: share of fine detail that a slight blur removes, 0 (none to lose) to 1.
         brightness: mean luminance, 0 to 1.
         contrast: standard deviation of the luminance, 0 to 0.5.
         noise: estimated standard deviation of pixel noise, 0 to 1.
-        clipped: share of the pixels with a channel that is burnt out.
-        flat: area of the largest rectangle without any detail, as a share of the picture.
+        clipped: share of pixels with a burnt-out channel.
+        flat: area of the largest rectangle without detail, as a share of the picture.
         problem: the worst defect, or None.
     """
 
@@ -48,13 +48,13 @@ def measure_quality(rgb: np.ndarray) -> Quality:
     """Measure an RGB picture (height, width, 3), uint8; takes about 20 ms.
 
     Raises:
-        MediaError: if the shape or type is another one.
+        MediaError: if the shape or type differs.
     """
     import cv2
 
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
         raise MediaError(
-            f"a picture of shape {rgb.shape} and type {rgb.dtype} cannot be measured.",
+            f"cannot measure a picture of shape {rgb.shape} and type {rgb.dtype}.",
             expected="RGB pixels of shape (height, width, 3) and type uint8",
         )
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
@@ -70,7 +70,7 @@ def measure_quality(rgb: np.ndarray) -> Quality:
     sharpness = _sharpness(small, noise)
     burnt = rgb >= 250
     clipped = float(burnt.any(axis=2).mean())
-    # White paper is white in all channels; what light has burnt out differs between them.
+    # White paper is white in all channels; burnt-out light differs between them.
     uneven = clipped - float(burnt.all(axis=2).mean())
     dark = float((grey < 0.3).mean())
     overexposed = clipped > BURNT_ABOVE and dark < BURNT_DARK_BELOW and (uneven > BURNT_UNEVEN_ABOVE or clipped > 0.98)
@@ -93,7 +93,7 @@ def measure_quality(rgb: np.ndarray) -> Quality:
 
 
 def _noise(grey: np.ndarray) -> float:
-    """Estimate the noise from the diagonal details of 2 x 2 pixels: their median magnitude / 0.6745 (Donoho 1995)."""
+    """Estimate noise from the diagonal details of 2 x 2 pixels: their median magnitude / 0.6745 (Donoho 1995)."""
     if min(grey.shape) < 4:
         return 0.0
     even = grey[: grey.shape[0] // 2 * 2, : grey.shape[1] // 2 * 2]
@@ -102,13 +102,13 @@ def _noise(grey: np.ndarray) -> float:
 
 
 def _sharpness(grey: np.ndarray, noise: float) -> float:
-    """Compare gradients before and after a blur (after Crete et al. 2007), where there are gradients."""
+    """Compare gradients before and after a blur (after Crete et al. 2007), at pixels with a gradient."""
     import cv2
 
     blurred = cv2.GaussianBlur(grey, (0, 0), 2.0)
     before = _gradient(grey)
     after = _gradient(blurred)
-    # The strongest edges decide: a sharp thing before a soft background is sharp.
+    # The strongest edges decide: a sharp object before a soft background is sharp.
     strong = before >= max(float(np.quantile(before, 0.97)), 0.004 + noise)
     total = float(before[strong].sum())
     return 0.0 if total <= 0 else max(0.0, 1 - float(after[strong].sum()) / total)

@@ -1,4 +1,4 @@
-"""What all sources share: when to take a frame, how large to make it, and how to stop."""
+"""Sampling, scaling and closing, shared by all sources."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Events = Generator[Frame | Gap, None, None]
 
 
 class ReadableSource:
-    """A `Source` made of its description and a function that starts reading.
+    """A `Source` built from its description and a function that reads it.
 
     Args:
         info: the description.
-        read: starts one iteration; it is given an event that is set when the source is closed.
+        read: starts one iteration; takes an event that is set when the source is closed.
         release: frees what was opened before the first iteration.
     """
 
@@ -55,7 +55,7 @@ class ReadableSource:
 
     def close(self) -> None:
         self._closed.set()
-        # A step that is under way in another thread frees everything itself when it sees the event.
+        # A step running in another thread frees everything itself when it sees the event.
         if self._step.acquire(blocking=False):
             try:
                 if self._events is not None:
@@ -72,7 +72,7 @@ class ReadableSource:
 
 
 class Sampler:
-    """Says which frames to take: for each tick start_s + k/fps the first one at or after it.
+    """Selects frames: for each tick start_s + k/fps the first one at or after it.
 
     Args:
         fps: ticks per second; None takes every frame at or after start_s.
@@ -87,7 +87,7 @@ class Sampler:
         return t_s >= self._next_s - TICK_TOLERANCE_S
 
     def took(self, t_s: float) -> None:
-        """Move on to the first tick after t_s."""
+        """Advance to the first tick after t_s."""
         if self._fps is None:
             self._next_s = t_s + 2 * TICK_TOLERANCE_S
         else:
@@ -96,12 +96,12 @@ class Sampler:
 
 
 class Timeline:
-    """Turns the times of a container into seconds that strictly increase from 0.
+    """Maps container times to seconds that strictly increase from 0.
 
     Args:
         zero_s: the container time that counts as 0.
-        period_s: usual distance of frames, for frames without a time.
-        restarts: whether the container's clock may start again, as where transport streams were joined; the second part
+        period_s: usual interval of frames, for frames without a time.
+        restarts: whether the container's clock may restart, as in joined transport streams; the second part
             then follows the first.
     """
 
@@ -112,9 +112,9 @@ class Timeline:
         self.last_s: float | None = None
 
     def place(self, pts_s: float | None) -> float | None:
-        """Return the media time of the frame with this container time; without one it follows the last.
+        """Return the media time of the frame with this container time; a frame without one follows the last.
 
-        None means that the frame comes out of order, as happens after damage, and is to be left out.
+        None means that the frame is out of order, as happens after damage, and should be skipped.
         """
         follow_s = 0.0 if self.last_s is None else self.last_s + self._period_s
         if pts_s is None:
@@ -141,7 +141,7 @@ def fitted_size(width_px: int, height_px: int, options: MediaOptions) -> tuple[i
 
 
 def fit(rgb: np.ndarray, options: MediaOptions) -> np.ndarray:
-    """Scale a picture (height, width, 3), uint8, down to `options.max_side_px`; a smaller one is returned as it is."""
+    """Scale a picture (height, width, 3), uint8, down to `options.max_side_px`; return a smaller one unchanged."""
     size = fitted_size(rgb.shape[1], rgb.shape[0], options)
     if size == (rgb.shape[1], rgb.shape[0]):
         return rgb

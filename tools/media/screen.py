@@ -16,18 +16,18 @@ from tools.media.sampling import ReadableSource, fit
 from tools.media.types import SourceInfo
 
 FASTEST_FPS = 30.0
-"""The rate where every frame is asked for, since a screen has none of its own; our choice."""
+"""Rate when every frame is requested, since a screen has none of its own."""
 
 
 def open_screen(number: int, options: MediaOptions) -> ReadableSource:
     """Open a screen: 1 is the first, 0 all of them side by side.
 
     Raises:
-        MediaError: if there is no display, or none with this number.
+        MediaError: if there is no display, or no screen with this number.
     """
     opening = _screen_pictures(number, options, threading.Event())
     shape = next(opening).rgb().shape
-    # What was opened belongs to this thread, and the source is read in another.
+    # The mss handle belongs to this thread, and the source is read in another.
     opening.close()
     name = f"screen:{number}"
     info = SourceInfo(name, "screen", True, shape[1], shape[0], fps=options.fps or FASTEST_FPS)
@@ -43,7 +43,7 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
         with mss.MSS(backend=mss_backend()) as screens:
             if number >= len(screens.monitors):
                 raise MediaError(
-                    f"There is no screen {number}; {len(screens.monitors) - 1} found.",
+                    f"cannot find screen {number}; {len(screens.monitors) - 1} found.",
                     expected="screen:1 for the first, or screen:0 for all together",
                 )
             area = screens.monitors[number]
@@ -56,11 +56,11 @@ def _screen_pictures(number: int, options: MediaOptions, closed: threading.Event
                 closed.wait(next_s - time.monotonic())
     except mss.ScreenShotError as error:
         raise MediaError(
-            f"The screen cannot be read: {error}.",
+            f"cannot read the screen: {error}.",
             remedy="Run in a graphical session. On Linux, DISPLAY must name an X server (such as Xvfb).",
         ) from error
 
 
 def mss_backend() -> str:
-    """Return the backend of mss. With decord comes an old libxcb that crashes mss by XCB, but not by Xlib."""
+    """Return the backend of mss. decord brings an old libxcb that crashes mss with XCB, but not with Xlib."""
     return "xlib" if sys.platform == "linux" and "decord" in sys.modules else "default"

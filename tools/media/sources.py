@@ -1,4 +1,4 @@
-"""`open_source`: from what a person typed to a source."""
+"""`open_source`: open a source from its specification (path, URL, webcam or screen)."""
 
 from __future__ import annotations
 
@@ -31,21 +31,23 @@ def open_source(spec: str, options: MediaOptions = MediaOptions()) -> Source:  #
     """Open a source of frames.
 
     Args:
-        spec: a path (`~` is expanded), an address, a webcam (`0`, `webcam:0`) or a screen (`screen`, `screen:1`). Write
-            `./0` for a file that is called `0`.
+        spec: a path (`~` is expanded), a URL, a webcam (`0`, `webcam:0`) or a screen (`screen`, `screen:1`).
+            Write `./0` for a file named `0`.
         options: sampling, timeouts and decoding.
 
     Raises:
-        MediaError: if it is none of these, or cannot be opened; the message says why and what to do.
+        MediaError: if it is none of these, or cannot be opened; the message gives the reason and the remedy.
     """
     spec = spec.strip()
     if not spec:
-        raise MediaError("The source is empty.", expected=ACCEPTED)
+        raise MediaError("invalid source '': it is empty.", expected=ACCEPTED)
     log.debug("open the source %s", mask_credentials(spec))
     if device := _DEVICE.fullmatch(spec):
         return _open_device(device[1] or ("screen" if spec == "screen" else "webcam"), int(device[2] or 1), options)
     if spec.partition(":")[0] in ("webcam", "screen"):
-        raise MediaError(f"{spec!r} has no number after the colon.", expected="such as webcam:0 or screen:1")
+        raise MediaError(
+            f"invalid source {spec!r}: it has no number after the colon.", expected="such as webcam:0 or screen:1"
+        )
     if scheme := _SCHEME.match(spec):
         return _open_address(spec, scheme[1].lower(), options)
     return _open_path(spec, options)
@@ -65,7 +67,7 @@ def _open_address(address: str, scheme: str, options: MediaOptions) -> Source:
     if scheme == "file":
         return _open_path(unquote(urlsplit(address).path), options)
     if scheme not in LIVE_SCHEMES:
-        raise MediaError(f"{mask_credentials(address)!r} has the unknown scheme {scheme!r}.", expected=ACCEPTED)
+        raise MediaError(f"unknown scheme {scheme!r} in {mask_credentials(address)!r}.", expected=ACCEPTED)
     from tools.media.live import open_stream
 
     return open_stream(address, options)
@@ -76,13 +78,13 @@ def _open_path(spec: str, options: MediaOptions) -> Source:
         path = Path(spec).expanduser()
         exists = path.exists()
     except (RuntimeError, ValueError, OSError) as error:
-        raise MediaError(f"{spec!r} is not a path that can be used ({error}).", expected=ACCEPTED) from error
+        raise MediaError(f"invalid path {spec!r} ({error}).", expected=ACCEPTED) from error
     if not exists:
         raise _missing(spec, path)
     if path.is_dir():
         return _open_folder(path, options)
     if not path.is_file():
-        raise MediaError(f"{spec!r} is neither a file nor a folder.", expected=ACCEPTED)
+        raise MediaError(f"cannot open {spec!r}: it is neither a file nor a folder.", expected=ACCEPTED)
     if _is_dicom(path):
         from tools.media.dicom import open_dicom
 
@@ -108,18 +110,18 @@ def _open_folder(path: Path, options: MediaOptions) -> Source:
         names = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
         raise MediaError(
-            f"The folder {str(path)!r} cannot be read: {error.strerror}.", remedy="Check its permissions."
+            f"cannot read the folder {str(path)!r}: {error.strerror}.", remedy="Check its permissions."
         ) from error
-    held = f"it holds other things, such as {names[0]!r}" if names else "it is empty"
+    held = f"it has other files, such as {names[0]!r}" if names else "it is empty"
     raise MediaError(
-        f"The folder {str(path)!r} has no pictures; {held}.",
+        f"cannot find pictures in the folder {str(path)!r}; {held}.",
         expected=f"files ending in {', '.join(sorted(PICTURE_SUFFIXES))}, or DICOM images",
         remedy="To watch a video in it, name the video file.",
     )
 
 
 def _is_dicom(path: Path) -> bool:
-    """Return whether a file is DICOM: by its mark after the preamble, or by its suffix if it is not empty."""
+    """Return whether a file is DICOM: by its magic bytes after the preamble, or by its suffix if it is not empty."""
     try:
         with path.open("rb") as file:
             head = file.read(132)
@@ -129,7 +131,7 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _find_dicom(folder: Path) -> list[Path]:
-    """Return the DICOM files in a folder and its folders, indexes (DICOMDIR) left out."""
+    """Return the DICOM files in a folder and its subfolders, without indexes (DICOMDIR)."""
     return [
         path
         for path in sorted(folder.rglob("*"))
@@ -138,7 +140,7 @@ def _find_dicom(folder: Path) -> list[Path]:
 
 
 def _missing(spec: str, path: Path) -> MediaError:
-    """Say which part of a path is missing, and what is there that looks like it."""
+    """Report which part of a path is missing, and similar names that exist."""
     parent = path.parent
     if not parent.is_dir():
         return MediaError(f"{spec!r} does not exist: there is no folder {str(parent)!r}.", expected=ACCEPTED)

@@ -1,4 +1,4 @@
-"""The vocabulary of everything seen: `Frame`, `Gap`, `Span`, `Box`, `Clip`, and the `Source` that gives them.
+"""Types for pictures and time: `Frame`, `Gap`, `Span`, `Box`, `Clip`, and the `Source` that yields them.
 
 Times are seconds of media time, counted from the start of the source. Pixels are RGB, uint8, shape (height, width, 3).
 """
@@ -31,7 +31,7 @@ class Frame:
     """One picture of a source.
 
     Attributes:
-        source: where it came from, with credentials masked.
+        source: origin, with credentials masked.
         t_s: media time in seconds from the start of the source, never negative.
         rgb: pixels, shape (height, width, 3), uint8, made read-only.
         wall_s: Unix time of capture in seconds for live sources, else None.
@@ -45,11 +45,11 @@ class Frame:
     def __post_init__(self) -> None:
         if self.rgb.ndim != 3 or self.rgb.shape[2] != 3 or self.rgb.dtype != np.uint8 or not self.rgb.size:
             raise MediaError(
-                f"a frame of shape {self.rgb.shape} and type {self.rgb.dtype} cannot be used.",
+                f"invalid frame of shape {self.rgb.shape} and type {self.rgb.dtype}.",
                 expected="RGB pixels of shape (height, width, 3) and type uint8",
             )
         if not (math.isfinite(self.t_s) and self.t_s >= 0):
-            raise MediaError(f"a frame has the time {self.t_s!r}.", expected="seconds from the start, 0 or more")
+            raise MediaError(f"invalid time of a frame {self.t_s!r}.", expected="seconds from the start, 0 or more")
         self.rgb.flags.writeable = False
 
     @cached_property
@@ -68,7 +68,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of a source that could not be read. `end_s` is None while it lasts, or when its end is unknown."""
+    """A span of a source that could not be read. `end_s` is None while it lasts, or if its end is unknown."""
 
     source: str
     start_s: float
@@ -77,14 +77,14 @@ class Gap:
 
     @property
     def text(self) -> str:
-        """From when to when, and why, for people."""
+        """Its span and reason, for people."""
         end = "now on" if self.end_s is None else format_clock(self.end_s)
         return f"{format_clock(self.start_s)} to {end}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of media time, both ends included, in seconds.
+    """A span of media time, both ends included, in seconds.
 
     Raises:
         MediaError: if it starts before 0 or ends before it starts.
@@ -96,7 +96,7 @@ class Span:
     def __post_init__(self) -> None:
         if not (0 <= self.start_s <= self.end_s < math.inf):
             raise MediaError(
-                f"the span {self.start_s!r} to {self.end_s!r} s is not a stretch of time.",
+                f"invalid span {self.start_s!r} to {self.end_s!r} s.",
                 expected="0 <= start <= end, in seconds",
             )
 
@@ -109,7 +109,7 @@ class Box:
     """A rectangle in fractions of the picture: (0, 0) is the top left corner, (1, 1) the bottom right one.
 
     Raises:
-        MediaError: if it is empty or leaves the picture.
+        MediaError: if it is empty or exceeds the picture.
     """
 
     left: float
@@ -120,7 +120,7 @@ class Box:
     def __post_init__(self) -> None:
         if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
             raise MediaError(
-                f"the box {(self.left, self.top, self.right, self.bottom)} does not lie in the picture.",
+                f"invalid box {(self.left, self.top, self.right, self.bottom)}: outside the picture or empty.",
                 expected="0 <= left < right <= 1 and 0 <= top < bottom <= 1, in fractions of width and height",
             )
 
@@ -140,7 +140,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Clip:
-    """A span of one source, with the ids of the frames known from it, oldest first."""
+    """A span of one source, with the ids of its known frames, oldest first."""
 
     source: str
     span: Span
@@ -152,17 +152,17 @@ SourceKind = Literal["video", "pictures", "dicom", "stream", "webcam", "screen"]
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What is known of a source before it is read.
+    """Description of a source, known before it is read.
 
     Attributes:
-        name: how it is called in frames, traces and messages; credentials and patient names are masked.
-        kind: what it is; a "stream" comes over the network.
-        live: whether it goes on whether or not anybody reads; a recording has an end and can be read again.
+        name: name in frames, traces and messages; credentials and patient names are masked.
+        kind: kind of source; a "stream" comes over the network.
+        live: whether it continues even if nobody reads; a recording has an end and can be read again.
         width_px: width of the first frame as delivered.
         height_px: height of the first frame as delivered.
-        fps: native frame rate in frames/s; None where unknown or not constant by nature.
-        duration_s: length in seconds; None where unknown or without end.
-        notes: what a person should be told, such as "not for diagnosis".
+        fps: native frame rate in frames/s; None if unknown or variable.
+        duration_s: length in seconds; None if unknown or endless.
+        notes: remarks for people, such as "not for diagnosis".
     """
 
     name: str
@@ -176,10 +176,10 @@ class SourceInfo:
 
 
 class Source(Protocol):
-    """Something that gives frames. Iterating yields `Frame` and `Gap` in time order and raises `MediaError`.
+    """A source of frames. Iterating yields `Frame` and `Gap` in time order and raises `MediaError`.
 
-    Each new iteration of a recording starts from its beginning; one iteration runs at a time. `close` may be called
-    more than once and from any thread; a running iteration then ends at its next step.
+    Each new iteration of a recording starts from its beginning; only one iteration runs at a time. `close` may be
+    called repeatedly and from any thread; a running iteration then ends at its next step.
     """
 
     @property
@@ -194,7 +194,7 @@ class Source(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-# The first form allows "/", "?" and "#" in a password, as people forget to percent-encode, but not a port number.
+# The first form allows "/", "?" and "#" in a password, since people forget to percent-encode, but not a port number.
 _USERINFO = re.compile(r"(?<=://)(?:[^\s/?#@:]*:(?!\d+[/?#])[^\s]*@|[^\s/?#]*@)")
 _SECRET = re.compile(
     r"(?i)(?<![a-z])((?:user(?:name)?|usr|login|password|passwd|passphrase|pass|pwd|psw|token|access[_-]?token|auth(?:orization)?"
@@ -203,8 +203,8 @@ _SECRET = re.compile(
 
 
 def mask_credentials(text: str) -> str:
-    """Replace user and password of every address in a text, and secrets such as `password=`, by `***`.
+    """Replace user and password of every URL in a text, and secrets such as `password=`, by `***`.
 
-    Works on single addresses and on messages that contain some. In doubt it masks too much.
+    Works on single URLs and on messages that contain some. When in doubt it masks too much.
     """
     return _SECRET.sub(r"\1***", _USERINFO.sub("***@", text))

@@ -1,1 +1,1 @@
-"""Personal details: found by their shapes and names, taken out of texts and pictures, and kept from leaving."""
+"""Detection and redaction of personal details in texts and pictures, and the check of what leaves the machine."""

@@ -1,4 +1,4 @@
-"""Exact ages in a text, replaced by bands: `with_age_bands`. The rules are our choice; a query bears the loss."""
+"""Replacement of exact ages in a text by age bands: `with_age_bands`. Queries tolerate false positives."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _AGES = tuple(
 
 
 def with_age_bands(text: str) -> str:
-    """A plain text with each exact age replaced by its band, such as `adult`."""
+    """Return a plain text with each exact age replaced by its band, such as `adult`."""
     for pattern in _AGES:
         text = pattern.sub(_band, text)
     return re.sub(r"\b([Aa])\s+(?=adult|infant|adolescent|older)", r"\1n ", text)
 
 
 def _band(found: re.Match[str]) -> str:
-    """The band of an age: coarser than MeSH's age groups, since a query gains little by more, and tells less."""
+    """Return the band of an age: coarser than MeSH's age groups, since a finer one adds little and reveals more."""
     parts = found.groupdict()
     years = _years(parts["n"], (parts.get("u") or "y").lower())
     band = next((name for below, name in _BANDS if years < below), "older adult")

@@ -1,7 +1,7 @@
-"""Detectors of personal details by their shape or label: one table of kinds, of which each caller takes its own.
+"""Pattern detectors of personal details: one table of kinds, from which each caller selects.
 
-`SCREEN` is what is taken out of screens before the disk or a remote model sees them. `QUERY` is what a query for a
-public server must not carry besides: it finds far more than a screen could bear; a query bears the loss of a word.
+`SCREEN` is what is removed from screens before they reach the disk or a remote model. `QUERY` is what is removed from
+queries to public servers besides: it has too many false positives for a screen, but a query tolerates a lost word.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ QUERY = frozenset("PLACE POSTCODE PART_OF_DATE ADDRESS_OR_NUMBER".split())
 
 @dataclass(frozen=True)
 class Finding:
-    """A personal detail: where it stands in a text, and its kind, such as `MRN`."""
+    """A personal detail: its place in a text, and its kind, such as `MRN`."""
 
     start: int
     end: int
     kind: str
 
 
-# A page writes much of what is searched: what may repeat is bounded, lest a long text take minutes.
+# A page controls much of the searched text: repetition is bounded, so that a long text does not take minutes.
 _MONTH_LIKE = (
     r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic"
     r"|janv|févr|avr|juin|juil|août|déc)"
@@ -38,12 +38,12 @@ _YEAR = r"(?:19|20)\d\d"
 _START = r"(?<![\w./-])"
 _NAME = r"[^\W\d_][\w'’.-]{0,60}"
 TITLE = r"Mr|Mrs|Ms|Miss|Dr|Prof|Herrn?|Frau|Sra?|Mme|Mlle|Monsieur|Madame"
-_HOUSE = (
+_HOSPITAL = (
     r"(?:Hospitals?|Clinics?|(?:Medical|Health|Cancer) Cent(?:er|re)|Infirmary|Polyclinic|Hospice|Sanatorium"
     r"|Health System|NHS(?: Foundation)? Trust|Klinik|(?:Universitäts)?[Kk]linikum|Krankenhaus|Spital)"
 )
-_FOREIGN_HOUSE = r"(?:Clínica|Hôpital|Clinique|Ospedale|Policlinico|CHU|Charité)"
-_NO_HOUSE = (  # "hospital-acquired", "Hospital Units", the Hospital Anxiety and Depression Scale
+_FOREIGN_HOSPITAL = r"(?:Clínica|Hôpital|Clinique|Ospedale|Policlinico|CHU|Charité)"
+_NOT_HOSPITAL = (  # "hospital-acquired", "Hospital Units", the Hospital Anxiety and Depression Scale
     r"(?![ -](?i:acquired|re-?admi|mortality|stay|admi|discharge|anxiety|infection|length|onset|based|cost|outbreak"
     r"|volume|care|survival|medicine|setting|type|bed|charge|record|unit|service|staff|department))"
 )
@@ -113,15 +113,18 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("NUMBER", re.compile(r"(?<![\w.,])\d{7,}(?![\w]|[.,]\d)")),
-    ("PLACE", re.compile(rf"(?<![\w-]){_NAMES} (?:{_JOINT} )*{_HOUSE}\b{_NO_HOUSE}(?:,? (?:{_JOINT} )*{_NAMES})?")),
-    ("PLACE", re.compile(rf"\b(?:{_HOUSE}{_NO_HOUSE}|{_FOREIGN_HOUSE}) (?:{_JOINT} )*{_NAMES}")),
-    ("PLACE", re.compile(rf"(?i)\b(?:at|from)(?: the)?(?: {_WORD}){{1,4}} {_HOUSE}\b{_NO_HOUSE}")),
-    ("PLACE", re.compile(rf"(?i)\b(?:st|saint)\.? [\w'’-]+(?: [\w'’-]+){{0,2}} {_HOUSE}\b")),
+    (
+        "PLACE",
+        re.compile(rf"(?<![\w-]){_NAMES} (?:{_JOINT} )*{_HOSPITAL}\b{_NOT_HOSPITAL}(?:,? (?:{_JOINT} )*{_NAMES})?"),
+    ),
+    ("PLACE", re.compile(rf"\b(?:{_HOSPITAL}{_NOT_HOSPITAL}|{_FOREIGN_HOSPITAL}) (?:{_JOINT} )*{_NAMES}")),
+    ("PLACE", re.compile(rf"(?i)\b(?:at|from)(?: the)?(?: {_WORD}){{1,4}} {_HOSPITAL}\b{_NOT_HOSPITAL}")),
+    ("PLACE", re.compile(rf"(?i)\b(?:st|saint)\.? [\w'’-]+(?: [\w'’-]+){{0,2}} {_HOSPITAL}\b")),
     (
         "PLACE",
         re.compile(
             rf"(?i)\b(?!{_ANY_KIND}){_WORD} (?:general|memorial|regional|county|district|university|children['’]?s)"
-            rf" {_HOUSE}\b{_NO_HOUSE}"
+            rf" {_HOSPITAL}\b{_NOT_HOSPITAL}"
         ),
     ),
     (
@@ -129,7 +132,7 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(r"\b\d{1,5}\w? [A-Z][\w'’-]+(?: [A-Z][\w'’-]+)? (?:Street|Road|Avenue|Lane|Drive|St|Rd|Ave)\b\.?"),
     ),
     ("PLACE", re.compile(r"(?i)\b(?:bed|room|ward)(?: (?:no|number))?\.? ?#? ?\d+\w?\b")),
-    # of the United Kingdom (the letters behind the figure are never C, I, K, M, O, V), the United States, Germany
+    # United Kingdom (the letters after the digit are never C, I, K, M, O, V), United States, Germany
     ("POSTCODE", re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])")),
     ("POSTCODE", re.compile(r"(?<![\w.-])\d{5}-\d{4}(?![\w-])|(?<!\w)[A-Z]{2},? \d{5}(?![\w.,]\d|\w)")),
     (
@@ -148,7 +151,7 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("PART_OF_DATE", re.compile(rf"(?i)(?<!\w){_MONTH} ?\d{{1,2}}(?:st|nd|rd|th)?(?![\w.])(?:,? ?\d{{4}}\b)?")),
     ("PART_OF_DATE", re.compile(rf"(?i)(?<!\w)(?:{_MONTH}|may),?(?: of)?[ -]?'?{_YEAR}\b")),
-    # "may" is a month where it looks like one
+    # "may" counts as a month only in the form of a date
     (
         "PART_OF_DATE",
         re.compile(
@@ -175,7 +178,7 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 
 
 def plain(text: str) -> str:
-    """A text in the one spelling that the rules know: no wide letters, invisible signs, or odd dashes and blanks."""
+    """Normalise a text to the spelling the rules know: no wide letters, invisible signs, odd dashes or blanks."""
     text = unicodedata.normalize("NFKC", text).translate(_DASHES)
     text = "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text
                    if unicodedata.category(sign) not in ("Cf", "Co", "Cn", "Cs"))  # fmt: skip
@@ -183,7 +186,7 @@ def plain(text: str) -> str:
 
 
 def found_in(text: str, kinds: frozenset[str] = SCREEN) -> Iterator[Finding]:
-    """The details of these kinds, by detector; they may overlap (`merged`)."""
+    """Yield the details of these kinds, by detector; they may overlap (see `merged`)."""
     for kind, pattern in _DETECTORS:
         if kind in kinds:
             group = "v" if "v" in pattern.groupindex else 0
@@ -191,7 +194,7 @@ def found_in(text: str, kinds: frozenset[str] = SCREEN) -> Iterator[Finding]:
 
 
 def without(text: str, kinds: frozenset[str] = QUERY) -> str:
-    """A plain text without the details of these kinds, taken out by one detector after another."""
+    """Remove the details of these kinds from a plain text, one detector after another."""
     for kind, pattern in _DETECTORS:
         if kind in kinds:
             text = pattern.sub(" ", text)
@@ -199,7 +202,7 @@ def without(text: str, kinds: frozenset[str] = QUERY) -> str:
 
 
 def merged(found: Sequence[Finding]) -> list[Finding]:
-    """Findings in order; those that overlap are one, of the kind of the first."""
+    """Sort findings and merge those that overlap; the first one's kind applies."""
     merged: list[Finding] = []
     for finding in sorted(found, key=lambda one: (one.start, -one.end)):
         if merged and finding.start < merged[-1].end:

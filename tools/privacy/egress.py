@@ -1,9 +1,8 @@
-"""What may leave the machine as a query: nothing that tells who a patient is, and nothing that a person did not allow.
+"""Egress control of queries: removes what identifies a patient, and sends nothing without a person's consent.
 
-A query goes through `Gate.clean` first, which takes out what `redact`, `ages`, `names` and `detect` find.
-What is left is shown to a person before the first one leaves, and once more each time where a name may be left in it;
-each one that leaves is logged before it does, and shown. Whatever goes wrong on this way, nothing is sent. The rules
-miss things, which is why a person is asked.
+A query first passes `Gate.clean`, which removes what `redact`, `ages`, `names` and `detect` find. A person sees the
+result before the first query leaves, and again for each query that may still contain a name; each query is logged
+before it leaves, and shown. On any failure nothing is sent. The rules miss details, which is why a person is asked.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from tools.privacy.redact import Redactor, Strictness
 from tools.privacy.words import word_set
 
 Allow = Callable[[str, str, str], bool]
-"""Asks a person whether a query, the first argument, may go to a source, the second, and tells which words of it may be
-a name or a place, the third; "" where none are suspected. Only `True` is a yes."""
+"""Asks a person whether a query (first argument) may go to a source (second), naming the words that may be a name or a
+place (third; "" if there are none). Only `True` counts as consent."""
 Show = Callable[[str, str], None]
-"""Shows a person a query that leaves, the first argument, for a source, the second."""
+"""Shows a person a query that leaves (first argument), for a source (second)."""
 LOG_NAME = "sent.jsonl"
 MAX_CHARS = 2000
-"""A longer text is somebody's record, not a query; our choice."""
+"""A longer text is a patient's record rather than a query."""
 _ROUNDS = 8
 _LABEL = re.compile(
     r"(?i)(?<!\w)(?:m\.?r\.?n|medical record(?: number| no)?|patient(?:in)?(?:[ _-]?(?:id|name|number|no|nr))?"
@@ -40,9 +39,9 @@ _LABEL = re.compile(
     rf"|nombre|fall(?:nummer|nr)|{TITLE}|tel|phone|mobile|fax|e?-?mail)"
     r"\b[\s:.,#=№-]*$"
 )
-"""What comes before a detail and means nothing without it; a server would look for it in every document.
+"""Labels before a detail, meaningless without it; a server would search for them in every document.
 
-It holds fewer labels than the detectors know: the next round finds what follows a label only while the label is there.
+Has fewer labels than the detectors: the next round finds what follows a label only while the label is there.
 """
 _LOG = logging.getLogger(__name__)
 
@@ -52,25 +51,25 @@ class GateError(AttendError):
 
 
 class Gate:
-    """The way out to one source, for one session. Threads may share it.
+    """The egress control of one source, for one session. Thread-safe.
 
-    A yes holds as long as this object, for queries in which no name is suspected; one with such a name is asked about
-    by itself.
+    Consent lasts as long as this object, for queries without a suspected name; a query with one always needs its own
+    consent.
 
     Args:
         source: its name.
-        folder: where the log of what left lies, `sent.jsonl`, one line each.
-        is_word: tells which words are not names, by the vocabulary of the source's field.
+        folder: folder of the log of sent queries, `sent.jsonl`, one per line.
+        is_word: tells words from names, by the vocabulary of the source's field.
         strictness: as in `Redactor`.
-        known: details of the session, such as the patient's name and number; they are always found.
-        allow: asks a person; None where nobody can be asked, and then nothing is sent.
-        unasked: whether queries may leave without a person's yes; not those in which a name is suspected, nor those
-            with a word that is in no list of words.
+        known: details of the session, such as the patient's name and number; always found.
+        allow: asks a person; None if nobody can be asked, in which case nothing is sent.
+        unasked: whether queries may leave without consent; never those with a suspected name or a word that is in no
+            list.
         show: shows a person each query that leaves.
-        now: the clock, in seconds since the epoch.
+        now: clock, in seconds since the epoch.
 
     Raises:
-        PhiError: with `strict`, where Presidio or its language model is missing.
+        PhiError: with `strict`, if Presidio or its language model is missing.
     """
 
     def __init__(
@@ -93,48 +92,49 @@ class Gate:
         self._granted, self._suspected = set[str](), dict[str, str]()
 
     def clean(self, query: str) -> str:
-        """A query without what tells who a patient is.
+        """Remove what identifies a patient from a query.
 
         Raises:
-            GateError: if it is too long for a query, nothing is left, or it cannot be searched for whatever reason.
+            GateError: if it is too long for a query, nothing is left, or the search for details fails.
         """
         text = plain(query)
         if len(text) > MAX_CHARS:
             raise GateError(
-                f"a query of {len(text)} characters was not sent: it may be a patient's record.",
+                f"cannot send a query of {len(text)} characters: it may be a patient's record.",
                 expected=f"at most {MAX_CHARS} characters",
                 remedy="Ask a shorter question.",
             )
-        for _ in range(_ROUNDS):  # what is taken out may bring together what is to be taken out
+        for _ in range(_ROUNDS):  # a removal may join two parts into a new detail
             before, text = text, self._strip(text)
             if text == before:
                 break
         else:
-            raise GateError("a query does not come to an end of personal details.", remedy="Ask it in other words.")
+            raise GateError("cannot remove all personal details from the query.", remedy="Rephrase it.")
         if not re.search(r"\w\w", text):
             raise GateError(
-                "nothing of the query is left without its personal details.", remedy="Ask for the disease or the drug."
+                "cannot send the query: nothing is left of it without personal details.",
+                remedy="Ask for the disease or the drug.",
             )
         return text
 
     def check(self, values: Sequence[str]) -> None:
-        """Raise GateError if one of the values, such as headings to filter by, holds what `clean` would take out."""
+        """Raise GateError if a value, such as a heading to filter by, contains what `clean` would remove."""
         for value in values:
             text = plain(value)
             if not text or len(text) > MAX_CHARS or self._strip(text) != text:
                 raise GateError(
-                    f"a filter of {len(value)} characters is empty, or looks as if it held a personal detail.",
+                    f"invalid filter of {len(value)} characters: it is empty or may contain a personal detail.",
                     remedy="Filter by a heading or a publication type as PubMed spells it, or leave the filter out.",
                 )
 
     def knows(self, text: str) -> bool:
-        """Whether a text, such as an id that somebody gives, holds a known detail of the session. Raises GateError."""
+        """Return whether a text, such as an id, contains a known detail of the session. Raises GateError."""
         return any(one.kind == "KNOWN" for one in self._findings(plain(text)))
 
     def suspect(self, text: str, *queries: str) -> None:
-        """Have a person asked about a text by itself, if a name may be left in the clean queries that it is made of.
+        """Mark a text as needing its own consent if a name may be left in the clean queries that it is made of.
 
-        What may leave unasked must have no word that is in no list, either.
+        Without consent, it must also have no word that is in no word list.
         """
         names = [name for query in queries for name in possible_names(query, self._is_word)]
         if self.unasked:
@@ -144,29 +144,29 @@ class Gate:
             self._suspected[text] = ", ".join(f"“{name}”" for name in dict.fromkeys(names))
 
     def suspected(self, text: str) -> str:
-        """The words of a text that may be a name or a place, in quotes; "" where none are."""
+        """Return the words of a text that may be a name or a place, in quotes; "" if there are none."""
         return self._suspected.get(text, "")
 
-    def wants_yes(self, text: str) -> bool:
-        """Whether a person has to be asked before a text is sent, who has not refused it."""
-        return text not in self._refused and self._lacks_yes(text)
+    def needs_consent(self, text: str) -> bool:
+        """Return whether a person has to consent before a text is sent, and has not refused it."""
+        return text not in self._refused and self._lacks_consent(text)
 
-    def _lacks_yes(self, text: str) -> bool:
+    def _lacks_consent(self, text: str) -> bool:
         return text not in self._granted and (not (self._allowed or self.unasked) or text in self._suspected)
 
     def permit(self, text: str, short: str = "") -> None:
-        """Have a person allow the first text to be sent, and log each.
+        """Get consent to send the text, and log it.
 
         Args:
-            text: what is to be sent, as `clean` left it.
-            short: what a person is shown in its place.
+            text: the text to send, as returned by `clean`.
+            short: shown to the person in its place.
 
         Raises:
-            GateError: if nobody can be asked, a person said no (which holds for this text; another one is asked about),
-                or the log cannot be written.
+            GateError: if nobody can be asked, a person refused (which applies to this text only), or the log cannot be
+                written.
         """
-        with self._lock:  # two threads ask once
-            if self._lacks_yes(text):
+        with self._lock:  # two threads ask only once
+            if self._lacks_consent(text):
                 self._ask(short or text, text)
             self._write(text)
         _LOG.info("sent to %s: %s", self.source, text)
@@ -176,20 +176,20 @@ class Gate:
     def _ask(self, text: str, whole: str) -> None:
         if self._allow is None and self.unasked:
             raise GateError(
-                f"nothing was sent to {self.source}: nobody can be asked, and a name or a place may be left in the "
-                f"query: {self._suspected[whole]}.",
-                remedy="Leave it out, or ask from a terminal or the chat; behind the name of a disease, write what it "
-                "is, such as 'syndrome'.",
+                f"nothing was sent to {self.source}: nobody can be asked, and it may contain a name or a place: "
+                f"{self._suspected[whole]}.",
+                remedy="Leave it out, or ask from a terminal or the chat; after the name of a disease, add its kind, "
+                "such as 'syndrome'.",
             )
         if self._allow is None:
             raise GateError(
                 f"nothing was sent to {self.source}: nobody can be asked whether a query may leave this machine.",
-                remedy="Ask from a terminal or the chat, or allow it in general with `literature.send_unasked = true`.",
+                remedy="Ask from a terminal or the chat, or allow all with `literature.send_unasked = true`.",
             )
-        # What it raises goes to the caller, who may put a question to a person by it; nothing has been sent.
+        # Errors of `allow` propagate: a caller may use them to ask a person; nothing has been sent.
         if text in self._refused or self._allow(text, self.source, self.suspected(whole)) is not True:
             self._refused.add(text)
-            raise GateError(f"nothing was sent to {self.source}: it was not allowed.", remedy="Use a local corpus.")
+            raise GateError(f"nothing was sent to {self.source}: a person refused it.", remedy="Use a local corpus.")
         self._allowed = True
         self._granted.add(text)
 
@@ -201,12 +201,12 @@ class Gate:
             handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 if os.write(handle, line.encode()) != len(line.encode()):
-                    raise OSError("only a part was written")
+                    raise OSError("partial write")
             finally:
                 os.close(handle)
         except OSError as error:
             raise GateError(
-                f"nothing was sent to {self.source}: it cannot be logged in {str(self.log)!r}: {error}.",
+                f"nothing was sent to {self.source}: cannot log it in {str(self.log)!r}: {error}.",
                 remedy="Check the disk and its permissions.",
             ) from error
 
@@ -221,10 +221,10 @@ class Gate:
     def _findings(self, text: str) -> list[Finding]:
         try:
             found = self._redactor.find(text)
-        except Exception as error:  # Presidio may fail in any way, and then nothing may leave
+        except Exception as error:  # Presidio may fail in any way; nothing may leave then
             raise GateError(
-                f"a query was not sent: it cannot be searched for personal details ({type(error).__name__}).",
-                remedy="Mend the installation of Presidio and its language model, or use a local corpus.",
+                f"cannot send a query: the search for personal details failed ({type(error).__name__}).",
+                remedy="Repair the installation of Presidio and its language model, or use a local corpus.",
             ) from error
         return [
             one
@@ -234,7 +234,7 @@ class Gate:
 
 
 def _tidy(text: str) -> str:
-    """A text without what is left of a detail's surroundings: empty brackets and quotes, doubled and dangling signs."""
+    """Clean up what a removed detail leaves behind: empty brackets and quotes, doubled and dangling signs."""
     text = re.sub(r"\"\s*\"(?:\[[^\]]*\])?|\(\s*\)|\[\s*\]", " ", text)
     text = re.sub(r"\s+([,.;:!?)\]])", r"\1", text)
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)

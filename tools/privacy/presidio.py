@@ -1,4 +1,4 @@
-"""Presidio's analyser, where the extra `privacy` and a spaCy model are installed: `analyzer`."""
+"""Loader of Presidio's analyser, if the extra `privacy` and a spaCy model are installed: `analyzer`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @cache
 def analyzer() -> Any:
-    """Presidio's analyser, or why there is none. Its language model has to be installed; it is never downloaded."""
+    """Return Presidio's analyser, or the reason why it is unavailable. Its language model is never downloaded."""
     try:
         import spacy
         from presidio_analyzer import AnalyzerEngine

@@ -1,9 +1,9 @@
-"""Personal details in texts and pictures: found and taken out before a remote model or the disk sees them.
+"""Redaction of personal details in texts and pictures, before they reach a remote model or the disk.
 
-Our own detectors know what has a shape or a label: record numbers, dates, DICOM names, names after a title or a label,
-telephone numbers, e-mail addresses, social security and insurance numbers, DICOM UIDs, and whatever a caller names as
-known (the patient of the session). Presidio finds more, such as names in prose, where it is installed with a language
-model. Both miss things. This lowers a risk; it does not make a text anonymous, nor a program compliant with any law.
+Our own detectors find what has a shape or a label: record numbers, dates, DICOM names, names after a title or a label,
+telephone numbers, e-mail addresses, social security and insurance numbers, DICOM UIDs, and details that a caller names
+as known (the patient of the session). Presidio, if installed with a language model, finds more, such as names in prose.
+Both miss known details. This lowers a risk; it makes neither a text anonymous, nor a program compliant with any law.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from tools.privacy import presidio
 from tools.privacy.detect import Finding, found_in, merged, replaced
 
 Strictness = Literal["on", "strict"]
-"""`on` uses Presidio where it is there; `strict` refuses to go on without it."""
+"""`on` uses Presidio if it is installed; `strict` requires it."""
 MIN_SCORE = 0.4
-"""Findings of Presidio that are less sure are left; our choice, on the side of finding too much."""
+"""Minimum score of a finding of Presidio; our choice, in favour of false positives."""
 PAD_PX = 2
-"""Pixels that are blackened around a box of words, which the recogniser cuts close; our choice."""
+"""Pixels blackened around a box of words, since the recogniser crops close."""
 
 
 class PhiError(AttendError):
-    """Personal details cannot be looked for as strictly as was asked; nothing may leave or be stored."""
+    """The requested strictness of redaction is not possible; nothing may leave or be stored."""
 
 
-# What stands on a row or a link of a list of people; in prose it would find far too much.
+# Forms of a row or a link in a list of people; in prose they would have far too many false positives.
 _CAPITAL = r"[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}"
 _PARTICLE = r"(?:van|von|vom|zu|zur|den|der|de|del|della|da|di|du|la|le|al|el|bin|ben|ter|ten)"
 _PERSON = rf"(?:{_PARTICLE} ){{0,2}}{_CAPITAL}(?: (?:{_PARTICLE} ){{0,2}}{_CAPITAL}){{0,4}}"
@@ -43,12 +43,12 @@ _LABEL_WORDS = re.compile(rf"(?<!\w){_PERSON}")
 
 
 class Redactor:
-    """Takes personal details out of texts and pictures.
+    """Removes personal details from texts and pictures.
 
     Args:
-        strictness: `on`, or `strict`, which refuses where Presidio or the reader of words is missing.
+        strictness: `on`, or `strict`, which requires Presidio and OCR.
         known: details of this session, such as the patient's name, birth date and number; they, and each name in them,
-            are always found, in any case.
+            are always found, in any letter case.
 
     Raises:
         PhiError: with `strict`, if Presidio or its language model is missing.
@@ -64,29 +64,29 @@ class Redactor:
         self._analyzer = presidio.analyzer()
         if strictness == "strict" and isinstance(self._analyzer, str):
             raise PhiError(
-                f"personal details cannot be looked for strictly: {self._analyzer}.",
+                f"cannot redact with strictness 'strict': {self._analyzer}.",
                 remedy="Run: attend setup privacy, and install a spaCy model such as en_core_web_lg; or use 'on' and "
                 "know its limits.",
             )
 
     def knowing(self, known: Sequence[str]) -> Redactor:
-        """A redactor that knows these details, too."""
+        """Return a redactor that also knows these known details."""
         return Redactor(self.strictness, (*self.known, *known))
 
     def find(self, text: str) -> list[Finding]:
-        """The personal details of a text, in order, none overlapping another. Raises PhiError with `strict`."""
+        """Return the personal details of a text, in order and without overlap. Raises PhiError with `strict`."""
         return merged([*found_in(text), *self._known_in(text), *self._presidio(text)])
 
     def text(self, text: str) -> str:
-        """A text with each detail replaced by its kind in brackets. Raises PhiError with `strict`."""
+        """Replace each detail of a text by its kind in brackets. Raises PhiError with `strict`."""
         return replaced(text, self.find(text))
 
     def label(self, text: str) -> str:
-        """A label, or a title, of which less is taken for granted than of prose; such as of a row in a list of people.
+        """Redact a label or a title more strictly than prose, such as a row in a list of people.
 
-        Numbers of four digits or more are replaced, too, and what is written like a name: "Doe, Jane", and words in
-        capitals beside a number or a date. A name alone, as in "Jane Doe", looks like "Place Order", and is left to
-        Presidio and to what is known.
+        Also replaces numbers of four or more digits, and the form of a name: "Doe, Jane", and capitalised words beside
+        a number or a date. A name alone, as in "Jane Doe", looks like "Place Order", and is left to Presidio and the
+        known details.
 
         Raises:
             PhiError: with `strict`.
@@ -104,23 +104,23 @@ class Redactor:
         return replaced(text, merged([*found, *numbers, *names]))
 
     def image(self, rgb: np.ndarray, words: Sequence[Word] | None = None) -> np.ndarray:
-        """A copy of a picture with the lines that hold details blackened.
+        """Return a copy of a picture with the lines that contain details blackened.
 
-        A label and its value often are lines of their own; so all of them are searched as one text.
+        A label and its value are often separate lines, so all lines are searched as one text.
 
         Args:
             rgb: (height, width, 3), uint8.
-            words: the lines read in it; None reads them by OCR.
+            words: the lines of text in it; None reads them by OCR.
 
         Raises:
-            PhiError: with `strict`, or if the words cannot be read.
+            PhiError: with `strict`, or if OCR fails.
         """
         lines = self._read(rgb) if words is None else list(words)
-        starts, told = [], ""
+        starts, joined = [], ""
         for line in lines:
-            starts.append(len(told))
-            told += line.text + "\n"
-        findings = self.find(told)
+            starts.append(len(joined))
+            joined += line.text + "\n"
+        findings = self.find(joined)
         height, width = rgb.shape[:2]
         clean = rgb.copy()
         for line, start in zip(lines, starts, strict=True):
@@ -137,7 +137,7 @@ class Redactor:
     def _presidio(self, text: str) -> Iterator[Finding]:
         if isinstance(self._analyzer, str) or not text.strip():
             return
-        # A failure of it is not caught: a text of which nobody knows what it holds goes nowhere.
+        # Failures propagate: a text that could not be searched must go nowhere.
         results = self._analyzer.analyze(text=text, language="en", score_threshold=MIN_SCORE)
         for result in results:
             yield Finding(result.start, result.end, result.entity_type)
@@ -149,18 +149,16 @@ class Redactor:
         try:
             return read_words(rgb, max_side_px=max(rgb.shape[:2]))
         except AttendError as error:
-            raise PhiError(
-                f"the words of the picture cannot be read: {error}", remedy="Nothing was let out."
-            ) from error
+            raise PhiError(f"cannot read the words of the picture: {error}", remedy="Nothing was released.") from error
 
 
 def redact_text(text: str, strictness: Strictness = "on", known: Sequence[str] = ()) -> str:
-    """A text with personal details replaced by their kind in brackets. Raises PhiError with `strict`."""
+    """Replace personal details by their kind in brackets. Raises PhiError with `strict`."""
     return Redactor(strictness, known).text(text)
 
 
 def redact_image(
     rgb: np.ndarray, words: Sequence[Word] | None = None, strictness: Strictness = "on", known: Sequence[str] = ()
 ) -> np.ndarray:
-    """A copy of a picture with personal details blackened; see `Redactor.image`. Raises PhiError with `strict`."""
+    """Return a picture with personal details blackened; see `Redactor.image`. Raises PhiError with `strict`."""
     return Redactor(strictness, known).image(rgb, words)

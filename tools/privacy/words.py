@@ -1,4 +1,4 @@
-"""Word lists of this package: `word_set`."""
+"""Word lists of this package."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tools.wordlists import load_words
 
 @cache
 def word_set(name: str) -> frozenset[str]:
-    """Return the words of `data/NAME.txt`, which are separated by blanks."""
+    """Return the blank-separated words of `data/NAME.txt`."""
     return frozenset(word for line in load_words("tools.privacy", name)["words"] for word in line.split())

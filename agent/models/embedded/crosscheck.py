@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from agent.models.embedded.imagenet import calibrated, concepts
-from memory.stream.encoders import VisionTower, to_input
+from memory.stream.encoders import FeatureExtractor, to_input
 from tools.perception.detect import Detection
 
 RIM = 0.15
@@ -26,7 +26,7 @@ MAX_CHECKED = 6
 """Detections that are looked at again in one picture, the surest first; others are believed from `SURE_SCORE` on."""
 
 
-def checked(tower: VisionTower, rgb: np.ndarray, found: Sequence[Detection]) -> list[Detection]:
+def checked(tower: FeatureExtractor, rgb: np.ndarray, found: Sequence[Detection]) -> list[Detection]:
     """Return the detections that hold, some under another name, the surest first."""
     kept = []
     looked_at = 0
@@ -53,7 +53,7 @@ def _second_opinion(p: np.ndarray, one: Detection, members: frozenset[int]) -> s
     return one.name if agreed >= AGREES or one.score >= SURE_SCORE else None
 
 
-def _probabilities(tower: VisionTower, rgb: np.ndarray, one: Detection) -> np.ndarray:
+def _probabilities(tower: FeatureExtractor, rgb: np.ndarray, one: Detection) -> np.ndarray:
     import torch
 
     height, width = rgb.shape[:2]

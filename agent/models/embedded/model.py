@@ -16,7 +16,7 @@ from agent.models.embedded.imagenet import calibrated, concepts
 from agent.models.embedded.networks.language import Language, load_adapter
 from agent.models.embedded.networks.vision import TOKENS, Sight, see, shown, tag_table, visual_tokens
 from agent.models.embedded.request import Shown
-from memory.stream.encoders import shared_tower
+from memory.stream.encoders import shared_extractor
 from tools.media.quality import Quality, measure_quality
 from tools.ocr import Word, read_words
 from tools.perception.detect import Detection, detect
@@ -32,7 +32,7 @@ class Perception:
     """What is seen, read and measured in frames; each is computed once a frame, when first asked for."""
 
     def __init__(self) -> None:
-        self._tower = shared_tower()
+        self._tower = shared_extractor()
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -64,18 +64,18 @@ class Perception:
 
 def labels(rgb: np.ndarray, k: int = 5) -> list[tuple[str, float]]:
     """Return the k likeliest names of what an RGB picture (height, width, 3) shows, with their probabilities."""
-    p = calibrated(see(shared_tower(), rgb).whole)
+    p = calibrated(see(shared_extractor(), rgb).whole)
     return [(concepts().names[index], float(p[index])) for index in np.argsort(p)[::-1][:k]]
 
 
 def things(rgb: np.ndarray) -> list[Detection]:
     """Return the objects and people that an RGB picture (height, width, 3) shows, checked by the classifier."""
-    return checked(shared_tower(), rgb, detect(rgb))
+    return checked(shared_extractor(), rgb, detect(rgb))
 
 
 def embed_image(rgb: np.ndarray) -> np.ndarray:
     """Return a unit-length vector (1280,) of an RGB picture (height, width, 3); similar pictures lie close."""
-    return see(shared_tower(), rgb).vector
+    return see(shared_extractor(), rgb).vector
 
 
 @cache

@@ -1,4 +1,4 @@
-// What a watch has seen, in the conversation, with its pictures.
+// Alerts of watches in the conversation, with their pictures.
 
 import { clock, h, timeOfDay } from "/page/dom.js";
 import { thumbnail } from "/page/turn.js";

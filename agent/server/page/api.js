@@ -1,8 +1,8 @@
-// The way to the server: requests that carry the page's token, and sockets that come back by themselves.
+// Client of the server: requests with the CSRF token, and sockets that reconnect.
 
 let csrf = "";
 
-/** An error in the server's words. */
+/** An error reported by the server. */
 export class Trouble extends Error {
   constructor({ problem, expected = "", remedy = "" }) {
     const whole = [problem, expected && `Expected ${expected}.`, remedy].filter(Boolean).join(" ");
@@ -11,14 +11,14 @@ export class Trouble extends Error {
 }
 
 /**
- * Begin a session: the rooms, and what leaves the machine. A server that was started anew may have other sources and
- * another model: then the page begins anew too.
+ * Start a session: the rooms, and what leaves the machine. After a restart, the server may have other sources and
+ * another model, so the page reloads.
  */
 export async function begin() {
   const session = await request("GET", "/session");
   if (csrf && csrf !== session.csrf) {
     location.reload();
-    return new Promise(() => {}); // nothing more may be asked or said meanwhile
+    return new Promise(() => {}); // never resolves: the page is reloading
   }
   csrf = session.csrf;
   return session;
@@ -30,23 +30,23 @@ export async function request(method, path, body) {
   try {
     reply = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new Trouble({ problem: "the server does not answer.", remedy: "Look into the terminal it was started in." });
+    throw new Trouble({ problem: "the server does not answer.", remedy: "Check its terminal." });
   }
   if (reply.status === 401) location.reload();
-  if (reply.status === 403 && method !== "GET") await begin(); // perhaps the server was started anew
+  if (reply.status === 403 && method !== "GET") await begin(); // the server may have restarted
   if (reply.status === 204) return null;
-  const told = await reply.json().catch(() => null);
-  if (!told) throw new Trouble({ problem: `the server answered ${reply.status}, and nothing that this page can read.` });
-  if (!reply.ok) throw new Trouble(told);
-  return told;
+  const answer = await reply.json().catch(() => null);
+  if (!answer) throw new Trouble({ problem: `unreadable response from the server (status ${reply.status}).` });
+  if (!reply.ok) throw new Trouble(answer);
+  return answer;
 }
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5000;
 
 /**
- * Keep a socket open until the signal ends it; it is opened again when it breaks.
- * `on.open(socket)`, `on.message(data, socket)` and `on.closed(code)` are called as that happens.
+ * Keep a socket open until the signal aborts; reconnect when it breaks.
+ * Calls `on.open(socket)`, `on.message(data, socket)` and `on.closed(code)`.
  */
 export function keepSocket(path, on, signal) {
   let pause = FIRST_PAUSE_MS;

@@ -1,4 +1,4 @@
-// The conversation of a room: its questions and alerts in order, and the box that asks.
+// The conversation of a room: questions and alerts in order, and the question box.
 
 import { showAlert } from "/page/alerts.js";
 import { byId, h } from "/page/dom.js";
@@ -6,15 +6,15 @@ import { fetchAgain, showTurn } from "/page/turn.js";
 
 const NEAR_END_PX = 80;
 
-/** Show a room's conversation until the signal ends it; `hooks.open(t, frameId)` opens a moment. */
+/** Show a room's conversation until the signal aborts; `hooks.open(t, frameId)` opens a moment. */
 export function showChat(room, hooks, signal) {
   const list = byId("conversation");
   const [form, box, send, stop] = ["ask", "question", "send", "stop"].map(byId);
   const problem = byId("ask-problem");
-  const views = new Map(); // of each item of the conversation, the oldest first
+  const views = new Map(); // by item of the conversation, oldest first
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
 
-  let followed = false; // whether the end was in view when the list changed last, and where it was scrolled to then
+  let followed = false; // whether the end was in view at the last change of the list, and its scroll position then
   let scrolledTo = {};
 
   const belowList = () => list.scrollHeight - list.scrollTop - list.clientHeight;
@@ -25,7 +25,7 @@ export function showChat(room, hooks, signal) {
     window.scrollBy(0, Math.max(0, belowWindow()));
   }
 
-  /** Change the list; whoever sees its end goes on seeing its end, also where what stands above it grew meanwhile. */
+  /** Change the list; if its end was in view, keep it in view, even if content above it has grown. */
   function keepAtEnd(change) {
     const atEnd = belowList() < NEAR_END_PX && belowWindow() < NEAR_END_PX;
     const scrolled = scrolledTo.list !== list.scrollTop || scrolledTo.window !== window.scrollY;
@@ -51,7 +51,7 @@ export function showChat(room, hooks, signal) {
     list.replaceChildren();
     if (room.info.about) list.append(h("p", { class: "muted" }, room.info.about));
     room.conversation.forEach(add);
-    if (!room.conversation.length) list.append(h("p", { class: "muted empty" }, "Nothing was asked yet."));
+    if (!room.conversation.length) list.append(h("p", { class: "muted empty" }, "No questions yet."));
     list.scrollTop = list.scrollHeight;
     settle();
   }
@@ -61,11 +61,11 @@ export function showChat(room, hooks, signal) {
     const busy = state === "running" || state === "waiting";
     stop.hidden = !busy;
     send.disabled = busy || room.info.state !== "open";
-    grow(); // the buttons beside it come and go
+    grow(); // the buttons beside it change its width
     byId("thread").textContent = room.info.thread ? `“${room.info.thread}”` : "";
   }
 
-  async function tell(work) {
+  async function attempt(work) {
     problem.textContent = "";
     try {
       await work();
@@ -79,7 +79,7 @@ export function showChat(room, hooks, signal) {
   async function ask() {
     const text = box.value.trim();
     if (!text) return;
-    if (await tell(() => room.post("ask", { text }))) {
+    if (await attempt(() => room.post("ask", { text }))) {
       box.value = "";
       keepDraft();
       showEnd();
@@ -91,7 +91,7 @@ export function showChat(room, hooks, signal) {
     box.style.height = `${box.scrollHeight}px`;
   }
 
-  /** The page may be loaded anew while somebody writes. */
+  /** Keep the draft across a reload of the page. */
   function keepDraft() {
     sessionStorage.setItem("draft", box.value);
     grow();
@@ -108,10 +108,10 @@ export function showChat(room, hooks, signal) {
       ask();
     }
   });
-  on(stop, "click", () => tell(() => room.post("stop")));
+  on(stop, "click", () => attempt(() => room.post("stop")));
   on(document, "keydown", (event) => {
     if (event.key === "Escape" && !event.repeat && !stop.hidden && !document.querySelector("dialog[open]")) {
-      tell(() => room.post("stop"));
+      attempt(() => room.post("stop"));
       box.focus();
     }
   });
@@ -122,7 +122,7 @@ export function showChat(room, hooks, signal) {
     keepAtEnd(() => add(turn));
     settle();
   });
-  // Who opens something in a turn looks at that, and is not taken to the end.
+  // After a click inside the list, do not scroll to the end.
   on(list, "pointerdown", () => (scrolledTo = {}));
   on(room, "alert", ({ detail: alert }) => keepAtEnd(() => add(alert)));
   on(room, "event", ({ detail: { turn, event } }) => keepAtEnd(() => views.get(turn)?.event(event)));

@@ -1,6 +1,6 @@
-// Small helpers: elements, times, spoken announcements.
+// DOM helpers: elements, times, screen-reader announcements.
 
-/** Make an element. Properties that the element knows are set, others become attributes; `on` holds listeners. */
+/** Create an element. Known properties are set, others become attributes; `on` maps events to listeners. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -16,7 +16,7 @@ export function h(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Write seconds as m:ss or h:mm:ss, with one decimal only where the time is not a whole second. */
+/** Format seconds as m:ss or h:mm:ss, with one decimal unless it is a whole second. */
 export function clock(seconds) {
   const tenths = Math.round(seconds * 10);
   const whole = Math.floor(tenths / 10);
@@ -26,7 +26,7 @@ export function clock(seconds) {
   return tenths % 10 ? `${text}.${tenths % 10}` : text;
 }
 
-/** Read m:ss, h:mm:ss or seconds; null where it is none of them. */
+/** Parse m:ss, h:mm:ss or seconds; return null for anything else. */
 export function parseClock(text) {
   const match = /^(?:(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d+)?)|(\d+(?:\.\d+)?))$/.exec(text.trim());
   if (!match) return null;
@@ -34,15 +34,15 @@ export function parseClock(text) {
   return plain === undefined ? hours * 3600 + minutes * 60 + Number(seconds) : Number(plain);
 }
 
-/** Whether a time in seconds lies in a stretch, which may be null. */
+/** Return whether a time in seconds lies in a span, which can be null. */
 export const isIn = (stretch, t) => Boolean(stretch) && t >= stretch.start_s && t <= stretch.end_s;
 
-/** The time of day of a Unix time in seconds. */
+/** Format a Unix time in seconds as time of day. */
 export const timeOfDay = (wall) => new Date(wall * 1000).toLocaleTimeString([], { hour12: false });
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Whether the page is dark: what the person chose here, else what the system says. */
+/** Return whether the page is dark: the person's choice, else the system's. */
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -50,7 +50,7 @@ export function isDark() {
 
 const SPOKEN_HELD = 6;
 
-/** Have a screen reader say something when it has time. */
+/** Have a screen reader announce a text, politely. */
 export function announce(text) {
   const log = byId("spoken");
   log.append(h("p", { textContent: text }));

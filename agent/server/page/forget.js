@@ -1,18 +1,18 @@
-// Forgetting a stretch: from when to when, what goes, and only then the deed.
+// Dialog that forgets a span: choose times, preview what is deleted, confirm.
 
 import { byId, clock, h, parseClock } from "/page/dom.js";
 
-/** Open the dialog that forgets a stretch of a room's memory. */
+/** Open the dialog that forgets a span of a room's memory. */
 export async function openForget(room) {
   const timeline = await room.get("timeline");
   const dialog = byId("forgetting");
   const problem = h("p", { class: "problem", role: "alert" });
-  const goes = h("p", {}, "…");
+  const preview = h("p", {}, "…");
   const [from, to] = [field("From"), field("To")];
   const sure = h("button", { type: "submit", class: "danger" }, "Forget this");
   const leave = h("button", { type: "button", on: { click: () => dialog.close() } }, "Keep it");
-  const form = h("form", { class: "form" }, from.label, to.label, goes, problem, h("div", { class: "choices" }, sure, leave));
-  dialog.replaceChildren(h("h2", { id: "forget-title" }, `Forget a stretch of ${room.info.name}`), form);
+  const form = h("form", { class: "form" }, from.label, to.label, preview, problem, h("div", { class: "choices" }, sure, leave));
+  dialog.replaceChildren(h("h2", { id: "forget-title" }, `Forget part of ${room.info.name}`), form);
 
   const now = timeline.now_s ?? 0;
   from.input.value = clock(Math.floor(Math.max(timeline.begin_s, now - 60)));
@@ -23,23 +23,23 @@ export async function openForget(room) {
     return start === null || end === null || end < start ? null : { start_s: start, end_s: end };
   }
 
-  function tell() {
+  function update() {
     const chosen = span();
     sure.disabled = !chosen;
     if (!chosen) {
-      goes.textContent = "Write two times as m:ss, the earlier one first.";
+      preview.textContent = "Enter two times as m:ss, the earlier one first.";
       return;
     }
     const moments = timeline.moments.filter((m) => m.t_s >= chosen.start_s && m.t_s <= chosen.end_s);
     const notes = moments.filter((moment) => moment.note).length;
     const pinned = moments.filter((moment) => moment.pinned).length;
-    goes.textContent =
-      `${moments.length} remembered moments go for good, with their pictures and vectors; ${notes} of them have notes` +
+    preview.textContent =
+      `${moments.length} remembered moments will be permanently deleted, with pictures and vectors; ${notes} of them have notes` +
       `${pinned ? `, ${pinned} pinned` : ""}. Answers already given stay as they are.`;
   }
 
-  from.input.addEventListener("input", tell);
-  to.input.addEventListener("input", tell);
+  from.input.addEventListener("input", update);
+  to.input.addEventListener("input", update);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
@@ -50,7 +50,7 @@ export async function openForget(room) {
       problem.textContent = error.message;
     }
   });
-  tell();
+  update();
   dialog.showModal();
 }
 

@@ -1,12 +1,12 @@
-// The live picture. The page asks for the next one when it has drawn the last, so a slow browser never falls behind.
+// The live picture. The page requests the next one after drawing the last, so a slow browser never falls behind.
 
 import { keepSocket } from "/page/api.js";
 import { clock, isIn, timeOfDay } from "/page/dom.js";
 
 const HEADER_BYTES = 16;
-const IN_FLIGHT = 2; // one on its way while one is drawn
+const IN_FLIGHT = 2; // one in transit while one is drawn
 
-/** Draw a room's live picture on a canvas until the signal ends it, with a rest of `restMs` after each picture. */
+/** Draw a room's live picture on a canvas until the signal aborts, with a pause of `restMs` after each picture. */
 export function showLive(room, canvas, signal, restMs = 0) {
   const context = canvas.getContext("2d");
   const clear = () => {
@@ -14,7 +14,7 @@ export function showLive(room, canvas, signal, restMs = 0) {
     delete canvas.dataset.t;
     canvas.setAttribute("aria-label", `Live picture of ${room.info.name}`);
   };
-  clear(); // of the source that was shown before
+  clear(); // remove the previous source's picture
   room.addEventListener(
     "memory",
     ({ detail: { forgotten } }) => {

@@ -1,4 +1,4 @@
-// The page: which sources there are, which one is looked at, and what all of it shares.
+// Entry point of the page: sources, the selected room, and shared elements.
 
 import { begin } from "/page/api.js";
 import { showChat } from "/page/chat.js";
@@ -16,8 +16,8 @@ import { showWatches } from "/page/watches.js";
 const PREVIEW_REST_MS = 1000;
 const AGAIN_MS = 1000;
 
-let leave = new AbortController(); // ends what is shown of the room looked at
-let shown = null; // that room
+let leave = new AbortController(); // aborts the views of the selected room
+let shown = null; // the selected room
 
 function select(room) {
   leave.abort();
@@ -55,8 +55,8 @@ function select(room) {
     for (const id of ["forget", "export"]) byId(id).hidden = info.state !== "open";
     byId("pause").hidden = info.state !== "open" || badge === "ended";
     byId("problem").textContent = info.problem ? `${info.problem.problem} ${info.problem.remedy}` : (status?.eyes.problem ?? "");
-    byId("picture-note").textContent = badge === "paused" ? "Paused: nothing is looked at" : "";
-    byId("pause").textContent = badge === "paused" ? "Go on" : "Pause";
+    byId("picture-note").textContent = badge === "paused" ? "Paused" : "";
+    byId("pause").textContent = badge === "paused" ? "Resume" : "Pause";
   };
   on(room, "room", showInfo);
   on(room, "status", showInfo);
@@ -80,7 +80,7 @@ function select(room) {
   for (const button of byId("sources").children) button.setAttribute("aria-pressed", String(button.value === room.info.id));
 }
 
-/** Say what leaves the machine, for the model or by the webhooks of any source; nothing before all of them are known. */
+/** Show what leaves the machine, to the model or through webhooks of any source, once all rooms are known. */
 function showEgress({ local, text }, rooms) {
   if (!rooms.every((room) => room.known)) return;
   const places = [...new Set(rooms.flatMap((room) => room.status?.alerts_leave_to ?? []))].join(", ");
@@ -92,18 +92,18 @@ function showEgress({ local, text }, rooms) {
 
 let searching = false;
 
-/** Once a connection was lost, say so until all are back, and with the same server: `begin` sees whether it is another. */
+/** After a lost connection, show a notice until all rooms are reconnected; `begin` reloads if the server is another. */
 async function findServer(rooms) {
   if (searching) return;
   searching = true;
-  byId("link").textContent = "Not connected; trying again …";
+  byId("link").textContent = "Disconnected; reconnecting …";
   for (let found = false; !found; ) {
     await pause(AGAIN_MS);
     try {
       await begin();
       found = rooms.every((room) => room.connected);
     } catch {
-      // It does not answer yet.
+      // No answer yet.
     }
   }
   byId("link").textContent = "";
@@ -123,7 +123,7 @@ function showTheme() {
   label();
 }
 
-/** A button that shows another source, with its live picture, renewed now and then. */
+/** Create a button that selects a source, with a live preview. */
 function sourceButton(room) {
   const preview = h("canvas", { width: 96, height: 54, "aria-hidden": "true" });
   const name = h("span", {}, room.info.name);
@@ -146,7 +146,7 @@ function tellAlert(room, alert) {
     new Notification(`Attend: ${alert.condition}`, { body: words });
 }
 
-/** The conversation fills the window below what stands above it. */
+/** Let the conversation fill the window below the header. */
 function fitWindow() {
   const main = document.querySelector("main");
   const fit = () => document.documentElement.style.setProperty("--top", `${main.offsetTop}px`);

@@ -1,14 +1,14 @@
-// One moment, large: its picture, what is known of it, and the frames that follow it, played.
+// Dialog of a moment: its picture, its details, and playback from it.
 
 import { byId, clock, h, isIn, pause, timeOfDay } from "/page/dom.js";
 
-const PLAY_S = 8; // one stretch is fetched at a time
+const PLAY_S = 8; // length of one fetched span
 const FRAMES_A_SECOND = 4;
 const LONGEST_MS = 1000;
 const SIDE_PX = 1600;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Open a moment of a room in a dialog, and play on from it if told to; `hooks.ask(words)` begins a question about it. */
+/** Open a moment of a room in a dialog, and play from it if `plays`; `hooks.ask(words)` starts a question about it. */
 export async function openMoment(room, t, frameId, hooks, plays) {
   const dialog = byId("moment");
   const title = h("h2", { id: "moment-title", tabIndex: -1 });
@@ -47,7 +47,7 @@ export async function openMoment(room, t, frameId, hooks, plays) {
     pin.setAttribute("aria-pressed", String(Boolean(moment?.pinned)));
   }
 
-  /** Tell what is known of a moment; returns its frame, or null. */
+  /** Show the details of a moment; return its frame, or null. */
   async function describeMoment(t_s, frame_id) {
     const known = await room.get("moment", { t_s, frame_id });
     moment = known.moment;
@@ -61,7 +61,7 @@ export async function openMoment(room, t, frameId, hooks, plays) {
     if (frame) return show(frame);
     title.textContent = clock(t_s);
     picture.removeAttribute("src");
-    problem.textContent = "No picture is left of this moment: it was never kept, gave way to newer ones, or was forgotten.";
+    problem.textContent = "There is no picture of this moment: it was never kept, was dropped for newer ones, or was forgotten.";
   }
 
   function stop() {
@@ -70,7 +70,7 @@ export async function openMoment(room, t, frameId, hooks, plays) {
     play.textContent = "Play from here";
   }
 
-  /** Where to go on after a time: with the frames that follow soon, else with the next moment that has a picture. */
+  /** Return what to play after a time: the frames that follow soon, else the next moment that has a picture. */
   async function follow(from) {
     const until = from + PLAY_S;
     const frames = await room.get("frames", { start_s: from, end_s: until, limit: PLAY_S * FRAMES_A_SECOND });
@@ -93,17 +93,17 @@ export async function openMoment(room, t, frameId, hooks, plays) {
           if (signal.aborted) return;
           facts.textContent = "";
           show(frame);
-          await picture.decode().catch(() => {}); // a picture that has just gone leaves the one before
+          await picture.decode().catch(() => {}); // if the picture is gone, keep the previous one
         }
       }
-      if (!signal.aborted) end.textContent = "Nothing more is remembered after this.";
+      if (!signal.aborted) end.textContent = "Nothing later is in memory.";
     } catch (error) {
       problem.textContent = error.message;
     }
     if (!signal.aborted) rest(begun);
   }
 
-  /** Stop playing, and tell of the frame that is shown now. */
+  /** Stop playing, and show the details of the current frame. */
   function rest(begun) {
     stop();
     if (shown !== begun) attempt(() => describeMoment(shown.t_s, shown.frame_id));
@@ -167,13 +167,13 @@ export async function openMoment(room, t, frameId, hooks, plays) {
 function describe({ frame, moment, reason }) {
   const parts = [];
   if (moment?.wall_s) parts.push(timeOfDay(moment.wall_s));
-  if (!moment) parts.push(frame ? "read again from the file; memory did not keep it" : "");
+  if (!moment) parts.push(frame ? "read from the file; not kept in memory" : "");
   else {
-    parts.push(moment.detail === "clear" ? "kept clear" : "kept fuzzy: a model is shown it small");
-    parts.push({ recent: "recent", key: "a key moment", past: "gave way to others" }[moment.tier]);
+    parts.push(moment.detail === "clear" ? "kept clear" : "kept fuzzy: shown to the model at low resolution");
+    parts.push({ recent: "recent", key: "a key moment", past: "dropped for others" }[moment.tier]);
     if (moment.score !== null) parts.push(`score ${moment.score.toFixed(2)}`);
     if (reason) parts.push(reason);
-    if (moment.note) parts.push(`noted: ${moment.note}`);
+    if (moment.note) parts.push(`note: ${moment.note}`);
   }
   return parts.filter(Boolean).join(" · ");
 }

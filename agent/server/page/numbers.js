@@ -1,10 +1,10 @@
-// How capture, memory and the last answer do, in numbers.
+// Statistics of capture, memory and the last answer.
 
 import { byId, clock, h } from "/page/dom.js";
 
 const seconds = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(value < 1 ? 2 : 1)} s`);
 
-/** Keep a room's numbers shown until the signal ends it. */
+/** Show a room's statistics until the signal aborts. */
 export function showNumbers(room, signal) {
   const list = byId("numbers");
   function draw() {
@@ -15,8 +15,8 @@ export function showNumbers(room, signal) {
       const { age_s, late_s, queue_s, first_token_s, total_s, tokens_in, tokens_out } = turn.latency;
       rows.push(["Last answer", seconds(total_s)], ["· first words after", seconds(first_token_s)]);
       if (age_s !== null) rows.push(["· newest picture", `${seconds(age_s)} old`]);
-      if (late_s !== null) rows.push(["· pictures late, mean", seconds(late_s)]);
-      if (queue_s !== null) rows.push(["· last picture in line", seconds(queue_s)]);
+      if (late_s !== null) rows.push(["· mean picture delay", seconds(late_s)]);
+      if (queue_s !== null) rows.push(["· last picture queued for", seconds(queue_s)]);
       rows.push(["· tokens in, out", `${tokens_in}, ${tokens_out}`]);
     }
     if (status) {
@@ -28,12 +28,12 @@ export function showNumbers(room, signal) {
         ["Key moments", eyes.key_moments],
         ["Frames dropped", eyes.dropped],
         ["Notes", eyes.notes],
-        ["Last picture came", `${seconds(eyes.quiet_s)} ago`],
-        ["Encoding a frame", `${eyes.encode_ms.toFixed(0)} ms`],
+        ["Last picture", `${seconds(eyes.quiet_s)} ago`],
+        ["Encoding per frame", `${eyes.encode_ms.toFixed(0)} ms`],
         ["Pictures on disk", `${eyes.disk_mb.toFixed(1)} of ${eyes.quota_mb.toFixed(0)} MiB`],
-        ["Memory of the process", `${status.process_mb.toFixed(0)} MiB`],
+        ["Process memory", `${status.process_mb.toFixed(0)} MiB`],
       );
-      for (const trouble of eyes.troubles.slice(-3)) rows.push(["Trouble", trouble]);
+      for (const trouble of eyes.troubles.slice(-3)) rows.push(["Problem", trouble]);
     }
     list.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));
   }

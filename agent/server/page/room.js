@@ -1,8 +1,8 @@
-// One room as the page knows it: what the server told of it, and who wants to hear of changes.
+// Client-side state of a room, updated from its WebSocket; an event target for changes.
 
 import { keepSocket, request } from "/page/api.js";
 
-const ITEMS_HELD = 200; // questions and alerts, the newest; as the server
+const ITEMS_HELD = 200; // newest questions and alerts, as on the server
 
 export class Room extends EventTarget {
   constructor(info) {
@@ -11,8 +11,8 @@ export class Room extends EventTarget {
     this.status = null;
     this.conversation = [];
     this.connected = false;
-    this.known = false; // whether the server has told of it yet
-    this.missed = 0; // alerts while another room was looked at
+    this.known = false; // whether a snapshot has arrived
+    this.missed = 0; // alerts while another room was selected
     keepSocket(
       `${this.path}/events`,
       {
@@ -90,7 +90,7 @@ export class Room extends EventTarget {
   }
 }
 
-/** Add an event to those of a turn; successive tokens are one. */
+/** Add an event to a turn; successive tokens are merged. */
 function keep(events, event) {
   const last = events.at(-1);
   if (event.type === "token" && last?.type === "token") last.text += event.text;

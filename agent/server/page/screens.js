@@ -1,18 +1,18 @@
-// Work on screens, which other processes of this machine do. The button is always there: one that had to find out first
-// whether there is something to stop might be missing when it is needed.
+// Button that stops work on screens in other processes of this machine. It is always shown: a button that first checked
+// whether there is work to stop could be missing when it is needed.
 
 import { request } from "/page/api.js";
 import { byId } from "/page/dom.js";
 
-const STOPPED = "Let it begin again in a terminal: attend stop --clear";
+const STOPPED = "To allow it again, run in a terminal: attend stop --clear";
 
 function show(stoppedBy) {
-  const words = stoppedBy ? `Screen work is stopped, by ${stoppedBy}. ${STOPPED}` : "";
+  const words = stoppedBy ? `Screen work was stopped by ${stoppedBy}. ${STOPPED}` : "";
   const note = byId("screens-note");
-  if (note.textContent !== words) note.textContent = words; // else it would be read out every second
+  if (note.textContent !== words) note.textContent = words; // otherwise screen readers would announce it every second
 }
 
-/** Have the button stop work on screens, and say when it is stopped, whoever did it. */
+/** Connect the button, and show when work on screens is stopped, by anyone. */
 export function showScreens(rooms) {
   byId("screens-stop").addEventListener("click", async () => {
     try {

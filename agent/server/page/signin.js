@@ -14,10 +14,10 @@ async function enter(token) {
       location.replace("/");
       return;
     }
-    const told = await reply.json();
-    problem.textContent = `${told.problem} ${told.remedy}`;
+    const error = await reply.json();
+    problem.textContent = `${error.problem} ${error.remedy}`;
   } catch {
-    problem.textContent = "The server does not answer. Look into the terminal it was started in.";
+    problem.textContent = "The server does not answer. Check its terminal.";
   }
 }
 

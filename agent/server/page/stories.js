@@ -1,9 +1,9 @@
-// The stories: what was built of films and texts, each drawn by a page of its own in a frame that can reach nothing.
+// Stories: narrative memories of films and texts, each drawn in a sandboxed iframe.
 
 import { request } from "/page/api.js";
 import { byId, h, isDark } from "/page/dom.js";
 
-const NOTHING = "Nothing was built yet. Build a film with subtitles, a transcript or a story in the terminal: attend memory build FILE";
+const NOTHING = "No stories yet. Build one from a film with subtitles, a transcript or a story, in a terminal: attend memory build FILE";
 
 export function showStories() {
   const [open, view, choice, frame, note] = ["stories-open", "stories", "story-choice", "story", "story-note"].map(byId);

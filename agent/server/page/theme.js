@@ -1,4 +1,4 @@
-// Dark or light: what the person chose here, else what the system says. Runs before the page is drawn.
+// Dark or light theme: the person's choice, else the system's. Runs before the first paint.
 
 (() => {
   const chosen = localStorage.getItem("theme");

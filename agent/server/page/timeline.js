@@ -1,9 +1,9 @@
-// The memory's timeline: scores with both thresholds, gaps, marks for moments, thumbnails; a click plays a moment.
+// Timeline of the memory: scores with both thresholds, gaps, moments and thumbnails; a click plays a moment.
 
 import { byId, clock, h, timeOfDay } from "/page/dom.js";
 import { thumbnail } from "/page/turn.js";
 
-const [WIDTH, HEIGHT] = [1000, 110]; // the drawing's own units
+const [WIDTH, HEIGHT] = [1000, 110]; // units of the SVG view box
 const MARKS_TOP = 90;
 const MOST_THUMBNAILS = 40;
 const EVERY_MS = 3000;
@@ -14,7 +14,7 @@ const KEY = {
   clear: "clear from",
   "mark clear-mark": "clear moment",
   "mark fuzzy-mark": "fuzzy",
-  "mark past-mark": "given way",
+  "mark past-mark": "dropped",
   "mark pinned-mark": "pinned",
   "mark cited-mark": "cited",
   hatch: "no picture",
@@ -28,12 +28,12 @@ function s(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Show a room's timeline until the signal ends it. Returns `mark(citations)`; `hooks.play(t, frameId)` plays a moment. */
+/** Show a room's timeline until the signal aborts. Returns `mark(citations)`; `hooks.play(t, frameId)` plays a moment. */
 export function showTimeline(room, hooks, signal) {
   let data = null;
   let zoom = Infinity;
   let cited = [];
-  let at = null; // the moment that the keyboard or the pointer is at
+  let at = null; // the moment under the pointer or keyboard cursor
   let drawn = "";
 
   const plot = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "plot", "aria-hidden": "true" });
@@ -42,7 +42,7 @@ export function showTimeline(room, hooks, signal) {
   const axis = h("div", { class: "axis muted" });
   const strip = h("div", { class: "strip thumbs", role: "group", "aria-label": "Pictures of remembered moments" });
   const words = h("p", { class: "muted", id: "timeline-words" });
-  const help = h("p", { class: "hidden", id: "timeline-help" }, "Arrow keys go from moment to moment, Enter opens one.");
+  const help = h("p", { class: "hidden", id: "timeline-help" }, "Use the arrow keys to move between moments and Enter to open one.");
   const key = h(
     "p",
     { class: "key muted" },
@@ -97,7 +97,7 @@ export function showTimeline(room, hooks, signal) {
     const top = Math.max(0.05, ...scores.flatMap((point) => [point.score ?? 0, point.clear_from ?? 0])) * 1.1;
     const y = (value) => MARKS_TOP - 6 - (MARKS_TOP - 12) * (value / top);
     const gaps = data.gaps.filter(([, end]) => end === null || end >= from);
-    // Nothing was scored in a gap: a line across it would say that something was.
+    // Gaps have no scores: break the line there.
     const apart = (before, after) => gaps.some(([start, end]) => start < after.t_s && (end ?? Infinity) > before.t_s);
     const begins = new Set(scores.filter((point, n) => n > 0 && apart(scores[n - 1], point)));
     const path = (name, name_class) => {
@@ -106,7 +106,7 @@ export function showTimeline(room, hooks, signal) {
         if (begins.has(point) || point[name] === null) pen = "M";
         if (point[name] !== null) {
           const [at_x, at_y] = [x(point.t_s).toFixed(1), y(point[name]).toFixed(1)];
-          line += pen === "M" ? `M${at_x} ${at_y}h0` : `L${at_x} ${at_y}`; // h0: one alone is a dot
+          line += pen === "M" ? `M${at_x} ${at_y}h0` : `L${at_x} ${at_y}`; // h0 draws a single point as a dot
           pen = "L";
         }
       }
@@ -130,7 +130,7 @@ export function showTimeline(room, hooks, signal) {
     );
     axis.replaceChildren(h("span", {}, clock(from)), h("span", {}, clock(to)));
     drawThumbnails(seen);
-    tell(seen, gaps, scores);
+    describeAll(seen, gaps, scores);
   }
 
   const thumbs = new Map();
@@ -168,15 +168,15 @@ export function showTimeline(room, hooks, signal) {
     if (newest) strip.scrollLeft = strip.scrollWidth;
   }
 
-  /** What the drawing says, in words. */
-  function tell(seen, gaps, scores) {
+  /** Describe the drawing in words. */
+  function describeAll(seen, gaps, scores) {
     const count = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
     const clear = seen.filter((m) => m.tier !== "past" && m.detail === "clear").length;
     const fuzzy = seen.filter((m) => m.tier !== "past" && m.detail === "fuzzy").length;
     const past = seen.filter((m) => m.tier === "past").length;
     const [from, to] = span();
     const parts = [`${count(seen.length, "moment")} from ${clock(from)} to ${clock(to)}: ${clear} clear, ${fuzzy} fuzzy`];
-    if (past) parts.push(`${past} given way`);
+    if (past) parts.push(`${past} dropped`);
     const best = scores.reduce((most, point) => ((point.score ?? -1) > (most?.score ?? -1) ? point : most), null);
     if (best?.score) parts.push(`highest score ${best.score.toFixed(2)} at ${clock(best.t_s)}`);
     parts.push(
@@ -196,7 +196,7 @@ export function showTimeline(room, hooks, signal) {
   function describe(moment) {
     const parts = [clock(moment.t_s)];
     if (moment.wall_s !== null) parts.push(timeOfDay(moment.wall_s));
-    parts.push(moment.tier === "past" ? "given way" : moment.detail);
+    parts.push(moment.tier === "past" ? "dropped" : moment.detail);
     if (moment.pinned) parts.push("pinned");
     if (moment.tier === "key") parts.push("key moment");
     const judged = data.curve.find((point) => point.t_s === moment.t_s);
@@ -274,7 +274,7 @@ export function showTimeline(room, hooks, signal) {
   };
 }
 
-/** At most `most` of a list, evenly spread, its ends included. */
+/** Return at most `most` items of a list, evenly spaced, including both ends. */
 function spread(list, most) {
   if (list.length <= most) return list;
   return Array.from({ length: most }, (_, step) => list[Math.round((step * (list.length - 1)) / (most - 1))]);

@@ -1,10 +1,10 @@
-// One question as it is shown: its words, the tools that were called, what is asked of the person, the answer.
+// View of a turn: the question, tool calls, requests to the person, and the answer.
 
 import { announce, clock, h } from "/page/dom.js";
 import { renderWords } from "/page/words.js";
 
 const SENTENCE = /^[\s\S]*?[.!?…](?=\s)\s*/;
-const STATES = { stopped: "Stopped.", failed: "This went wrong." };
+const STATES = { stopped: "Stopped.", failed: "Failed." };
 
 /** Build the view of a turn. It has `element`, `event(event)` and `settle()`; `hooks.open` opens a moment. */
 export function showTurn(room, turn, hooks) {
@@ -18,11 +18,11 @@ export function showTurn(room, turn, hooks) {
     outcome,
   );
   element.dataset.turn = turn.id;
-  let streaming = null; // the paragraph that tokens go to
-  let unsaid = ""; // what was streamed since the last whole sentence
-  let call = null; // the tool call without a result
-  let asking = null; // the form of what is asked of the person
-  let silent = true; // replaying what is known already: it was announced before
+  let streaming = null; // the paragraph being streamed
+  let unsaid = ""; // text streamed since the last whole sentence
+  let call = null; // the pending tool call
+  let asking = null; // the form of a request to the person
+  let silent = true; // no announcements while replaying past events
 
   const speak = (text) => silent || announce(text);
 
@@ -42,8 +42,8 @@ export function showTurn(room, turn, hooks) {
   function called({ name, args }) {
     endStream();
     const words = JSON.stringify(args);
-    if (call?.words === name + words) return; // a resumed run begins its step again
-    const summary = h("summary", {}, h("span", { class: "tool" }, name), h("span", { class: "muted" }, " is at work"));
+    if (call?.words === name + words) return; // a resumed run repeats its step
+    const summary = h("summary", {}, h("span", { class: "tool" }, name), h("span", { class: "muted" }, " running"));
     const shown = Object.entries(args).filter(([, value]) => value !== null && String(value) !== "");
     const list = h("dl", {}, shown.map(([key, value]) => [h("dt", {}, key), h("dd", {}, asText(value))]));
     const details = h("details", { class: "bubble" }, summary, list);
@@ -80,7 +80,7 @@ export function showTurn(room, turn, hooks) {
     if (last && streaming) speak(last);
     else if (!streaming) speak(answer.text);
     endStream();
-    const elsewhere = turn.asked_s === null && room.info.about; // a conversation that was about another source before
+    const elsewhere = turn.asked_s === null && room.info.about; // the conversation was about another source then
     const open = elsewhere ? null : hooks.open;
     outcome.append(h("div", { class: "answer" }, renderWords(answer.text, answer.citations, open)));
     hooks.cited?.(answer.citations);
@@ -99,7 +99,7 @@ export function showTurn(room, turn, hooks) {
       case "revising":
         streaming?.remove();
         endStream();
-        steps.append(h("p", { class: "muted" }, "That was no answer to rely on; the model is asked again."));
+        steps.append(h("p", { class: "muted" }, "That answer was unreliable; asking the model again."));
         return speak("Asking again.");
       case "needs":
         return needs(happened);
@@ -108,7 +108,7 @@ export function showTurn(room, turn, hooks) {
     }
   }
 
-  /** Show whether the turn runs, waits, or has ended, and how. */
+  /** Show the state of the turn. */
   function settle() {
     element.dataset.state = turn.state;
     element.setAttribute("aria-busy", String(turn.state === "running"));
@@ -134,7 +134,7 @@ export function showTurn(room, turn, hooks) {
   return { element, event, settle };
 }
 
-/** A small picture that opens its moment. */
+/** Create a thumbnail that opens its moment. */
 export function thumbnail(room, frame, open) {
   const detail = frame.detail === "clear" ? "clear" : "fuzzy";
   const picture = h("img", {
@@ -156,10 +156,10 @@ export function thumbnail(room, frame, open) {
   );
 }
 
-/** Fetch a small picture again: it may be gone. */
+/** Reload a thumbnail, which may be gone. */
 export function fetchAgain(picture) {
   const address = new URL(picture.src);
-  address.searchParams.set("again", Date.now()); // else the browser would show what it holds
+  address.searchParams.set("again", Date.now()); // bypasses the browser cache
   picture.removeAttribute("src");
   picture.src = address;
 }
@@ -179,7 +179,7 @@ function showRequest(room, { request, problem, new_frame: newFrame }) {
   if (request.kind === "choose") buttons.append(...request.choices.map((choice) => button(choice, choice)));
   else if (request.kind === "confirm") buttons.append(button("Yes", "yes", "primary"), button("No", "no"));
   else if (newFrame) {
-    const name = room.info.live || room.info.plays ? "I have done it: look again" : "Go on";
+    const name = room.info.live || room.info.plays ? "Done: look again" : "Continue";
     buttons.append(button(name, "", "primary"));
   }
   const field = h("input", { type: "text", maxLength: 4000, "aria-label": "Your reply in words", autocomplete: "off" });

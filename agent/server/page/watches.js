@@ -1,9 +1,9 @@
-// The watches of a room: what it shall tell of, and how each is doing.
+// The watches of a room: a form to add one, and the state of each.
 
 import { request } from "/page/api.js";
 import { byId, h } from "/page/dom.js";
 
-/** Show a room's watches until the signal ends it. */
+/** Show a room's watches until the signal aborts. */
 export function showWatches(room, signal) {
   const problem = h("p", { class: "problem", role: "alert" });
   const condition = h("input", { type: "text", required: true, maxLength: 500, placeholder: "a bicycle appears", autocomplete: "off" });
@@ -18,7 +18,7 @@ export function showWatches(room, signal) {
       "details",
       {},
       h("summary", {}, "More"),
-      h("label", {}, "Then quiet for, in seconds", cooldown),
+      h("label", {}, "Seconds between alerts", cooldown),
       h("label", {}, "Also send alerts to this address", webhook),
       "Notification" in window && h("button", { type: "button", class: "quiet", on: { click: () => Notification.requestPermission() } }, "Also notify me outside this page"),
     ),

@@ -1,17 +1,17 @@
-// An answer's text as elements: each cited time is a button, each unverified one is marked.
+// Rendering of answer text: cited times become buttons, unverified ones are marked.
 
 import { h } from "/page/dom.js";
 
 const BRACKET = /\[([^[\]\n]*)\]/g;
 const CLOCK = /(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d+)?)/g;
-const NEAR_S = 0.55; // how far a rounded time may lie from the frame it means; as the server's check
+const NEAR_S = 0.55; // tolerance between a rounded time and its frame, as on the server
 const INLINE = /\*\*([^*\n]+)\*\*|`([^`\n]+)`/g;
 
 const seconds = ([, hours = 0, minutes, rest]) => Number(hours) * 3600 + Number(minutes) * 60 + Number(rest);
 
 /**
- * Return nodes for a text. `open(t, frameId)` is called for a time that is chosen; without it times stay words.
- * `citations` are those the server checked: `{t_s, frame_id}`.
+ * Render a text as nodes. A click on a time calls `open(t, frameId)`; without `open`, times stay text.
+ * `citations` are the verified ones: `{t_s, frame_id}`.
  */
 export function renderWords(text, citations, open) {
   const nodes = [];
@@ -41,18 +41,18 @@ function bracket_(inside, clocks, citations, open) {
 
 function time(words, t, cited, unverified, open) {
   if (!open) return words;
-  const title = unverified ? "Nothing was shown to the model at this time" : "Show this moment";
+  const title = unverified ? "The model was shown nothing at this time" : "Show this moment";
   return h("button", {
     type: "button",
     class: "time",
     textContent: unverified ? `${words} unverified` : words,
     title,
-    "aria-label": unverified ? `${words}, unverified: nothing was shown to the model then` : `Show ${words}`,
+    "aria-label": unverified ? `${words}, unverified: the model was shown nothing then` : `Show ${words}`,
     on: { click: () => open(cited ? cited.t_s : t, cited?.frame_id) },
   });
 }
 
-/** Bold and code, which models like to write; everything else as it is. */
+/** Render bold and code, which models often write; leave everything else unchanged. */
 function plain(text) {
   const nodes = [];
   let end = 0;

@@ -1,4 +1,4 @@
-"""The addresses of a room's memory: timeline, moments, pictures, and what a person may do with them."""
+"""Routes of a room's memory: timeline, moments, pictures, pin, forget and export."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from agent.perception.timeline import Forgotten, Moment, Timeline
-from agent.server.schemas import At, Between, ShownMoment
-from agent.server.state import TheRoom
+from agent.server.schemas import MomentDetails, SpanInput, TimeInput
+from agent.server.state import RoomDep
 from tools.base import NEAR_S, SeenFrame
 from tools.media import Span
 
-MOST_FRAMES = 80
-"""The most frames handed out at once, to be played: 20 seconds at 4 a second. Our choice."""
+MAX_FRAMES = 80
+"""Maximum number of frames per request for playback: 20 seconds at 4 per second."""
 
 FRAME_ID = "^[0-9a-f]{64}$"
 
@@ -27,19 +27,19 @@ router = APIRouter(prefix="/rooms/{room_id}")
 
 
 @router.get("/timeline")
-async def timeline(room: TheRoom) -> Timeline:
-    """All that is remembered."""
+async def timeline(room: RoomDep) -> Timeline:
+    """Return the timeline of the memory."""
     return await room.timeline()
 
 
 @router.get("/moment")
 async def moment(
-    room: TheRoom,
+    room: RoomDep,
     t_s: Annotated[float, Query(ge=0, allow_inf_nan=False)],
     frame_id: Annotated[str | None, Query(pattern=FRAME_ID)] = None,
-) -> ShownMoment:
-    """What is known of a moment: its frame (in a video file, whether remembered or not), and why it was kept."""
-    session = room.inside.session
+) -> MomentDetails:
+    """Return details of a moment: its frame (from the video file if not in memory), and why it was kept."""
+    session = room.opened.session
     known = await room.timeline()
     near = [entry for entry in known.moments if abs(entry.t_s - t_s) <= NEAR_S]
     found = min(near, key=lambda entry: (entry.frame_id != frame_id, abs(entry.t_s - t_s)), default=None)
@@ -50,70 +50,70 @@ async def moment(
         frame = SeenFrame(frame_id=frame_id, t_s=t_s)
     else:
         frame = await asyncio.to_thread(session.view.near, t_s)
-        if frame and abs(frame.t_s - t_s) > NEAR_S:  # a file is read again no further than it was watched
+        if frame and abs(frame.t_s - t_s) > NEAR_S:  # do not show parts of a file that were not watched yet
             frame = None
     reasons = [decision.reason for decision in session.memory.log if found and decision.t_s == found.t_s]
-    return ShownMoment(frame=frame, moment=found, reason=reasons[-1] if reasons else "")
+    return MomentDetails(frame=frame, moment=found, reason=reasons[-1] if reasons else "")
 
 
 @router.get("/frames")
 async def frames(
-    room: TheRoom,
+    room: RoomDep,
     start_s: Annotated[float, Query(ge=0, allow_inf_nan=False)],
     end_s: Annotated[float, Query(ge=0, allow_inf_nan=False)],
-    limit: Annotated[int, Query(ge=1, le=MOST_FRAMES)] = MOST_FRAMES,
+    limit: Annotated[int, Query(ge=1, le=MAX_FRAMES)] = MAX_FRAMES,
 ) -> list[SeenFrame]:
-    """Frames of a stretch, to be played; a video file is read again for them."""
-    return await asyncio.to_thread(room.inside.session.view.frames, Span(start_s, end_s), limit)
+    """Return frames of a span for playback, decoded again from a video file."""
+    return await asyncio.to_thread(room.opened.session.view.frames, Span(start_s, end_s), limit)
 
 
 @router.get("/frames/{frame_id}")
 async def picture(
-    room: TheRoom,
+    room: RoomDep,
     frame_id: Annotated[str, Path(pattern=FRAME_ID)],
     side_px: Annotated[int, Query(ge=16, le=4096)] = 1600,
 ) -> Response:
-    """A remembered picture as JPEG."""
-    jpeg = await asyncio.to_thread(room.inside.thumbnails.jpeg, frame_id, side_px)
+    """Return a remembered picture as JPEG."""
+    jpeg = await asyncio.to_thread(room.opened.thumbnails.jpeg, frame_id, side_px)
     return Response(jpeg, media_type="image/jpeg")
 
 
 @router.post("/pause", status_code=204)
-async def pause(room: TheRoom) -> None:
-    """Look at nothing until `resume`."""
-    room.inside.session.pause()
+async def pause(room: RoomDep) -> None:
+    """Pause watching."""
+    room.opened.session.pause()
     await room.refresh_status()
 
 
 @router.post("/resume", status_code=204)
-async def resume(room: TheRoom) -> None:
-    """Look again."""
-    room.inside.session.resume()
+async def resume(room: RoomDep) -> None:
+    """Resume watching."""
+    room.opened.session.resume()
     await room.refresh_status()
 
 
 @router.post("/forget")
-async def forget(room: TheRoom, span: Between) -> Forgotten:
-    """Remove a stretch from memory for good: pictures, notes and vectors."""
+async def forget(room: RoomDep, span: SpanInput) -> Forgotten:
+    """Permanently delete a span from memory: pictures, notes and vectors."""
     return await room.forget(Span(span.start_s, span.end_s))
 
 
 @router.post("/pin")
-async def pin(room: TheRoom, at: At) -> Moment:
-    """Keep the moment nearest to a time for good."""
+async def pin(room: RoomDep, at: TimeInput) -> Moment:
+    """Pin the moment nearest to a time, so that it is never dropped."""
     return await room.pin(at.t_s, True)
 
 
 @router.post("/unpin")
-async def unpin(room: TheRoom, at: At) -> Moment:
-    """Let a pinned moment give way again."""
+async def unpin(room: RoomDep, at: TimeInput) -> Moment:
+    """Unpin a moment."""
     return await room.pin(at.t_s, False)
 
 
 @router.get("/export")
-async def export(room: TheRoom) -> Response:
-    """All that is remembered, as a zip file."""
-    session = room.inside.session
+async def export(room: RoomDep) -> Response:
+    """Return the whole memory as a zip file."""
+    session = room.opened.session
     folder = tempfile.TemporaryDirectory(prefix="attend-export-")
     path = await asyncio.to_thread(session.source_memory.export, FilePath(folder.name) / "memory.zip")
     name = f"attend-{datetime.now():%Y-%m-%d-%H%M%S}.zip"  # noqa: DTZ005 - a name, in the person's own time

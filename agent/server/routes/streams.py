@@ -1,4 +1,4 @@
-"""The WebSockets of a room: what happens, as JSON, and the live picture."""
+"""WebSockets of a room: events as JSON, and the live picture."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from agent.server.broadcast import Lagged
 from agent.server.jpeg import LiveView
 from agent.server.schemas import Snapshot
-from agent.server.session import NotOpen, Room
-from agent.server.state import TheRoom
+from agent.server.session import NotOpen, SourceRoom
+from agent.server.state import RoomDep
 
 router = APIRouter(prefix="/rooms/{room_id}")
 
 GOING_AWAY, NOT_OPEN = 1001, 4404
-"""Close codes: the server or the source ends; the source is not open."""
+"""Close codes: the server or source has closed; the source is not open."""
 
 
 @router.websocket("/events")
-async def events(websocket: WebSocket, room: TheRoom) -> None:
-    """A `Snapshot`, then everything that happens. What a page sends is not read."""
+async def events(websocket: WebSocket, room: RoomDep) -> None:
+    """Send a `Snapshot`, then every event. Messages of the page are ignored."""
     await websocket.accept()
-    with room.feed.reading():
+    with room.broadcast.reading():
         await _until_gone(websocket, _send_events(websocket, room))
 
 
 @router.websocket("/live")
-async def live(websocket: WebSocket, room: TheRoom) -> None:
-    """Pictures, each after the page has asked for one by sending any text; see `LiveView`."""
+async def live(websocket: WebSocket, room: RoomDep) -> None:
+    """Send a picture for each text message of the page; see `LiveView`."""
     await websocket.accept()
     try:
-        view = room.inside.view
+        view = room.opened.view
     except NotOpen as error:
         await websocket.close(NOT_OPEN, error.problem[:100])
         return
@@ -53,31 +53,31 @@ async def _send_pictures(websocket: WebSocket, view: LiveView, number: int, aske
         await websocket.send_bytes(message)
 
 
-async def _send_events(websocket: WebSocket, room: Room) -> None:
+async def _send_events(websocket: WebSocket, room: SourceRoom) -> None:
     while True:
-        cursor = room.feed.cursor
+        cursor = room.broadcast.cursor
         snapshot = Snapshot(room=room.info, conversation=room.conversation, status=room.status)
         await websocket.send_text(snapshot.model_dump_json())
         with suppress(Lagged):
             while True:
-                cursor, texts = await room.feed.after(cursor)
+                cursor, texts = await room.broadcast.after(cursor)
                 if not texts:
-                    await websocket.close(GOING_AWAY, "the server ends")
+                    await websocket.close(GOING_AWAY, "the server is closing")
                     return
                 for text in texts:
                     await websocket.send_text(text)
 
 
 async def _until_gone(
-    websocket: WebSocket, sending: Coroutine[Any, Any, None], heard: Callable[[], None] = lambda: None
+    websocket: WebSocket, sending: Coroutine[Any, Any, None], on_message: Callable[[], None] = lambda: None
 ) -> None:
-    """Send until that ends or the page is gone; `heard` is called with each message of the page."""
+    """Send until that ends or the page disconnects; call `on_message` for each message of the page."""
 
-    async def gone() -> None:
+    async def receive() -> None:
         while (await websocket.receive())["type"] != "websocket.disconnect":
-            heard()
+            on_message()
 
-    tasks = [asyncio.create_task(sending), asyncio.create_task(gone())]
+    tasks = [asyncio.create_task(sending), asyncio.create_task(receive())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

@@ -1,1 +1,1 @@
-"""Long streams with exact truth, questions about them by the age of their evidence, and how answers are scored."""
+"""Long streams with exact ground truth, questions by the age of their evidence, and scoring of answers."""

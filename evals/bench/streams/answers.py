@@ -1,4 +1,4 @@
-"""Answers of a model to the questions, shown what each row chose, through the prompt that the agent builds."""
+"""A model's answers to the questions from each row's frames, through the agent's prompt."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from evals.bench.streams.stream import Stream
 from tools.base import SeenFrame
 
 ORACLE = "the evidence itself"
-"""A row that no memory can beat: a frame of each needed span, what the question names, and the newest frame."""
+"""An upper bound for any memory: a frame of each needed span, the context of the question, and the newest frame."""
 PERCEIVED = 320
-"""Frames whose perception is held, so that rows that show the same frames share it. Our choice, about 330 MB."""
+"""Frames with cached perception, so that rows with the same frames share it; about 330 MB."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Told:
 def answer(
     model: MLLM, stream: Stream, asked: Sequence[Asked], keys: Sequence[str], told: Callable[[], None]
 ) -> list[Told]:
-    """Put questions to a model, once for each row and once with the evidence itself.
+    """Ask a model the questions, once for each row and once with the evidence itself.
 
     Args:
-        model: who answers.
-        stream: what the questions are about.
+        model: the model.
+        stream: the stream of the questions.
         asked: questions with their windows.
         keys: of the rows.
         told: called after each answer.
@@ -60,7 +60,7 @@ def answer(
 
 
 def share_perception() -> None:
-    """Let the embedded model hold the perception of more frames than a conversation needs."""
+    """Enlarge the embedded model's cache of perceived frames beyond that of a conversation."""
     from agent.models.embedded import model
 
     model.KEPT = PERCEIVED

@@ -1,4 +1,4 @@
-"""The results as a picture: recall of the evidence and right answers, by the age of the evidence."""
+"""Plot of the results: recall of the evidence and right answers, by the age of the evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARKS = "osD^vPX"
 
 
 def draw(tables: Mapping[str, Table], rows: Sequence[str], ours: str, path: Path) -> None:
-    """Write a PNG with one panel a table: a line a row over the age classes, with 95% intervals."""
+    """Write a PNG with one panel per table: a line per row over the age classes, with 95% intervals."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Questions about a stream with their answers, asked at exact times, sorted by the age of what answers them."""
+"""Questions about a stream with their answers, at exact times, by the age of their evidence."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Age = Literal["now", "5-40 s", "1-10 min", "30-60 min", "over 1 h"]
 AGES: tuple[tuple[Age, float, float], ...] = (
     ("now", 0, 0), ("5-40 s", 5, 40), ("1-10 min", 60, 600), ("30-60 min", 1800, 3630), ("over 1 h", 3631, 1e9),
 )  # fmt: skip
-"""Age classes: name, least and greatest age of the evidence in seconds; ages in between are not asked about. An hour is
-never exact, hence the half minute more."""
+"""Age classes: name, minimum and maximum age of the evidence in seconds; ages in between are not asked about. An hour
+is never exact, hence the additional half minute."""
 OFF_SHARE, CLEAR_OF = 0.05, 2.0
-"""People round: `20 minutes ago` is asked about what is off by up to this share of the time, where whatever else could
-be meant is this many times as far off. Our choice."""
+"""Rounding: `20 minutes ago` may be off by this share of the time, if every other candidate is farther off by the given
+factor."""
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _COUNTS = {1: ("1", "one", "once"), 2: ("2", "two", "twice"), 3: ("3", "three"), 4: ("4", "four"), 5: ("5", "five")}
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question put at `t_q`.
+    """A question asked at `t_q`.
 
     Attributes:
         stream: seed of the stream.
@@ -34,11 +34,11 @@ class Question:
         kind: one of the keys of the wordings.
         age: the class of `age_s`.
         age_s: how long ago the evidence was last in view.
-        text: what is asked.
-        answers: each of these is right.
+        text: the question.
+        answers: all right answers.
         spans: when the evidence was in view: (start, end) in seconds, end excluded.
         all_spans: whether every span is needed, not only one.
-        context: seconds at which what the question names besides was in view.
+        context: seconds at which other things that the question names were in view.
     """
 
     stream: int
@@ -56,17 +56,17 @@ class Question:
 def ask_about(
     stream: Stream, wordings: Mapping[str, Sequence[str]], interviews: int, each: int, from_share: float = 0.6
 ) -> list[Question]:
-    """Return questions about a stream, in the order of their times.
+    """Return questions about a stream, in order of time.
 
-    They are asked in interviews, several at one moment, so that frames need be looked at once for all of them: each
-    interview puts at most `each` questions of every age class, of different kinds.
+    Questions come in interviews, several at one time, so that frames are examined only once for all of them: each
+    interview has at most `each` questions of every age class, of different kinds.
 
     Args:
-        stream: what they are about.
+        stream: the stream.
         wordings: texts by kind.
-        interviews: how many moments, spread over the later part of the stream.
-        each: most questions of one age class in an interview.
-        from_share: the share of the stream that passes before the first interview.
+        interviews: number of interviews, spread over the later part of the stream.
+        each: maximum number of questions of one age class in an interview.
+        from_share: share of the stream before the first interview.
     """
     pick = random.Random(f"questions {stream.seed} {sorted(wordings['word now'])}")
     first_s, last_s = round(stream.length_s * from_share), stream.length_s - 1
@@ -92,7 +92,7 @@ def ask_about(
 
 @dataclass(frozen=True)
 class _Evidence:
-    """Something that may be asked about at one moment; `slots` fill its wording."""
+    """A possible subject of a question at one time; `slots` fill its wording."""
 
     kind: str
     age_s: float
@@ -107,7 +107,7 @@ class _Evidence:
 
 
 def _one_of(found: Sequence[_Evidence], pick: random.Random) -> _Evidence:
-    """One of some evidence of a kind, each right answer of `times` as likely as the others."""
+    """Draw one of some evidence of a kind, each right answer of `times` equally likely."""
     if found[0].kind == "times":
         count = pick.choice(sorted({len(evidence.spans) for evidence in found}))
         found = [evidence for evidence in found if len(evidence.spans) == count]
@@ -115,7 +115,7 @@ def _one_of(found: Sequence[_Evidence], pick: random.Random) -> _Evidence:
 
 
 def _moment(stream: Stream, pick: random.Random, start_s: int, end_s: int) -> int:
-    """A second of a stretch: every other time one at which a word is in view, if there is one."""
+    """Draw a second of a stretch: every other time one with a word in view, if there is one."""
     shown = [t_s for sign in stream.signs for t_s in range(sign.start_s, sign.end_s) if start_s <= t_s < end_s]
     return pick.choice(shown) if shown and pick.random() < 0.5 else pick.randrange(start_s, end_s)
 
@@ -201,7 +201,7 @@ def _scenes(stream: Stream, shots: Sequence[Shot], t_q: int, pick: random.Random
 
 
 def _uncovered(stream: Stream, start_s: int, end_s: int) -> tuple[tuple[int, int], ...]:
-    """The stretches of a shot in which no card hides its scene; there is at least one."""
+    """Return the stretches of a shot in which no card hides its scene; at least one."""
     found, begun_s = [], start_s
     for card in stream.signs:
         if card.card and card.start_s < end_s and card.end_s > begun_s:
@@ -211,12 +211,12 @@ def _uncovered(stream: Stream, start_s: int, end_s: int) -> tuple[tuple[int, int
 
 
 def _off(sign: Sign, t_s: int) -> int:
-    """How far a time is from the seconds at which a sign is in view."""
+    """Return the distance of a time from the seconds with a sign in view."""
     return max(sign.start_s - t_s, t_s - sign.end_s + 1, 0)
 
 
 def _rounded(ago_s: int) -> int:
-    """As people would say it: to the second within a minute, else to the minute."""
+    """Round as people do: to the second within a minute, else to the minute."""
     return ago_s if ago_s < 60 else 60 * round(ago_s / 60)
 
 

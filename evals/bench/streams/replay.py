@@ -1,4 +1,5 @@
-"""Streams through every policy: each frame is drawn and encoded once, and each question meets memory as it was then."""
+"""Replay of streams through every policy: each frame is drawn and encoded once, each question sees memory of its
+time."""
 
 from __future__ import annotations
 
@@ -18,33 +19,33 @@ from evals.bench.streams.questions import Question
 from evals.bench.streams.stream import VERSION, Stream
 from memory.store.frames import FrameStore
 from memory.stream.encoders import Encoder
-from memory.stream.keyframes import KeyMoment, Moments
+from memory.stream.keyframes import KeyMoment, KeyMoments
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import NoteKind, Notes
 from memory.stream.options import StreamOptions
-from memory.stream.queue import Kept
+from memory.stream.queue import FrameRef
 from tools.errors import StoreError
 from tools.media.types import Frame
 
 Budget = Literal["20 frames", "8 frames", "4 frames", "2,560 tokens"]
 TOKENS = 2_560
-"""The second budget: half of what twenty clear frames cost. Our choice."""
+"""The second budget: half the cost of twenty clear frames."""
 QUOTA_BYTES = 512 << 20
-"""As a user's: the default of `quota_mb`."""
+"""The default of `quota_mb`, as for users."""
 NOTE_EVERY_S = 2.0
-"""How often a frame is noted, as where time plays: a note of about 0.7 s, and a rest of twice that."""
+"""Interval of annotation in real time: a note of about 0.7 s, and a pause of twice that."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to choose what a model is shown.
+    """One way to choose the frames that a model sees.
 
     Attributes:
-        name: how it is called in the table.
-        budget: the most it may show.
+        name: name in the table.
+        budget: maximum to show.
         options: of its memory.
-        how: `queue` shows the snapshot; `spread` and `asked` what `memory.stream.recall.window` chooses, without and
-            with the question.
+        how: `queue` shows the snapshot; `spread` and `asked` use `memory.stream.recall.window`, without and with the
+            question.
         even: whether its key moments are `EvenMoments`.
     """
 
@@ -60,7 +61,7 @@ class Row:
 
     @property
     def memory(self) -> tuple[StreamOptions, bool]:
-        """Rows of which this is equal look at one memory."""
+        """Rows with equal values share one memory."""
         return self.options, self.even
 
 
@@ -69,10 +70,10 @@ PUBLISHED = "CurveStream as published"
 
 
 def make_rows(seed: int = 0) -> list[Row]:
-    """All rows: every policy at 20 frames and at 2,560 visual tokens, the main ones at 8 and at 4 frames.
+    """Return all rows: every policy at 20 frames and at 2,560 visual tokens, the main ones at 8 and at 4 frames.
 
     Args:
-        seed: of the policy that draws by lot; another for each stream, so that streams stay independent.
+        seed: of the random policy; a different one for each stream, so that streams stay independent.
     """
     published = {"policy": "curvestream", "tiers": False, "noise_gate": None, "warmup": "skip", "init": "zero"}
 
@@ -109,8 +110,8 @@ def make_rows(seed: int = 0) -> list[Row]:
     ]
 
 
-class EvenMoments(Moments):
-    """Moments without curvature: every frame is one, and the one between the two nearest to each other gives way."""
+class EvenMoments(KeyMoments):
+    """Key moments without curvature: every frame is one, and one of the two nearest in time is evicted."""
 
     def _is_new(self, last: KeyMoment, feature: np.ndarray, sketch: np.ndarray) -> bool:
         return True
@@ -121,9 +122,9 @@ class EvenMoments(Moments):
 
 
 class RenderedStore(FrameStore):
-    """A frame store without files: pictures are drawn again when asked for, and give way by the same rule and quota.
+    """A frame store without files: pictures are drawn again on request, with the same eviction rule and quota.
 
-    Twenty memories can then be fed hours of stream. Every picture counts as `frame_bytes`.
+    Twenty memories can then share hours of stream. Every picture counts as `frame_bytes`.
     """
 
     def __init__(self, stream: Stream, quota_bytes: int, frame_bytes: int) -> None:
@@ -138,13 +139,13 @@ class RenderedStore(FrameStore):
         if len(self._times) * self._frame_bytes > self.quota_bytes:
             old = next((known for known in self._times if known not in self._held), None)
             if old is None:
-                raise StoreError("pinned pictures leave no room.", remedy="Raise the quota.")
+                raise StoreError("cannot store the frame: pinned pictures fill the quota.", remedy="Raise the quota.")
             del self._times[old]
         return frame.id
 
     def get(self, frame_id_: str) -> np.ndarray:
         if frame_id_ not in self._times:
-            raise StoreError(f"the frame {frame_id_!r} gave way to newer ones.")
+            raise StoreError(f"the frame {frame_id_!r} was evicted.")
         return self._stream.frame(self._times[frame_id_]).rgb
 
     def has(self, frame_id_: str) -> bool:
@@ -175,7 +176,7 @@ class RenderedStore(FrameStore):
 
 
 class Replayed:
-    """An encoder that gives back the feature it was handed: the one of the frame that is pushed next."""
+    """An encoder that returns a precomputed feature: that of the frame pushed next."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.name, self.dim = encoder.name, encoder.dim
@@ -187,7 +188,7 @@ class Replayed:
 
 @dataclass
 class Known:
-    """What was computed of a stream's frames by their ids; kept in a folder, where there is one, for the next run."""
+    """Cached features and notes of a stream's frames by id; kept in a folder, if there is one, for the next run."""
 
     file: Path | None
     features: dict[str, np.ndarray] = field(default_factory=dict)
@@ -196,7 +197,7 @@ class Known:
 
     @classmethod
     def of(cls, stream: Stream, encoder: Encoder, folder: Path | None) -> Known:
-        """Read what is known of a stream."""
+        """Load the cache of a stream."""
         if folder is None:
             return cls(None)
         from agent.perception import annotator
@@ -212,7 +213,7 @@ class Known:
         return known
 
     def save(self) -> None:
-        """Write it down."""
+        """Write the cache."""
         if self.file is None:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -222,13 +223,13 @@ class Known:
         part.replace(self.file)
 
     def feature(self, frame: Frame, encoder: Encoder) -> np.ndarray:
-        """Return the feature of a frame, encoded the first time."""
+        """Return the feature of a frame, encoding it the first time."""
         if frame.id not in self.features:
             self.features[frame.id] = encoder.embed(frame.rgb)
         return self.features[frame.id]
 
     def note(self, notes: Notes, frame: Frame) -> frozenset[str]:
-        """Take notes on a frame as the agent does, at once; classifier and reader run once a picture.
+        """Annotate a frame as the agent does, synchronously; classifier and reader run once a picture.
 
         Returns:
             The words that were read.
@@ -244,10 +245,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and what each row would show for it, oldest first; `choose_s` is how long each row took to choose."""
+    """A question and the frames of each row for it, oldest first; `choose_s` is how long each row took to choose."""
 
     question: Question
-    windows: dict[str, list[Kept]]
+    windows: dict[str, list[FrameRef]]
     choose_s: dict[str, float]
 
 
@@ -268,7 +269,7 @@ def replay(
             if row.even:
                 memory.moments = EvenMoments(row.options.moments, row.options.scene_change, 0.0, 0.0)
     ours = [memory.moments for memory in memories.values() if memory.moments]
-    # Key moments do not depend on the capacity of the queue: one memory stands for all of ours.
+    # Key moments do not depend on the capacity of the queue: all our rows share one memory.
     noted = next((memory for (options, even), memory in memories.items() if options.tiers and not even), None)
     backlog, rested_s, read = Backlog(), 0.0, frozenset[str]()
     waiting = [(t_q, list(group)) for t_q, group in groupby(questions, key=lambda question: question.t_q)]
@@ -313,7 +314,7 @@ def _ask(question: Question, rows: Sequence[Row], memories: Memories, notes: Not
 
 
 def _png_bytes(stream: Stream) -> int:
-    """What a frame takes in the real store, by a few of them."""
+    """Estimate the size of a frame in the real store from a few samples."""
     import cv2
 
     sizes = []

@@ -1,4 +1,4 @@
-"""Results by age of the evidence: shares with intervals, differences to ours, and what must hold."""
+"""Results by age of the evidence: shares with intervals, differences to ours, and requirements."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from evals.stats.paired import Difference, paired_difference
 
 OLD = ("1-10 min", "30-60 min", "over 1 h")
 OLDER = "over 40 s"
-"""All of `OLD` together: what CurveStream's queue has mostly forgotten."""
+"""All of `OLD` together: evidence that CurveStream's queue has mostly evicted."""
 CLASSES = (*(name for name, _, _ in AGES), OLDER)
 COST_LIMIT = 1.10
 WIDE, SLACK = 0.10, 0.05
-"""The least margin on old evidence, and the most that may be lost on the present; intervals must clear them. Ours."""
+"""Minimum margin on old evidence, and maximum loss on the present; intervals must clear them."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One question's outcome in one row; `key` numbers the question, `stream` is the cluster it belongs to."""
+    """One question's outcome in one row; `key` numbers the question, `stream` is its cluster."""
 
     key: int
     stream: int
@@ -31,7 +31,7 @@ class Point:
 
 
 Table = dict[str, dict[str, Rate]]
-"""Shares with intervals that know of streams (see `evals.stats.means.rate`), by row and age class."""
+"""Shares with intervals clustered by stream (see `evals.stats.means.rate`), by row and age class."""
 Points = Mapping[str, Sequence[Point]]
 
 
@@ -50,7 +50,7 @@ def tabulate(points: Points) -> Table:
 
 
 def differences(points: Points, ours: str, rivals: Iterable[str]) -> dict[str, dict[str, Difference]]:
-    """Return ours minus each rival, by age class."""
+    """Return ours minus each baseline, by age class."""
     found: dict[str, dict[str, Difference]] = {}
     for rival in rivals:
         found[rival] = {}
@@ -64,10 +64,10 @@ def differences(points: Points, ours: str, rivals: Iterable[str]) -> dict[str, d
 
 
 def must_hold(measure: str, points: Points, rivals: Mapping[str, Sequence[str]]) -> list[tuple[bool, str]]:
-    """Say what must hold of ours and whether it does: far better on old evidence, nothing lost on the present.
+    """Return the requirements and whether each is met: far better on old evidence, nothing lost on the present.
 
     Args:
-        measure: what is measured. The present is not asked for `recall`: every row shows the newest frame.
+        measure: name of the measure. `recall` has no requirement on the present: every row shows the newest frame.
         points: outcomes by row.
         rivals: by budget, the names of all rows that ours must beat; one that was not measured fails.
     """
@@ -89,7 +89,7 @@ def must_hold(measure: str, points: Points, rivals: Mapping[str, Sequence[str]])
 
 
 def where_last_wins(measure: str, points: Points) -> list[str]:
-    """Say at which ages the last frames do better than ours, at the same budget, and the last 4 than our default."""
+    """Report at which ages the last frames do better than ours, at the same budget, and the last 4 than our default."""
     lines = []
     pairs = [
         (f"last, {budget}", f"{OURS}, {budget}") for budget in ("4 frames", "8 frames", "20 frames", "2,560 tokens")
@@ -103,7 +103,7 @@ def where_last_wins(measure: str, points: Points) -> list[str]:
 
 
 def print_table(title: str, table: Table) -> None:
-    """Print shares with their intervals, a row a line."""
+    """Print shares with their intervals, one row per line."""
     ages = [age for age in CLASSES if any(age in cells for cells in table.values())]
     counts = {age: max(cells[age].n for cells in table.values() if age in cells) for age in ages}
     print(f"\n{title}\n{'':<44}" + "".join(f"{f'{age} ({counts[age]})':>20}" for age in ages))
@@ -113,7 +113,7 @@ def print_table(title: str, table: Table) -> None:
 
 
 def plain(table: Table) -> dict[str, dict[str, dict[str, object]]]:
-    """The table as plain data."""
+    """Return the table as plain data."""
     return {row: {age: cell.model_dump() for age, cell in cells.items()} for row, cells in table.items()}
 
 

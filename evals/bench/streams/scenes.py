@@ -1,4 +1,4 @@
-"""What the streams show: pictures with names, drawn places without, and frames of real clips."""
+"""Scenes of the streams: pictures with names, drawn places without, and frames of real clips."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tools.errors import MediaError
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 MARGIN = 1.25
-"""Scenes are this much larger than a frame, so that a view can pan and zoom over them. Our choice."""
+"""Size of scenes relative to a frame, so that a view can pan and zoom over them."""
 LEAST_ASPECT = 1.15
-"""Narrower pictures are left out: filling a frame would cut off what they are named after. Our choice."""
+"""Narrower pictures are skipped: filling a frame would crop their subject."""
 CLIP_FRAMES = 24
-"""Frames taken of a real clip, four a second; a scene shows one of them a second, back and forth. Our choice."""
+"""Frames read of a real clip, four a second; a scene shows one of them a second, back and forth."""
 DRAWN_SCENES, DRAWN_SHAPES = 40, 14
 Part = Literal["dev", "test"]
-"""What is tuned with, and what is reported: the two share no word, and no picture of a folder of many."""
+"""The part for tuning, and the part for reporting: they share no word, and no picture of a folder of many."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A place that a camera looks at.
+    """A place in view of a camera.
 
     Attributes:
-        key: names it among all scenes.
-        said: how a question calls it, such as `espresso`; empty where it has no name.
-        names: any of these in an answer names it.
-        path: the picture or clip it is read from; None for a drawn scene.
-        number: which frame of a clip, or the seed of a drawn scene.
+        key: unique name among all scenes.
+        said: its name in a question, such as `espresso`; empty if it has none.
+        names: accepted names in an answer.
+        path: the picture or clip; None for a drawn scene.
+        number: frame number in a clip, or seed of a drawn scene.
     """
 
     key: str
@@ -48,17 +48,17 @@ class Scene:
 def gather_scenes(
     pictures: Path | None, clips: Path | None, part: Part = "test", drawn: int = DRAWN_SCENES
 ) -> list[Scene]:
-    """Return all scenes there are to choose from, in a fixed order.
+    """Return all available scenes, in a fixed order.
 
     Args:
-        pictures: a folder of natural pictures `nXXXXXXXX_class_name.jpg` of ImageNet's classes; None takes the ten
-            of `evals/suites/attend_core/vision_set`.
-        clips: a folder of videos; None leaves real clips out.
-        part: which half of a folder of pictures is shown.
-        drawn: how many drawn scenes.
+        pictures: a folder of natural pictures `nXXXXXXXX_class_name.jpg` of ImageNet's classes; None uses the ten of
+            `evals/suites/attend_core/vision_set`.
+        clips: a folder of videos; None omits real clips.
+        part: which half of a folder of pictures to use.
+        drawn: number of drawn scenes.
 
     Raises:
-        MediaError: if a folder holds nothing of its kind.
+        MediaError: if a folder has no file of its kind.
     """
     return [
         *(_natural(pictures, part) if pictures else _own()),
@@ -94,7 +94,7 @@ def _natural(folder: Path, part: Part) -> list[Scene]:
         said = vocabulary.names[index].lower()
         scenes.setdefault(said, Scene(path.stem, said, (said, vocabulary.tags[index].lower(), *own), path))
     if not scenes:
-        raise MediaError(f"{str(folder)!r} holds no pictures to name.", expected="files like n01530575_brambling.jpg")
+        raise MediaError(f"{str(folder)!r} has no pictures with names.", expected="files like n01530575_brambling.jpg")
     return list(scenes.values())
 
 
@@ -108,7 +108,7 @@ def _own() -> list[Scene]:
 def _clips(folder: Path) -> list[Scene]:
     paths = [path for path in sorted(folder.iterdir()) if path.suffix in (".mp4", ".avi", ".mkv", ".webm", ".mov")]
     if not paths:
-        raise MediaError(f"{str(folder)!r} holds no clips.", expected="files ending in .mp4, .avi, .mkv, .webm or .mov")
+        raise MediaError(f"{str(folder)!r} has no clips.", expected="files ending in .mp4, .avi, .mkv, .webm or .mov")
     return [Scene(f"clip {path.name}", path=path, is_clip=True) for path in paths]
 
 
@@ -135,7 +135,7 @@ def _clip(path: Path) -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=16)
 def _drawn(seed: int) -> np.ndarray:
-    """A place of plain shapes on a shaded ground, always the same for a seed."""
+    """Draw a place of plain shapes on a shaded ground, deterministic by seed."""
     import cv2
 
     pick = random.Random(seed)

@@ -1,4 +1,4 @@
-"""Whether an answer is right, and whether a window holds the evidence."""
+"""Scoring of answers, and whether a window contains the evidence."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Held = Literal["clear", "fuzzy", "no"]
 
 
 def is_right(question: Question, told: str, names: Sequence[str]) -> bool:
-    """Say whether an answer names one of the right answers, and nothing else that was shown.
+    """Return whether an answer names one of the right answers, and nothing else that was shown.
 
     Args:
-        question: what was asked.
+        question: the question.
         told: the answer.
-        names: what all scenes of the stream are called: naming another one as well is wrong.
+        names: the names of all scenes of the stream: naming another one as well is wrong.
     """
     said = re.sub(r"\[[^\]]*\]", " ", told)
     if re.match(r"I can't", said) or not any(_has(said, answer) for answer in question.answers):
@@ -37,7 +37,7 @@ def is_right(question: Question, told: str, names: Sequence[str]) -> bool:
 
 
 def held(question: Question, window: Sequence[tuple[float, str]]) -> Held:
-    """Say in which detail a window of (time, state) holds the evidence; fuzzy where any needed part of it is."""
+    """Return the detail at which a window of (time, state) shows the evidence; fuzzy if any needed part of it is."""
     best = []
     for start_s, end_s in question.spans:
         states = {state for t_s, state in window if start_s <= t_s < end_s}

@@ -1,4 +1,4 @@
-"""A long synthetic stream with exact truth: what it shows at each second is known, and drawn only when asked for."""
+"""Long synthetic stream with exact ground truth: its content at each second is known, and drawn only on request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from evals.bench.streams.scenes import HEIGHT_PX, MARGIN, WIDTH_PX, Part, Scene,
 from tools.media.types import Frame
 
 VERSION = 2
-"""Raised whenever the same seed gives other frames: what was computed from them is then void."""
+"""Increment when the same seed gives other frames, which invalidates caches."""
 NOISES = 24
 """Fields of sensor noise. They repeat in random order, never twice in a row, so that frames of a still scene repeat bit
-for bit now and then, and what was computed of one can be used again. Our choice."""
+for bit now and then, and cached results can be reused."""
 NOISE_SIGMA = 2.5
-"""Standard deviation of the sensor noise, of 255. Our choice."""
+"""Standard deviation of the sensor noise, of 255."""
 BRIEF_S = 2
-"""How long most words are shown."""
+"""Duration of most words."""
 
 _WORDS = re.findall(
     r"\w+",
@@ -69,15 +69,15 @@ class Sign:
 class Stream:
     """A stream at one frame a second; the same arguments give the same frames.
 
-    It alternates between lively stretches (cuts every few seconds, pans, zooms, scenes that return) and still ones,
-    where only the sensor's noise changes. Words appear every half minute to minute, and less often in still stretches;
-    most are shown for two seconds.
+    Alternates between lively stretches (cuts every few seconds, pans, zooms, scenes that return) and still ones, where
+    only the sensor's noise changes. Words appear every half minute to minute, and less often in still stretches; most
+    are shown for two seconds.
 
     Args:
-        seed: of everything drawn by lot.
-        length_s: how long it lasts, in whole seconds.
-        scenes: what may be shown.
-        still_s: least and greatest length of a still stretch in seconds.
+        seed: of all random choices.
+        length_s: duration, in whole seconds.
+        scenes: the available scenes.
+        still_s: minimum and maximum length of a still stretch in seconds.
         lively_s: the same of a lively one.
         part: whose words appear.
     """
@@ -102,11 +102,11 @@ class Stream:
             self._noise.append((self._noise[-1] + order.randint(1, NOISES - 1)) % NOISES)
 
     def shot_at(self, t_s: float) -> Shot:
-        """What is in view at a time."""
+        """Return the shot in view at a time."""
         return next(shot for shot in self.shots if shot.start_s <= t_s < shot.end_s)
 
     def sign_at(self, t_s: float) -> Sign | None:
-        """The word in view at a time, if any."""
+        """Return the word in view at a time, if any."""
         return next((sign for sign in self.signs if sign.start_s <= t_s < sign.end_s), None)
 
     def frame(self, t_s: int) -> Frame:
@@ -121,7 +121,7 @@ class Stream:
         return Frame(self.name, float(t_s), cv2.add(rgb, noise, dtype=cv2.CV_8U))
 
     def frames(self, start_s: int = 0) -> Iterator[Frame]:
-        """Draw all frames in order; none is held."""
+        """Draw all frames in order, one at a time."""
         return (self.frame(t_s) for t_s in range(start_s, self.length_s))
 
 
@@ -147,7 +147,7 @@ def _shots(
             return pick.choice(used[:-1])
         usable = [(kind, weight) for kind, weight in zip(kinds, (0.65, 0.15, 0.2), strict=True) if kind]
         kind = pick.choices([kind for kind, _ in usable], [weight for _, weight in usable])[0]
-        kind.append(scene := kind.pop(0))  # round about, so that no scene returns by accident before all were shown
+        kind.append(scene := kind.pop(0))  # in rotation, so that no scene returns before all were shown
         return scene
 
     while t_s < length_s:
@@ -185,7 +185,7 @@ def _signs(
 
 
 def _view(shot: Shot, t_s: int) -> np.ndarray:
-    """The part of a scene that the camera sees; a copy."""
+    """Return a copy of the part of a scene in view."""
     import cv2
 
     pick = random.Random(shot.seed)

@@ -1,4 +1,4 @@
-"""How questions are put while the memory is being developed; results are made with those of `wordings_test`."""
+"""Wordings of questions for development; results use those of `wordings_test`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How questions are put when results are reported; nobody looks at these while the memory is being tuned."""
+"""Held-out wordings of questions for reporting; not to be looked at while tuning the memory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""attend-core: Attend's own suite, drawn by code, that needs no download."""
+"""attend-core: Attend's own suite, drawn by code, without a download."""

@@ -1,8 +1,8 @@
-"""Reading what was answered: pure functions of texts.
+"""Answer extraction from replies, as pure functions of texts.
 
-A reply may reason first and answer at its end, or answer and then explain. So a final answer is looked for in several
-places of a reply, the surest first, and the first place that names exactly one candidate counts. Where every place
-names several, nothing was answered: to list all that could be is no answer.
+A reply may reason first and answer at its end, or answer and then explain. So a final answer is searched in several
+places of a reply, the most reliable first, and the first place that names exactly one candidate counts. If every place
+names several, there is no answer: listing all candidates is not an answer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty"
 ).split()
-# A number of three digits may stick to a word, as when `Lot 417` is read without its space.
+# A number of three digits may be attached to a word, as when `Lot 417` is read without its space.
 _NUMBER = re.compile(
     rf"(?<![\w.,])\d+(?:[.,]\d+)?(?![\w%]|[.,]\d)|(?<=[a-z])\d{{3}}(?!\w)|\b(?:{'|'.join(_NUMBER_WORDS)})\b",
     re.IGNORECASE,
@@ -51,14 +51,14 @@ class Expected:
     """The right answer to a question.
 
     Attributes:
-        form: how it is given. `option`: one of `options`, by letter or text. `number`. `words`: as they are written.
-            `time`: a media time.
+        form: its form. `option`: one of `options`, by letter or text. `number`. `words`: as they are written. `time`: a
+            media time.
         value: the option, the number or the words; unused for times.
-        options: in the order in which they are lettered.
-        others: what else the scene shows: to name it as well is no answer.
+        options: in the order of their letters.
+        others: other things in the scene: naming them as well is not an answer.
         span_s: the first and last right time, in seconds.
-        tolerance_s: how far a time may be off these, in seconds.
-        guesses: what a random answer is drawn from.
+        tolerance_s: accepted deviation from these times, in seconds.
+        guesses: the pool of random answers.
     """
 
     form: Form
@@ -71,9 +71,9 @@ class Expected:
 
 
 def is_right(expected: Expected, text: str) -> bool | None:
-    """Tell whether a reply gives the right answer; None where no answer can be read from it.
+    """Return whether a reply gives the right answer; None if it contains no readable answer.
 
-    Words that are not those looked for are wrong, not unread; so is a reply that says that it cannot tell.
+    Other words are wrong, not unread; so is a reply that says that it cannot tell.
     """
     told = answered(expected, text)
     if told is None:
@@ -87,7 +87,7 @@ def is_right(expected: Expected, text: str) -> bool | None:
 
 
 def answered(expected: Expected, text: str) -> str | None:
-    """Return the final answer of a reply: an option as `bare` gives it, words as `plain` does, numbers in digits."""
+    """Return the final answer of a reply: an option as `bare` returns it, words as `plain` does, numbers in digits."""
     find = _FINDERS[expected.form]
     for place in _places(text, expected.form):
         found = find(expected, place)
@@ -97,33 +97,33 @@ def answered(expected: Expected, text: str) -> str | None:
 
 
 def abstains(text: str) -> bool:
-    """Tell whether a reply says that it cannot answer."""
+    """Return whether a reply says that it cannot answer."""
     return _CANNOT.search(text) is not None
 
 
 def plain(text: str) -> str:
-    """Return letters and digits in lower case, words apart by one space."""
+    """Return letters and digits in lower case, words separated by one space."""
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def bare(text: str) -> str:
-    """Return what `plain` does, without an article at its beginning: `a cat` is `cat`."""
+    """Return what `plain` does, without a leading article: `a cat` is `cat`."""
     first, _, rest = plain(text).partition(" ")
     return rest if rest and first in _ARTICLES else f"{first} {rest}".rstrip()
 
 
 def holds(text: str, words: str) -> bool:
-    """Tell whether a text holds some words next to one another, whatever stands between them that is no letter."""
+    """Return whether a text contains some words in sequence, whatever non-letters are between them."""
     return f" {plain(words)} " in f" {plain(text)} "
 
 
 def unquoted(text: str) -> str:
-    """Return a text without what stands in quotes: to quote an order is not to follow it."""
+    """Return a text without its quotations: quoting an order is not following it."""
     return re.sub(r"[\"“«][^\"”»]*[\"”»]|(?<!\w)['‘][^'’]*['’](?!\w)", " ", text)
 
 
 def _places(text: str, form: Form) -> Iterator[str]:
-    """The places of a reply where its answer may stand, the surest first."""
+    """Yield the places of a reply that may contain its answer, the most reliable first."""
     text = re.sub(r"[*`]", "", without_thoughts(text)).strip()
     if boxed := _BOXED.findall(text):
         yield boxed[-1]
@@ -141,12 +141,14 @@ def _places(text: str, form: Form) -> Iterator[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     if sentences:
         yield from (lines[-1], sentences[-1], sentences[0])
-        if form == "number":  # `There are 3 circles: 2 red and 1 blue.` Elsewhere, what goes on is a list of guesses.
+        # `There are 3 circles: 2 red and 1 blue.` Elsewhere, what follows a colon is a list of guesses.
+        if form == "number":
             yield _CLAUSE.split(sentences[0])[0]
 
 
 def _leading(text: str) -> str:
-    """A first sentence that is little more than the answer, of at most four words; or a first line with a letter."""
+    """Return a first sentence that is little more than the answer, of at most four words; or a first line with a
+    letter."""
     first = next((sentence for sentence in _SENTENCE.split(text) if sentence.strip()), "")
     if re.match(rf"\(?([{LETTERS}])[).:]", text):
         return text.splitlines()[0]
@@ -156,7 +158,7 @@ def _leading(text: str) -> str:
 def _find_option(expected: Expected, text: str) -> set[str]:
     by_letter = dict(zip(LETTERS, expected.options, strict=False))
     letters = "".join(by_letter)
-    # A lone capital is a letter, but for the article that begins a sentence: `A red circle`.
+    # An isolated capital is a letter, except for the article that begins a sentence: `A red circle`.
     marked = re.findall(
         rf"(?<![\w'’])(?:\(([{letters}])\)|([{letters}])(?=[).:,]|\s*$)|[Oo]ption ([{letters}])\b)", text
     )
@@ -171,7 +173,7 @@ def _find_option(expected: Expected, text: str) -> set[str]:
 
 
 def _find_phrases(phrases: Sequence[str], text: str) -> set[str]:
-    """The phrases, in plain letters, that a text holds; one within a longer one counts only where it stands alone."""
+    """Return the phrases, in plain letters, that a text contains; one within a longer one counts only by itself."""
     left, found = f" {plain(text)} ", set()
     for phrase in sorted(set(phrases), key=len, reverse=True):
         if f" {phrase} " in left:
@@ -196,7 +198,7 @@ def _digits(number: str) -> str:
 
 
 def _find_time(expected: Expected, text: str) -> set[str]:
-    """The times in seconds; of a stretch its start."""
+    """Return the times in seconds; of a range its start."""
     text = _RANGE.sub(lambda match: f" {match[1] or match[6]} ", text)
     clocks = {f"{parse_clock(clock[0]):g}" for clock in CLOCK.finditer(text)}
     return clocks or {f"{float(one or other):g}" for one, other in _SECONDS.findall(text)}

@@ -1,4 +1,4 @@
-"""Questions about films: when, in which order and what changed; how long ago; and what only a tool can show."""
+"""Questions about films: when, in which order, what changed, how long ago, and what only a tool can show."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ SIZE_PX = (480, 270)
 LENGTH_S = 12
 APPEAR, ORDER, CHANGE, MOTION, COUNT, ABSENT_PAIRS = 10, 10, 8, 8, 8, 6
 TOLERANCE_S = 1.0
-"""How far a told time may be off: a film of one picture a second shows no more. Our choice."""
+"""Tolerance of an answered time: a film of one picture a second shows no more."""
 
 AGES = (("now", 0.0), ("under 1 min", 59.0), ("1-5 min", 300.0), ("over 5 min", 1e9))
-"""Classes of how long ago what is asked about was last in view: name, and the greatest age in seconds. Our choice."""
+"""Classes of the age of the evidence: name, and maximum age in seconds."""
 TALES, HELD = 30, 3
 STEPS_S = (3.0, 20.0, 60.0)
-"""Films for memory show a picture every so many seconds, and each scene for `HELD` pictures. Our choice: a film of many
-minutes then costs no more than a short one."""
+"""Interval of pictures in films for memory, in seconds; each scene lasts `HELD` pictures. A film of many minutes then
+costs no more than a short one."""
 
 
 def film(name: str, pictures: Sequence[Sequence[Thing]], ground: int) -> Film:
-    """A film of one picture a second."""
+    """Make a film of one picture a second."""
     return Film(name, tuple(map(float, range(len(pictures)))), partial(_still, pictures, ground))
 
 
@@ -54,7 +54,7 @@ def _still(pictures: Sequence[Sequence[Thing]], ground: int, number: int) -> Ima
 
 
 def times(rng: Random) -> Iterator[Item]:
-    """When something appears, in which order things come, what changes, where it moves, how often it comes."""
+    """Ask when something appears, in which order things come, what changes, where it moves, how often it comes."""
     yield from _appearing(rng)
     yield from _ordering(rng)
     yield from _changing(rng)
@@ -78,13 +78,13 @@ def _appearing(rng: Random) -> Iterator[Item]:
 
 
 def at_time(first_s: float, last_s: float, step_s: float = 1.0, pictures: int = LENGTH_S) -> Expected:
-    """A media time of a stretch is expected, in a film of so many pictures `step_s` seconds apart."""
+    """Expect a media time within a stretch, in a film of so many pictures `step_s` seconds apart."""
     guesses = tuple(format_clock(step_s * number) for number in range(pictures))
     return Expected("time", span_s=(first_s, last_s), tolerance_s=TOLERANCE_S, guesses=guesses)
 
 
 def _ordering(rng: Random) -> Iterator[Item]:
-    """Four things come one after the other; each is an option."""
+    """Show four things one after the other; each is an option."""
     asked = balanced(rng, ("first", "last", "right before", "right after"), ORDER)
     for number, (what, place) in enumerate(zip(asked, balanced(rng, range(4), ORDER), strict=True)):
         things = [replace(thing, place=1) for thing in things_at(rng, 4)]
@@ -97,7 +97,7 @@ def _ordering(rng: Random) -> Iterator[Item]:
             else f"Which shape is shown {what} the {things[anchor].name}?"
         )
         wrong = [thing.name for index, thing in enumerate(things) if index not in (at, anchor)]
-        if anchor != at:  # a fourth option that is never shown: the anchor is none
+        if anchor != at:  # a fourth option that is never shown: the anchor is not one
             wrong.append(_unseen(rng, things))
         text, expected, reference = choose(question, things[at].name, rng.sample(wrong, 3), place)
         yield Item(
@@ -111,7 +111,7 @@ def _unseen(rng: Random, things: Sequence[Thing]) -> str:
 
 
 def _changing(rng: Random) -> Iterator[Item]:
-    """One of four shapes takes another colour, half-way; all four are options."""
+    """Change the colour of one of four shapes halfway; all four are options."""
     for number, place in enumerate(balanced(rng, range(4), CHANGE)):
         kinds = rng.sample(SHAPES, 4)
         colours = rng.sample(list(COLOURS), 4)
@@ -129,7 +129,7 @@ def _changing(rng: Random) -> Iterator[Item]:
 
 
 def _moving(rng: Random) -> Iterator[Item]:
-    """A shape goes from one side of the picture to another."""
+    """Move a shape from one side of the picture to another."""
     ways = {"left": (2, 1, 0), "right": (0, 1, 2), "upwards": (4, 1), "downwards": (1, 4)}
     asked = balanced(rng, list(ways), MOTION)
     for number, (way, place) in enumerate(zip(asked, balanced(rng, range(4), MOTION), strict=True)):
@@ -143,7 +143,7 @@ def _moving(rng: Random) -> Iterator[Item]:
 
 
 def _coming(rng: Random) -> Iterator[Item]:
-    """A shape comes and goes; it is away for two pictures at least."""
+    """Let a shape come and go; it is away for at least two pictures."""
     for number, count in enumerate(balanced(rng, (1, 2, 3, 4), COUNT)):
         things = things_at(rng, 3)
         starts = sorted(rng.sample(range(0, LENGTH_S - 2, 3), count)) if count > 1 else [rng.randrange(1, 8)]
@@ -157,7 +157,7 @@ def _coming(rng: Random) -> Iterator[Item]:
 
 
 def absent_films(rng: Random) -> Iterator[Item]:
-    """When something appears that does, and that never does."""
+    """Ask when something appears that does, and that never does."""
     for number, at_s in enumerate(balanced(rng, range(2, 11), ABSENT_PAIRS)):
         things = things_at(rng, 5)
         thing, other, rest = things[0], replace(things[1], place=things[0].place), things[2:]
@@ -171,7 +171,7 @@ def absent_films(rng: Random) -> Iterator[Item]:
 
 
 def memories(rng: Random) -> Iterator[Item]:
-    """Signs and natural pictures by turns, in films of one to 23 minutes; asked about by their age."""
+    """Alternate signs and natural pictures, in films of one to 23 minutes, with questions by their age."""
     for number, step_s in enumerate(balanced(rng, STEPS_S, TALES)):
         pairs = zip(rng.sample(WORDS, 4), rng.sample(list(NATURAL), 4), strict=True)
         shown = [value for pair in pairs for value in pair]
@@ -180,7 +180,7 @@ def memories(rng: Random) -> Iterator[Item]:
         times_s = tuple(step_s * picture for picture in range(HELD * len(shown)))
         media = Film(f"memory-{number:02}", times_s, partial(_tale, shown, number))
         asked = list(_about(rng, media, shown))
-        # Two of the five, so that each is asked as often, beside each of two others.
+        # Two of the five, so that each is asked equally often, together with each pair of others.
         yield from (asked[number % 5], asked[(number + 1 + number // 5 % 2) % 5])
 
 
@@ -193,7 +193,7 @@ def _tale(shown: Sequence[str], style: int, number: int) -> Image:
 
 
 def _about(rng: Random, media: Film, shown: Sequence[str]) -> Iterator[Item]:
-    """Five questions about one film, each about another scene of it."""
+    """Ask five questions about one film, each about another scene of it."""
     step_s, now_s = media.times_s[1], media.times_s[-1]
     places = iter(balanced(rng, range(4), 5))
 
@@ -227,5 +227,5 @@ def _about(rng: Random, media: Film, shown: Sequence[str]) -> Iterator[Item]:
 
 
 def _spoken(seconds: float) -> str:
-    """As people say it; minutes where it is whole ones."""
+    """Format a duration as people say it; in minutes if it is a whole number of them."""
     return f"{seconds:.0f} seconds" if seconds % 60 else f"{seconds / 60:.0f} minute{'s' * (seconds > 60)}"

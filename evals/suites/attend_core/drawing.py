@@ -1,6 +1,6 @@
-"""What pictures and films of the suite are made of: shapes, signs, boards, receipts, and ways to spoil a picture.
+"""Building blocks of the suite's pictures and films: shapes, signs, boards, receipts, and picture faults.
 
-Everything is drawn with Pillow's own font from what is handed in; nothing is random here.
+Everything is drawn with Pillow's own font from its arguments; nothing is random here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ COLOURS = {
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 GROUNDS = ("#f3efe6", "#e4ebf0", "#e9e4ee", "#e6eee2", "#f1e6dc")
 PLATES = (("#181818", "#fbfbf7"), ("#f6f6f6", "#1f4f8f"), ("#5a1010", "#f3d77a"))
-"""Colours of writing and of the plate that it stands on."""
+"""Colours of writing and of its plate."""
 PLACES = ("upper left", "upper middle", "upper right", "lower left", "lower middle", "lower right")
 NATURAL = {
     "cat": "a cat", "coffee": "a cup of coffee", "rocket": "a rocket", "astronaut": "an astronaut",
     "cameraman": "a man with a camera", "coins": "coins", "moon": "craters of the moon",
     "palace": "a palace", "flower": "a flower",
 }  # fmt: skip
-"""Pictures of `vision_set`, and what each shows. Nobody could name its clock, which is in motion."""
+"""Pictures of `vision_set`, with their content. Its clock is left out: it is in motion and unrecognisable."""
 
 Fault = Literal["blurred", "dark", "burnt out", "covered", "cut off"]
 FAULTS: tuple[Fault, ...] = ("blurred", "dark", "burnt out", "covered", "cut off")
@@ -39,7 +39,7 @@ FAULTS: tuple[Fault, ...] = ("blurred", "dark", "burnt out", "covered", "cut off
 
 @dataclass(frozen=True)
 class Thing:
-    """A shape of a colour at a place of `PLACES`; `size` is its share of the room there is."""
+    """A shape of a colour at a place of `PLACES`; `size` is its share of the available room."""
 
     shape: str
     colour: str
@@ -52,7 +52,7 @@ class Thing:
 
 
 def blank(ground: int, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Image:
-    """An empty picture of one of `GROUNDS`, darker towards its foot."""
+    """Make an empty picture of one of `GROUNDS`, darker towards its bottom."""
     from PIL import Image, ImageChops
 
     plain = Image.new("RGB", size_px, GROUNDS[ground % len(GROUNDS)])
@@ -94,7 +94,7 @@ def shape(draw: object, kind: str, x: float, y: float, r: float, fill: str) -> N
 def with_text(
     image: Image, text: str, x: float, y: float, height_px: int, ink: str = "#181818", back: str | None = None
 ) -> Image:
-    """Write one line around a centre, in fractions of the picture; on a plate where `back` is a colour."""
+    """Write one line around a centre, in fractions of the picture; on a plate if `back` is a colour."""
     from PIL import ImageDraw, ImageFont
 
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(height_px)
@@ -126,7 +126,7 @@ def with_table(image: Image, rows: Sequence[Sequence[str]], columns: Sequence[fl
 
 
 def natural(name: str, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Image:
-    """One of the `NATURAL` pictures, scaled and cut so that it fills a picture."""
+    """Load one of the `NATURAL` pictures, scaled and cropped to fill a picture."""
     from PIL import Image, ImageOps
 
     with files("evals.suites.attend_core").joinpath("vision_set", f"{name}.jpg").open("rb") as file:
@@ -134,9 +134,9 @@ def natural(name: str, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Imag
 
 
 def spoilt(image: Image, fault: Fault, usable: bool) -> Image:
-    """Spoil a picture whose message stands in its middle: so that it is lost, or, where `usable`, can still be read.
+    """Spoil a picture with its message in the middle: so that it is lost or, if `usable`, still readable.
 
-    `covered` and `cut off` hide part of the message, or as much of what surrounds it.
+    `covered` and `cut off` hide part of the message, or as much of its surroundings.
     """
     from PIL import Image, ImageDraw, ImageFilter
 
@@ -144,7 +144,7 @@ def spoilt(image: Image, fault: Fault, usable: bool) -> Image:
     if fault == "blurred":
         return image.filter(ImageFilter.GaussianBlur(2.0 if usable else 22.0))
     if fault == "dark":
-        # Nothing is left of the light but the noise of the sensor, or a third of it.
+        # Only the noise of the sensor is left of the light, or a third of it.
         noise = np.random.default_rng(7).normal(0, 2, (height, width, 3))
         dim = np.floor(np.asarray(image) * (0.3 if usable else 0.003)) + noise
         return Image.fromarray(dim.clip(0, 255).astype(np.uint8))
@@ -156,7 +156,7 @@ def spoilt(image: Image, fault: Fault, usable: bool) -> Image:
             (x - 0.24 * width, 0.12 * height, x + 0.24 * width, 0.98 * height), fill="#9c6f58"
         )
         return image
-    # The camera points past it: the picture is moved to the left, and what it leaves is another wall.
+    # The camera points past it: the picture is moved to the left, and another wall fills the gap.
     moved = image.copy()
     shift = round((0.30 if usable else 0.52) * width)
     moved.paste(image.crop((shift, 0, width, height)), (0, 0))

@@ -1,4 +1,4 @@
-"""One sample with what it shows, and draws that are balanced."""
+"""`Item`, a sample with its media, and balanced random draws."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ GOODS = "Bread Milk Apples Cheese Coffee Rice Honey Butter Eggs Tea".split()
 
 @dataclass(frozen=True)
 class Item:
-    """A sample and what it shows; its source is known once that is drawn.
+    """A sample and its media; its source is known once the media are drawn.
 
     Attributes:
-        media: what is shown; items of one scene share it.
+        media: its picture or film; items of one scene share it.
         task: the category.
         kind: of question, within the category.
-        questions: what is asked, one after the other; the last answer counts.
-        case: what the scorer knows.
-        reference: the right answer in words, which the scorer takes for right.
+        questions: asked one after the other; the last answer counts.
+        case: data for the scorer.
+        reference: the right answer in words, which the scorer accepts.
         cluster: the scene; "" is the name of the media.
         slices, replies, live: see `Sample`.
     """
@@ -49,7 +49,7 @@ class Item:
     live: bool = False
 
     def sample(self, source: str, number: int) -> Sample:
-        """The sample, shown from a file; `number` tells it apart within its task."""
+        """Return the sample, shown from a file; `number` makes it unique within its task."""
         fields: dict[str, Any] = {"case": self.case}
         return Sample(
             id=f"{self.task}-{number:02}",
@@ -66,7 +66,7 @@ class Item:
 
 
 def balanced(rng: Random, values: Sequence[Value], count: int) -> list[Value]:
-    """Return `count` values in random order, each as often as any other, give or take one."""
+    """Return `count` values in random order, with equal frequencies up to one."""
     order = rng.sample(list(values), len(values))
     drawn = [order[number % len(order)] for number in range(count)]
     rng.shuffle(drawn)
@@ -74,10 +74,10 @@ def balanced(rng: Random, values: Sequence[Value], count: int) -> list[Value]:
 
 
 def choose(question: str, right: str, wrong: Sequence[str], place: int) -> tuple[str, Expected, str]:
-    """Letter some options with the right one at a place from 0.
+    """Letter some options, with the right one at a place from 0.
 
     Returns:
-        The question with its options, what is expected, and the reference.
+        The question with its options, the expected answer, and the reference.
     """
     options = [*wrong]
     options.insert(place, right)
@@ -88,16 +88,16 @@ def choose(question: str, right: str, wrong: Sequence[str], place: int) -> tuple
 
 
 def counted(value: int, guesses: Sequence[int]) -> Expected:
-    """A number is expected; a random answer is one of `guesses`."""
+    """Expect a number; a random answer is one of `guesses`."""
     return Expected("number", str(value), guesses=tuple(map(str, guesses)))
 
 
 def written(value: str, others: Sequence[str], guesses: Sequence[str]) -> Expected:
-    """Words are expected as they stand there; to tell `others` of the scene as well is wrong."""
+    """Expect words as written; naming `others` of the scene as well is wrong."""
     return Expected("words", value, others=tuple(others), guesses=tuple(guesses))
 
 
 def three_digits(rng: Random, count: int) -> list[int]:
-    """Different numbers from 102 to 987 whose digits differ, so that a part of one tells little."""
+    """Return distinct numbers from 102 to 987 with distinct digits, so that a part of one reveals little."""
     numbers = [number for number in range(102, 988) if len(set(str(number))) == 3 and "0" not in str(number)]
     return rng.sample(numbers, count)

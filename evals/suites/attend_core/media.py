@@ -1,4 +1,4 @@
-"""The pictures and films on disk: drawn when they are first needed, each written whole or not at all."""
+"""Pictures and films on disk, drawn on demand and written atomically."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LIST = "media.json"
-"""The file that lists all others with their hashes; it is written last."""
+"""The file that lists all others with their hashes, written last."""
 TICKS = 10
-"""Times of a film are kept in tenths of a second."""
+"""Film times are stored in tenths of a second."""
 WAIT_S = 600.0
-"""How long another process may take to draw everything."""
+"""How long to wait for another process that is drawing."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ Media = Still | Film
 
 
 def draw_all(media: Sequence[Media], folder: Path) -> Path:
-    """Draw into a folder what is not there yet, or is not what was drawn before, and return the list of the files.
+    """Draw the files that are missing or differ from the last drawing, and return the list of the files.
 
     Raises:
-        StoreError: if the folder cannot be written, or another process holds it for `WAIT_S` seconds.
+        StoreError: if the folder cannot be written, or another process locks it for `WAIT_S` seconds.
     """
     listed = folder / LIST
     try:
@@ -100,12 +100,12 @@ def draw_all(media: Sequence[Media], folder: Path) -> Path:
     except Timeout as error:
         raise StoreError(
             f"another process has been drawing into {str(folder)!r} for {WAIT_S:.0f} s.",
-            remedy="Wait for it, or name another folder with --data.",
+            remedy="Wait for it, or choose another folder with --data.",
         ) from error
     except OSError as error:
         raise StoreError(
-            f"the pictures of attend-core cannot be written to {str(folder)!r}: {error}.",
-            remedy="Make room, or name another folder with --data.",
+            f"cannot write the pictures of attend-core to {str(folder)!r}: {error}.",
+            remedy="Free some space, or choose another folder with --data.",
         ) from error
     return listed
 
@@ -126,7 +126,7 @@ def _whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def _read_list(path: Path) -> dict[str, str]:
-    """The files listed before, with their hashes; none where there is no list, or it is damaged."""
+    """Return the listed files with their hashes; empty if the list is missing or damaged."""
     try:
         held = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
@@ -135,7 +135,7 @@ def _read_list(path: Path) -> dict[str, str]:
 
 
 def _broken(folder: Path, known: dict[str, str]) -> set[str]:
-    """The listed files that are gone, or are no longer what was written."""
+    """Return the listed files that are missing or have changed."""
     return {
         name for name, sha256 in known.items() if not (folder / name).is_file() or file_hash(folder / name) != sha256
     }

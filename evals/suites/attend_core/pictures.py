@@ -31,19 +31,19 @@ SCENES, BOARDS, RECEIPTS, SIGNS = 12, 8, 7, 10
 
 
 def things_at(rng: Random, count: int) -> list[Thing]:
-    """Shapes at different places, no two alike in both colour and shape."""
+    """Draw shapes at different places, no two alike in both colour and shape."""
     kinds = rng.sample([(shape, colour) for shape in SHAPES for colour in COLOURS], count)
     places = rng.sample(range(len(PLACES)), count)
     return [Thing(shape, colour, place) for (shape, colour), place in zip(kinds, places, strict=True)]
 
 
 def scene(things: list[Thing], ground: int) -> Image:
-    """A picture of shapes."""
+    """Make a picture of shapes."""
     return with_things(blank(ground), things)
 
 
 def seeing(rng: Random) -> Iterator[Item]:
-    """Natural pictures to be named, and drawn scenes: counts, relations, sizes, the odd one out."""
+    """Ask for the names of natural pictures, and about drawn scenes: counts, relations, sizes, the odd one out."""
     places = balanced(rng, range(4), len(NATURAL))
     for name, place in zip(NATURAL, places, strict=True):
         wrong = rng.sample([text for other, text in NATURAL.items() if other != name], 3)
@@ -57,7 +57,7 @@ def seeing(rng: Random) -> Iterator[Item]:
 
 def _counts(rng: Random) -> Iterator[Item]:
     for number, count in enumerate(balanced(rng, (1, 2, 3, 4), SCENES)):
-        # As many of the colour as of the shape would give the answer away twice: each scene asks one of both.
+        # As many of the colour as of the shape would give the answer away: each scene asks about one of both.
         by_colour = number % 2 == 0
         colour, shape = rng.choice(list(COLOURS)), rng.choice(SHAPES)
         others = [other for other in (COLOURS if by_colour else SHAPES) if other not in (colour, shape)]
@@ -78,7 +78,7 @@ def _counts(rng: Random) -> Iterator[Item]:
 
 
 def _relations(rng: Random) -> Iterator[Item]:
-    """What is beside or below something: the picture is needed, since every option is in it."""
+    """Ask what is beside or below something: the picture is needed, since every option is in it."""
     sides = balanced(rng, ("right of", "left of", "below", "above"), SCENES)
     for number, (side, place) in enumerate(zip(sides, balanced(rng, range(4), SCENES), strict=True)):
         things = things_at(rng, 6)
@@ -112,7 +112,7 @@ def _sizes(rng: Random) -> Iterator[Item]:
 
 
 def reading(rng: Random) -> Iterator[Item]:
-    """Signs, boards of departures, and receipts: one line, the right line of several, and what follows from two."""
+    """Show signs, departure boards and receipts: one line, the right line of several, and inference from two."""
     behind = balanced(rng, list(NATURAL), SIGNS)
     for number, name in enumerate(behind):
         value = " ".join(rng.sample(WORDS, 2))
@@ -135,13 +135,13 @@ def reading(rng: Random) -> Iterator[Item]:
 
 
 def one_sign(words: str, name: str, style: int) -> Image:
-    """A plate with words before a natural picture."""
+    """Draw a plate with words in front of a natural picture."""
     ink, back = PLATES[style % len(PLATES)]
     return with_text(natural(name), words, 0.5, 0.3 + 0.1 * (style % 5), 30, ink, back)
 
 
 def two_signs(upper: str, lower: str, ground: int) -> Image:
-    """Two plates with a word each."""
+    """Draw two plates with a word each."""
     ink, back = PLATES[ground % len(PLATES)]
     x = 0.3 + 0.1 * (ground % 5)
     image = with_text(blank(ground), upper, x, 0.28, 44, ink, back)
@@ -149,7 +149,7 @@ def two_signs(upper: str, lower: str, ground: int) -> Image:
 
 
 def departures(rng: Random, count: int) -> list[tuple[str, str, str]]:
-    """Lines of departures: time, city, platform; in the order of time, which is not that of the board."""
+    """Return lines of departures: time, city, platform; in order of time, which is not that of the board."""
     cities, platforms = rng.sample(CITIES, count), rng.sample(range(2, 20), count)
     minutes = sorted(rng.sample(range(6 * 60, 22 * 60), count))
     return [
@@ -159,7 +159,7 @@ def departures(rng: Random, count: int) -> list[tuple[str, str, str]]:
 
 
 def board(rows: list[tuple[str, str, str]], style: int) -> Image:
-    """A board of departures."""
+    """Draw a departure board."""
     ink, back = (("#f5f0d0", "#1b2a3a"), ("#202020", "#f4f4ee"), ("#ffe08a", "#202020"))[style % 3]
     return with_table(blank(style), [("TIME", "TO", "PLATFORM"), *rows], (0.1, 0.32, 0.66), ink, back)
 
@@ -194,6 +194,6 @@ def _receipt(rng: Random, number: int) -> Iterator[Item]:
 
 
 def receipt(rows: list[tuple[str, str]], style: int) -> Image:
-    """A receipt: goods and prices."""
+    """Draw a receipt: goods and prices."""
     paper = ("#fdfdf9", "#f1e8d2", "#dfe1dd")[style % 3]
     return with_table(blank(style + 1), [("RECEIPT", "EUR"), *rows], (0.2, 0.66), "#202020", paper)

@@ -1,9 +1,9 @@
-"""Some runs of attend-core side by side: category by row, with 95% intervals over scenes.
+"""Table of several runs of attend-core: a row per category, with 95% intervals over scenes.
 
     python -m evals.suites.attend_core.table embedded=RUN "question only=RUN" ... > docs/attend_core.json
     python -m evals.suites.attend_core.table --markdown docs/attend_core.json
 
-The first form reads folders of finished runs, the second prints the table of the README from what the first wrote.
+The first form reads folders of finished runs, the second prints the README's table from the output of the first.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 
 from evals.engine.output import results_of
 from evals.results import RunResults
-from evals.stats.metrics import headlines
+from evals.stats.metrics import run_metrics
 
 SLICES = ("age", "picture", "asked about", "notice", "tool")
-"""The slices that are kept, beside the categories."""
+"""The slices in the output, beside the categories."""
 
 
 def main() -> None:
@@ -35,14 +35,14 @@ def main() -> None:
     for given in arguments.runs:
         name, equals, folder = given.partition("=")
         if not equals:
-            parser.error(f"{given!r} is no run; expected NAME=FOLDER, such as embedded=RUN")
+            parser.error(f"invalid run {given!r}: expected NAME=FOLDER, such as embedded=RUN")
         rows[name] = figures_of(results_of(Path(folder)))
     print(json.dumps(rows, indent=1))
 
 
 def figures_of(results: RunResults) -> dict[str, Any]:
-    """What is kept of a run: rates with their intervals, failures as wrong, and what ran."""
-    found, manifest = headlines(results), results.manifest
+    """Return the output for a run: rates with their intervals, failures as wrong, and what ran."""
+    found, manifest = run_metrics(results), results.manifest
     rates = {"all": found.overall, **found.tasks}
     slices = {
         f"{name}: {value}": headline
@@ -65,7 +65,7 @@ def figures_of(results: RunResults) -> dict[str, Any]:
 
 
 def markdown(rows: Mapping[str, Any]) -> str:
-    """The table of the README: a line a category or age, a column a row of the JSON."""
+    """Format the README's table: a line per category or age, a column per row of the JSON."""
     first = next(iter(rows.values()))
     ages = [name for name in first["slices"] if name.startswith("age: ")]
     order = ["age: now", "age: under 1 min", "age: 1-5 min", "age: over 5 min"]

@@ -1,4 +1,4 @@
-"""attend-core as a suite: what the agent is for, in pictures and films that code draws; see README.md."""
+"""attend-core as a suite: the agent's purpose, in pictures and films that code draws; see README.md."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from evals.suites.attend_core.media import draw_all
 from evals.suites.attend_core.scorer import at_random, figures, score
 
 VERSION = 2
-"""Of questions and scores. 2: in `absent`, a denial of what is there is wrong whatever stands beside it; options are
-read without their articles."""
+"""Version of questions and scores. 2: in `absent`, denying something present is wrong whatever else is said; options
+are read without their articles."""
 DRAWN = 1
-"""The version of what is drawn and asked."""
+"""Version of the drawings and questions."""
 
 PARTS: tuple[Callable[[Random], Iterator[Item]], ...] = (
     pictures.seeing,
@@ -39,7 +39,7 @@ class Options(BaseModel):
     """The suite's own options.
 
     Attributes:
-        draw: which of the equally good sets of questions is asked; results are told of set 0.
+        draw: which of the equivalent sets of questions to ask; published results are of set 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,13 +48,13 @@ class Options(BaseModel):
 
 
 def items(draw: int = 0) -> Iterator[Item]:
-    """All that is asked, in a fixed order; every part has a generator of its own."""
+    """Yield all items in a fixed order; every part has its own random generator."""
     for part in PARTS:
         yield from part(Random(f"attend-core {DRAWN} {draw} {part.__module__} {part.__name__}"))
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Draw what is not drawn yet, below the data folder or the user's cache folder.
+    """Draw missing media, below the data folder or the user's cache folder.
 
     Raises:
         StoreError: if the folder cannot be written.

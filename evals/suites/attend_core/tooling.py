@@ -1,4 +1,4 @@
-"""Questions that a tool is made for, and questions that need none."""
+"""Questions that need a tool, and questions that need none."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ GLIMPSES, PRINTS, DOORS, SUMS = 8, 8, 8, 8
 FPS, GLIMPSE_S = 5, 10
 LARGE_PX = (2560, 1440)
 PRINT_PX = 15
-"""Height of small print. At 1,024 pixels, the longest side that a model is shown by default, it is 6 pixels high."""
+"""Height of small print. At 1,024 pixels, the default maximum side that a model sees, it is 6 pixels high."""
 
 
 def tools(rng: Random) -> Iterator[Item]:
-    """A glimpse (`look`), small print (`look` or `read_text`), a choice of the person's (`ask_user`), a sum (none)."""
+    """Yield a glimpse (`look`), small print (`look` or `read_text`), a choice of the person's (`ask_user`), a sum
+    (none)."""
     yield from _glimpses(rng)
     yield from _prints(rng)
     yield from _doors(rng)
@@ -37,7 +38,7 @@ def _guesses(rng: Random, value: int) -> list[int]:
 
 
 def _glimpses(rng: Random) -> Iterator[Item]:
-    """A card is held up between two of the pictures that the agent is given, one a second, and for less than one."""
+    """Show a card for less than a second, between two of the pictures that the agent gets, one a second."""
     for number, value in enumerate(three_digits(rng, GLIMPSES)):
         things = [Thing(thing.shape, thing.colour, thing.place, 0.5) for thing in things_at(rng, 2)]
         second = rng.randrange(3, GLIMPSE_S - 3)
@@ -58,7 +59,7 @@ def _glimpse(things: Sequence[Thing], value: int, shown: set[int], style: int, n
 
 
 def _prints(rng: Random) -> Iterator[Item]:
-    """A number in small print, on one of two labels of a large picture."""
+    """Ask for a number in small print, on one of two labels of a large picture."""
     for number, value in enumerate(three_digits(rng, PRINTS)):
         other = rng.choice([code for code in three_digits(rng, 5) if code != value])
         left = number % 2 == 0
@@ -70,7 +71,7 @@ def _prints(rng: Random) -> Iterator[Item]:
 
 
 def labels(codes: tuple[int, int], style: int) -> Image:
-    """Two labels with small print, in a large picture."""
+    """Draw two labels with small print, in a large picture."""
     from PIL import ImageDraw
 
     image = blank(style, LARGE_PX)
@@ -83,7 +84,7 @@ def labels(codes: tuple[int, int], style: int) -> Image:
 
 
 def _doors(rng: Random) -> Iterator[Item]:
-    """Which of three doors is meant only the person knows."""
+    """Ask about one of three doors that only the person knows."""
     for number in range(DOORS):
         colours, values = rng.sample([colour for colour in COLOURS if colour != "black"], 3), three_digits(rng, 3)
         meant = rng.randrange(3)
@@ -100,7 +101,7 @@ def _doors(rng: Random) -> Iterator[Item]:
 
 
 def doors(colours: Sequence[str], values: Sequence[int], style: int) -> Image:
-    """Three doors of different colours with a number each."""
+    """Draw three doors of different colours with a number each."""
     from PIL import ImageDraw
 
     image = blank(style)
@@ -113,7 +114,7 @@ def doors(colours: Sequence[str], values: Sequence[int], style: int) -> Image:
 
 
 def _sums(rng: Random) -> Iterator[Item]:
-    """A sum about what is plainly seen: neither a search nor a person is needed."""
+    """Ask for a sum over plainly visible things, which needs neither a search nor a person."""
     for number, count in enumerate(balanced(rng, (2, 3, 4, 5), SUMS)):
         more = rng.randint(2, 9)
         things = things_at(rng, count)

@@ -1,1 +1,1 @@
-"""CURE (arXiv 2603.19274): diagnoses of cases under controlled evidence; what given evidence is worth over found."""
+"""CURE (arXiv 2603.19274): diagnosis of cases under controlled evidence; given against retrieved evidence."""

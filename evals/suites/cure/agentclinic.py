@@ -1,13 +1,13 @@
-"""AgentClinic-MedQA as a stand-in for cases: examinations told as text, with a diagnosis, and without cited papers.
+"""AgentClinic-MedQA as a substitute for CURE's cases: examinations as text, with a diagnosis, without cited papers.
 
     FOLDER/
-        agentclinic_medqa_extended.jsonl    {"OSCE_Examination": {"Objective_for_Doctor", "Patient_Actor": {...},
-                                             "Physical_Examination_Findings": {...}, "Test_Results": {...},
-                                             "Correct_Diagnosis"}}, or agentclinic_medqa.jsonl
-        documents.jsonl                     papers to search, if wanted, as in `cases`
+      agentclinic_medqa_extended.jsonl    {"OSCE_Examination": {"Objective_for_Doctor", "Patient_Actor": {...},
+                                          "Physical_Examination_Findings": {...}, "Test_Results": {...},
+                                          "Correct_Diagnosis"}}, or agentclinic_medqa.jsonl
+      documents.jsonl                     papers to search, if wanted, as in `cases`
 
-AgentClinic itself plays a dialogue, in which a doctor asks a patient and orders tests. Here all of it is told at once,
-and only the diagnosis is asked, so that no figure compares with its figures. The objective for the doctor is not told.
+AgentClinic itself is a dialogue, in which a doctor asks a patient and orders tests. Here everything is given at once,
+and only the diagnosis is asked, so figures are not comparable. The objective for the doctor is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPLIT = "agentclinic"
 
 
 class Examination(BaseModel):
-    """What one line holds of a patient."""
+    """A patient's data in one line."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,12 +50,12 @@ def load(data: Path | None) -> Cases:
     """Read the folder.
 
     Raises:
-        DataError: if there is none, it holds neither file, or a file cannot be read at all.
+        DataError: if there is none, it has neither file, or a file cannot be read.
     """
     folder = need_folder(data, REMEDY)
     file = find_file([folder], FILES)
     if file is None:
-        raise DataError(f"{str(folder)!r} holds neither {' nor '.join(FILES)}.", file=None, remedy=REMEDY)
+        raise DataError(f"{str(folder)!r} has neither {' nor '.join(FILES)}.", file=None, remedy=REMEDY)
     records, bad = read_json_lines(file, Line)
     placed = tuple(Placed(_case(line, record.examination), line) for line, record in records)
     papers = folder / PAPERS
@@ -73,7 +73,7 @@ def _case(line: int, held: Examination) -> Case:
 
 
 def _told(held: Mapping[str, JsonValue], above: str = "") -> Iterator[str]:
-    """The entries of nested objects as `Name, name within: text`."""
+    """Yield the entries of nested objects as `Name, name within: text`."""
     for key, value in held.items():
         name = f"{above}, {key.replace('_', ' ')}" if above else key.replace("_", " ")
         if isinstance(value, Mapping):
@@ -86,15 +86,16 @@ def _told(held: Mapping[str, JsonValue], above: str = "") -> Iterator[str]:
 
 
 def names_itself(case: Case) -> bool:
-    """Whether a case names its diagnosis in its own words, as where a test is "consistent with" it."""
+    """Return whether a case names its diagnosis in its own words, such as a test "consistent with" it."""
     return named(case.history, case.gold)
 
 
 def slices(case: Case) -> dict[str, str]:
-    """For cases of AgentClinic, whether they name their diagnosis."""
+    """Return, for cases of AgentClinic, whether they name their diagnosis."""
     return {"names its diagnosis": "yes" if names_itself(case) else "no"} if case.split == SPLIT else {}
 
 
 def cluster(case: Case) -> str:
-    """What a case shares with others: of AgentClinic the diagnosis, since several cases tell of the same patient."""
+    """Return what a case shares with others: for AgentClinic the diagnosis, since several cases describe the same
+    patient."""
     return " ".join(words(case.gold_dx)) if case.split == SPLIT else case.case_id

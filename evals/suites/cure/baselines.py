@@ -1,4 +1,4 @@
-"""Baselines of CURE: what the right answer, chance, and mere overlap of words come to under the same evidence."""
+"""Baselines of CURE: the right answer, chance, and word overlap under the same evidence."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from agent.literature.prompts import prompt_of
-from agent.literature.search_agent import AT_ONCE
-from evals.engine.suite import Message, Player
+from agent.literature.prompts import load_prompt
+from agent.literature.search_agent import MAX_OPENED_AT_ONCE
+from evals.engine.suite import DialogueBaseline, Message
 from evals.suites.cure.cases import Case
 from evals.suites.cure.evidence import WRITE
 from evals.suites.cure.names import named, words
@@ -23,12 +23,12 @@ _COMMON = frozenset(
     "their there they this to was were which who with without".split()
 )
 QUERY = 500
-"""Characters of a search by `extractive`: the most that one may have."""
+"""Maximum number of characters of a search by `extractive`: the limit for any search."""
 FINISH = json.dumps({"action": "finish"})
 
 
-def oracle(case: Case, diagnoses: Sequence[str], *, closed: bool) -> Player:
-    """Say what is right, and cite the papers that name it."""
+def oracle(case: Case, diagnoses: Sequence[str], *, closed: bool) -> DialogueBaseline:
+    """Give the right answer, and cite the papers that name it."""
 
     def say(messages: Sequence[Message]) -> str:
         papers = [number for number, text in papers_of(messages).items() if named(text, case.gold)]
@@ -42,8 +42,8 @@ def oracle(case: Case, diagnoses: Sequence[str], *, closed: bool) -> Player:
     return _finishing(say)
 
 
-def chance(diagnoses: Sequence[str], rng: Random, *, closed: bool) -> Player:
-    """Say any option, or any five diagnoses of the data."""
+def chance(diagnoses: Sequence[str], rng: Random, *, closed: bool) -> DialogueBaseline:
+    """Give any option, or any five diagnoses of the data."""
 
     def say(messages: Sequence[Message]) -> str:
         if closed:
@@ -53,13 +53,13 @@ def chance(diagnoses: Sequence[str], rng: Random, *, closed: bool) -> Player:
     return _finishing(say)
 
 
-def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: bool) -> Player:
-    """Say the diagnosis that the evidence supports best: named by papers that share most words with the case.
+def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: bool) -> DialogueBaseline:
+    """Give the diagnosis with the best-supporting evidence: named by papers that share most words with the case.
 
-    A paper counts for the share of the case's different words, common ones left out, that it has; a diagnosis for the
-    sum over the papers that name it. It knows no medicine: open-ended, it chooses among the diagnoses of the data, and
-    what no paper names is ranked by chance; of options that are supported alike it takes one by its name, and not by
-    its place. As an agent it searches once with the history and opens what comes first.
+    A paper scores the share of the case's distinct words, without stop words, that it contains; a diagnosis the sum
+    over the papers that name it. Knows no medicine: open-ended, it chooses among the diagnoses of the data, and ranks
+    those that no paper names by chance; among equally supported options it chooses by name, not by place. As an agent
+    it searches once with the history and opens the first results.
     """
     own = set(words(case.history)) - _COMMON
     order = rng.sample(list(diagnoses), len(diagnoses))
@@ -83,20 +83,23 @@ def extractive(case: Case, diagnoses: Sequence[str], rng: Random, *, closed: boo
 
     steps = [
         lambda prompt: json.dumps({"action": "search", "query": case.history[:QUERY]}),
-        lambda prompt: json.dumps({"action": "open", "ids": _OPENABLE.findall(prompt)[:AT_ONCE] or ["none"]}),
+        lambda prompt: json.dumps(
+            {"action": "open", "ids": _OPENABLE.findall(prompt)[:MAX_OPENED_AT_ONCE] or ["none"]}
+        ),
     ]
     return _finishing(say, steps)
 
 
-def _finishing(say: Callable[[Sequence[Message]], str], steps: Sequence[Callable[[str], str]] = ()) -> Player:
-    """A player who takes some steps of a search and ends it, searches for the history, and else says a diagnosis."""
+def _finishing(say: Callable[[Sequence[Message]], str], steps: Sequence[Callable[[str], str]] = ()) -> DialogueBaseline:
+    """Make a player that takes some steps of a search and ends it, searches for the history, and then gives a
+    diagnosis."""
     left = list(steps)
 
     def play(messages: Sequence[Message]) -> str:
         prompt = _text(messages[-1])
         if prompt.startswith(WRITE.partition("{")[0]):
             return prompt.rpartition("History: ")[2]
-        if not prompt.startswith(prompt_of("step")):
+        if not prompt.startswith(load_prompt("step")):
             return say(messages)
         return left.pop(0)(prompt) if left else FINISH
 
@@ -108,7 +111,7 @@ def _mixed(name: str) -> str:
 
 
 def papers_of(messages: Sequence[Message]) -> dict[int, str]:
-    """The papers that were shown and not retracted, by number."""
+    """Return the papers that were shown and not retracted, by number."""
     return {int(number): paper for number, paper in _PAPER.findall(_text(messages[0]))}
 
 
@@ -117,14 +120,14 @@ def _text(message: Message) -> str:
 
 
 def _options(messages: Sequence[Message]) -> dict[str, str]:
-    """The options as the model is shown them, whatever their order."""
+    """Return the options as the model sees them, in any order."""
     return dict(
         re.findall(r"^([A-E])\. (.+)$", _text(messages[0]).rpartition("Which diagnosis is it?")[2], re.MULTILINE)
     )
 
 
 def _ranked(names: Sequence[str], papers: Mapping[str, Sequence[int]]) -> str:
-    """An open-ended answer of the first names, filled up where there are too few."""
+    """Format an open-ended answer of the first names, padded if there are too few."""
     distinct = list({words(name): name for name in reversed(names)}.values())[::-1]
     filled = [*distinct, *(f"some other disease {number}" for number in range(1, RANKED + 1))][:RANKED]
     return json.dumps({"diagnoses": [{"name": name, "papers": list(papers.get(name, ()))} for name in filled]})

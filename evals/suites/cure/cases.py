@@ -1,11 +1,11 @@
-"""CURE's cases and the papers that go with them: our form, since the authors' files are not public.
+"""CURE's cases and their papers: a format of our own, since the authors' files are not public.
 
     FOLDER/
-        cases.jsonl       {"case_id", "history", "gold_dx", ...}, see `Case`
-        documents.jsonl   {"doc_id": "pmid:N", "title", "abstract", ...}, see `Paper`: those that cases cite, and others
-        images/           the files that cases name
+      cases.jsonl       {"case_id", "history", "gold_dx", ...}, see `Case`
+      documents.jsonl   {"doc_id": "pmid:N", "title", "abstract", ...}, see `Paper`: those that cases cite, and others
+      images/           the files that cases name
 
-One JSON object stands in a line. Fields beyond those named are an error, so that a slip of the pen is seen.
+One JSON object per line. Unknown fields are an error, to catch typos.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evals.engine.data import DataError, need_folder, read_json_lines
 from evals.suites.cure.names import named
 from tools.literature.types import Document, Section
 
-REMEDY = "See the README of evals/suites/cure for the form of the files; `sample/` beside it is an example."
+REMEDY = "See the README of evals/suites/cure for the format of the files; `sample/` beside it is an example."
 CASES, PAPERS, IMAGES = "cases.jsonl", "documents.jsonl", "images"
 LETTERS = "ABCDE"
 
@@ -40,10 +40,10 @@ class Image(BaseModel):
 
     Attributes:
         id: unique within the case.
-        modality: such as `CT`; the model is told.
-        caption: of the report; the model is not told, since captions give findings away.
-        sha: sha256 of the file, in hex; checked where it is given.
-        file: its name below `images/`; empty where there is none.
+        modality: such as `CT`; shown to the model.
+        caption: of the report; hidden from the model, since captions reveal findings.
+        sha: sha256 of the file, in hex; checked if given.
+        file: its name below `images/`; empty if there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,20 +60,20 @@ class Case(BaseModel):
 
     Attributes:
         case_id: unique.
-        title: of the report that it was made from; never shown, and used to keep that report out of the evidence.
-        source_url: its address, likewise.
+        title: of its case report; never shown, and used to keep that report out of the evidence.
+        source_url: address of the report, likewise.
         published: ISO date of the report.
         age_band: such as `40-49`.
         sex: in words.
-        history: what is known before imaging. It must not name the diagnosis.
-        findings_text: what a radiologist wrote of the images; shown only where the option `findings` is set.
+        history: what is known before imaging. Must not name the diagnosis.
+        findings_text: a radiologist's description of the images; shown only with the option `findings`.
         images: in order.
         gold_dx: the diagnosis.
         gold_aliases: other names of it.
-        options: diagnoses to choose from, by letter from A on; None where the case is open-ended only.
+        options: diagnoses to choose from, by letter from A on; None if the case is open-ended only.
         answer: the letter of the right one.
         cited_pmids: the papers that physicians cite for it.
-        specialty, split: groups to tell results by.
+        specialty, split: groups for reporting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,7 +101,7 @@ class Case(BaseModel):
         if self.options is not None and (len(self.options) < 2 or not LETTERS.startswith(letters)):
             raise ValueError(f"the options are {letters or 'none'}, not at least two from A on")
         if (self.answer is None) != (self.options is None) or (self.options and self.answer not in self.options):
-            raise ValueError(f"the answer is {self.answer!r}, and the options are {letters or 'none'}")
+            raise ValueError(f"the answer is {self.answer!r}, not one of the options {letters or 'none'}")
         return self
 
     @property
@@ -117,10 +117,10 @@ class Paper(BaseModel):
         doc_id: `pmid:N`.
         title, abstract, journal, year, mesh, pubtypes: as published; an abstract may be missing.
         retracted: whether it was retracted.
-        url: its address, where it has one that matters, such as that of a case report.
+        url: its address, if relevant, such as that of a case report.
         doi: without a prefix.
         fetched_at: ISO date.
-        sha256: of title, a line break, and abstract, in UTF-8 and hex; checked where it is given.
+        sha256: of title, a line break, and abstract, in UTF-8 and hex; checked if given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -147,7 +147,7 @@ class Paper(BaseModel):
 
     @property
     def document(self) -> Document:
-        """The paper as the literature tool knows it; its source is its address, or the name of the file."""
+        """Return the paper as a document of the literature tool; its source is its address, or the name of the file."""
         return Document(
             id=self.doc_id,
             title=self.title,
@@ -165,7 +165,7 @@ class Paper(BaseModel):
 
 @dataclass(frozen=True)
 class Placed:
-    """A case with the line at which it stands, and the paths of its images, None for those without a file."""
+    """A case with its line number, and the paths of its images, None for those without a file."""
 
     case: Case
     line: int
@@ -174,14 +174,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class Cases:
-    """What was read.
+    """The content of a folder.
 
     Attributes:
         cases: in the order of the file.
         documents: papers by id.
-        bad: records that cannot be used.
-        files: what was read.
-        notices: what a person should know.
+        bad: unusable records.
+        files: the files read.
+        notices: remarks for the user.
     """
 
     cases: tuple[Placed, ...]
@@ -195,12 +195,12 @@ def load(data: Path | None) -> Cases:
     """Read the folder.
 
     Raises:
-        DataError: if there is none, or a file cannot be read at all.
+        DataError: if there is none, or a file cannot be read.
     """
     folder = need_folder(data, REMEDY)
     file, papers = folder / CASES, folder / PAPERS
     if not file.is_file():
-        problem = f"{str(folder)!r} holds no {CASES}; the authors' cases are not public, and their form is not known."
+        problem = f"{str(folder)!r} has no {CASES}; the authors' cases are not public, and their format is unknown."
         raise DataError(problem, file=None, remedy=REMEDY)
     held, bad = read_json_lines(file, Case)
     documents, worse = read_papers(papers) if papers.is_file() else ({}, ())
@@ -219,30 +219,30 @@ def load(data: Path | None) -> Cases:
 
 
 def read_papers(file: Path) -> tuple[dict[str, Document], tuple[DataError, ...]]:
-    """Read papers, by id, and an error for each line that holds none or one that was there before.
+    """Read papers by id, with an error for each invalid or duplicate line.
 
     Raises:
-        DataError: if the file cannot be read at all.
+        DataError: if the file cannot be read.
     """
     read, bad = read_json_lines(file, Paper)
     lines: dict[str, int] = {}
     broken = list(bad)
     for line, paper in read:
         if (first := lines.setdefault(paper.doc_id, line)) != line:
-            problem = f"{paper.doc_id!r} stands on line {first} too."
+            problem = f"{paper.doc_id!r} is also on line {first}."
             broken.append(DataError(problem, file=file, line=line, field="doc_id"))
     return {paper.doc_id: paper.document for _, paper in reversed(read)}, tuple(broken)
 
 
 def _problem(case: Case, folder: Path) -> tuple[str, str] | None:
-    """The field of a case that cannot be used, and why."""
+    """Return the field of a case that cannot be used, and why."""
     for field in ("history", "findings_text"):
         if named(getattr(case, field), case.gold):
-            return field, f"it names the diagnosis {case.gold_dx!r}, which would be given away."
+            return field, f"it reveals the diagnosis {case.gold_dx!r}."
     for number, image in enumerate(case.images):
         path = folder / IMAGES / image.file
         if image.file and not path.is_file():
             return f"images.{number}.file", f"the file {str(path)!r} does not exist."
         if image.file and image.sha and hashlib.sha256(path.read_bytes()).hexdigest() != image.sha.casefold():
-            return f"images.{number}.sha", f"the file {image.file!r} is another one than the sha256 says."
+            return f"images.{number}.sha", f"the file {image.file!r} does not match its sha256."
     return None

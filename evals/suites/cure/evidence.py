@@ -1,4 +1,4 @@
-"""What is shown for a case in each setting: a pure function of the case, the papers and what searches bring.
+"""Evidence of a case in each setting: a pure function of the case, the papers and the search results.
 
 base                    nothing
 no_image                nothing, and no images
@@ -8,7 +8,7 @@ agent                   what the model searches for and opens itself, within a b
 reference+distractors   the cited papers among others of the same MeSH headings
 shuffled_reference      the papers that another case cites
 
-No diagnosis, option or answer has a part in it.
+It does not depend on any diagnosis, option or answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from agent.literature.search_agent import Budget, seek
+from agent.literature.search_agent import Budget, search_with_model
 from agent.models.protocol import MLLM
 from evals.suites.cure.cases import Case
 from evals.suites.cure.leaks import leak, outgoing
@@ -36,9 +36,9 @@ WRITE = (
     "words, without the patient's age, dates or places. Answer with the query alone.\n{case}"
 )
 QUERY = 300
-"""Characters of a query that a model writes, at most; our choice."""
+"""Maximum number of characters of a query that a model writes."""
 RETMAX = 50
-"""Documents that a search brings before the leaks are dropped and the first are taken; our choice."""
+"""Documents requested from a search, before leaks are dropped and the first ones taken."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Shown:
     """The evidence of a case.
 
     Attributes:
-        documents: what the model reads, in the order of its numbers from 1.
-        queries: what was searched for, as it was sent.
-        dropped: why documents were kept back, by id.
+        documents: the papers that the model reads, in the order of its numbers from 1.
+        queries: the queries as they were sent.
+        dropped: why documents were withheld, by id.
         missing: cited papers without an abstract; of some there is not even a title.
-        problems: why what was found may be partial.
-        stopped: what ended the search of an agent.
+        problems: why results may be incomplete.
+        stopped: what ended an agent's search.
     """
 
     documents: tuple[Document, ...] = ()
@@ -63,12 +63,12 @@ class Shown:
 
 
 def case_query(case: Case, findings: bool) -> str:
-    """What is searched for in the setting `rag`: the history, and the findings where they are shown."""
+    """Return the query in the setting `rag`: the history, and the findings if they are shown."""
     return outgoing(f"{case.history}\n{case.findings_text}" if findings else case.history)
 
 
 def written_query(reply: str) -> str:
-    """The query that a model wrote: its first line with words, as it may be sent."""
+    """Return the query that a model wrote: its first line with words, sanitised."""
     lines = (line.strip().strip('"`') for line in reply.splitlines())
     return outgoing(next((line for line in lines if any(map(str.isalnum, line))), ""))[:QUERY]
 
@@ -76,19 +76,19 @@ def written_query(reply: str) -> str:
 async def evidence(
     setting: Setting, case: Case, other: Case, library: Library, *, query: str = "", k: int, distractors: int
 ) -> Shown:
-    """The evidence of a case in a setting other than `agent`.
+    """Return the evidence of a case in a setting other than `agent`.
 
     Args:
         setting: which.
         case: the case.
-        other: whose papers are shown in `shuffled_reference`.
-        library: of papers; not touched in `base` and `no_image`.
-        query: what is searched for in `rag`, as `case_query` or `written_query` gives it.
+        other: the case whose papers are shown in `shuffled_reference`.
+        library: of papers; not used in `base` and `no_image`.
+        query: the query in `rag`, as `case_query` or `written_query` returns it.
         k: papers of a search.
-        distractors: papers that are mixed among the cited ones.
+        distractors: papers mixed among the cited ones.
 
     Raises:
-        DataError: if a search has to be answered from what is kept, and is not there.
+        DataError: if searches are offline, and this one is not recorded.
         StoreError: if an index cannot be made or read.
     """
     if setting == "reference":
@@ -109,20 +109,20 @@ async def evidence(
 def guarded(
     case: Case, documents: Sequence[Document], blocked: tuple[str, ...]
 ) -> tuple[list[Document], dict[str, str]]:
-    """What may be shown of what a search brought, and why the rest may not, by id."""
+    """Split search results into what may be shown, and reasons why the rest may not, by id."""
     reasons = {document.id: leak(case, document, blocked) for document in documents}
     kept = [document for document in documents if reasons[document.id] is None]
     return kept, {id_: reason for id_, reason in reasons.items() if reason is not None}
 
 
 def sought(case: Case, told: str, library: Library, model: MLLM, budget: Budget) -> Shown:
-    """The evidence that a model searches for and opens by itself (`agent.literature.search_agent.seek`).
+    """The evidence that a model searches for and opens by itself (`agent.literature.search_agent.search_with_model`).
 
     Args:
-        case: what leaks are told by.
+        case: the case, to recognise leaks.
         told: the case in words, which is all that the model knows.
         library: of papers.
-        model: which searches; it is asked and waited for.
+        model: the searching model; called synchronously.
         budget: hard limits.
 
     Raises:
@@ -130,15 +130,15 @@ def sought(case: Case, told: str, library: Library, model: MLLM, budget: Budget)
         DataError, StoreError: as `evidence`.
     """
     desk = _Desk(case, library)
-    found = seek(SEEK.format(case=told), [desk], model, budget=budget, passes=desk.passes)
+    found = search_with_model(SEEK.format(case=told), [desk], model, budget=budget, passes=desk.passes)
     problems = tuple(dict.fromkeys(problem.reason for problem in found.retrieved.problems))
     return Shown(found.opened, tuple(desk.queries), desk.dropped, problems=problems, stopped=found.stopped)
 
 
 class _Desk:
-    """The library as an agent's source: queries leave it as they may be sent, and what leaks is kept back; both noted.
+    """The library as an agent's source that sanitises queries and withholds leaks, and records both.
 
-    It is asked as a remote source is, once for each query, since the library ranks what it finds by itself.
+    Queried once per query, like a remote source, since the library ranks its results itself.
     """
 
     name, remote = "library", True
@@ -149,7 +149,7 @@ class _Desk:
         self.dropped: dict[str, str] = {}
 
     def search(self, query: str, limit: int, filters: Filters) -> Found:
-        """Find documents, as `tools.literature.types.Source` has it; no filters are given here."""
+        """Find documents, as `tools.literature.types.Source` defines it; there are no filters here."""
         sent = outgoing(query)
         self.queries.append(sent)
         brought = self._library.search_now(sent, min(limit, RETMAX))
@@ -159,12 +159,12 @@ class _Desk:
         )
 
     def fetch(self, ids: Sequence[str]) -> Found:
-        """Bring documents by id."""
+        """Fetch documents by id."""
         held = [self._library.documents[id_] for id_ in ids if id_ in self._library.documents]
         return Found(hits=tuple(Hit(document=document, score=0.0) for document in held))
 
     def passes(self, document: Document) -> bool:
-        """Whether a document may be listed and opened."""
+        """Return whether a document may be listed and opened."""
         kept, dropped = guarded(self._case, [document], self._library.blocked)
         self.dropped |= dropped
         return bool(kept)
@@ -177,7 +177,7 @@ def _cited(case: Case, library: Library) -> Shown:
 
 
 def _distractors(case: Case, cited: Sequence[Document], library: Library, count: int) -> list[Document]:
-    """Papers that share most MeSH headings with the cited ones; of equals, those of the lower id."""
+    """Return papers that share most MeSH headings with the cited ones; ties by lower id."""
     headings = {heading.casefold() for document in cited for heading in document.mesh}
     shared = [
         (-len(headings & {heading.casefold() for heading in document.mesh}), id_)
@@ -189,5 +189,5 @@ def _distractors(case: Case, cited: Sequence[Document], library: Library, count:
 
 
 def _place(case: Case, document: Document) -> str:
-    """What papers are mixed by: the same in every run, and not by whether they are cited."""
+    """Return the sort key that mixes papers: deterministic, and independent of whether they are cited."""
     return hashlib.sha256(f"{case.case_id}\0{document.id}".encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""Whether a diagnosis is the right one: 2 the same, 1 a broader group that holds it, 0 anything else; only 2 is a hit.
+"""Marks of a diagnosis: 2 the same, 1 a broader group that includes it, 0 anything else; only 2 is a hit.
 
-The scale is that of DiagnosisArena, an earlier benchmark of the same group; that CURE takes it, too, is not known.
-Names and aliases that are the same by words are 2 without a judge, and each other diagnosis is judged alone, so that
-neither its rank nor its neighbours count.
+The scale is that of DiagnosisArena, an earlier benchmark of the same group; whether CURE uses it too is unknown. Names
+and aliases with the same words get 2 without a judge; the judge marks every other diagnosis separately, so that neither
+its rank nor its neighbours matter.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SAME = 2
 
 
 def marks_by_name(diagnoses: Sequence[str], gold: Sequence[str]) -> list[int]:
-    """A mark for each diagnosis by its words alone: 2 where it is a name of the right one, else 0."""
+    """Mark each diagnosis by its words alone: 2 if it is a name of the right one, else 0."""
     return [SAME if same(name, gold) else 0 for name in diagnoses]
 
 
 def rate(
     cache: VerdictCache, model: MLLM, diagnoses: Sequence[str], gold: Sequence[str]
 ) -> tuple[list[int | None], tuple[Answer[Mark], ...]]:
-    """A mark for each diagnosis: by its words where these settle it, else by a judge; None if the verdict is missing.
+    """Mark each diagnosis: by its words if these settle it, else by a judge; None if the verdict is missing.
 
     Raises:
         StoreError: if the cache cannot be read or written.
@@ -47,5 +47,5 @@ def rate(
 
 @cache
 def prompt() -> Prompt:
-    """What the judge is asked."""
+    """Return the judge's prompt."""
     return read_prompt("evals.suites.cure", "prompts/same.md")

@@ -1,6 +1,6 @@
-"""What retrieval must not bring: the case's own report, papers of hosts that publish such reports, what was retracted.
+"""Leak filter of retrieval: the case's own report, papers of hosts that publish such reports, retracted papers.
 
-And what a query must not carry: dates, exact ages, names of hospitals (`outgoing`).
+Also removes from queries what must not be sent: dates, exact ages, names of hospitals (`outgoing`).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tools.privacy.detect import plain, without
 
 Leak = Literal["own report", "blocked host", "retracted"]
 TITLE_ALIKE = 0.9
-"""From this likeness on, 0 to 1, a title is that of the case's own report; our choice."""
+"""Similarity, 0 to 1, from which a title is that of the case's own report."""
 COPIED = 0.5
-"""From this share of the history's rows of `ROW` words on, a text is a copy of it; our choice."""
+"""Share of the history's runs of `ROW` words from which a text is a copy of it."""
 ROW = 8
 BLOCKED = ("eurorad.org", "10.35100/eurorad")
-"""Hosts, and prefixes of DOIs, whose papers are such cases. Others may be added by the suite's option `blocked`."""
+"""Hosts, and prefixes of DOIs, whose papers are such cases. The suite's option `blocked` adds others."""
 
 
 def leak(case: Case, document: Document, blocked: tuple[str, ...] = BLOCKED) -> Leak | None:
-    """Why a document must not be shown for a case, or None. It depends on no diagnosis."""
+    """Return why a document must not be shown for a case, or None. Does not depend on any diagnosis."""
     if document.retracted:
         return "retracted"
     if is_own_report(case, document):
@@ -36,7 +36,7 @@ def leak(case: Case, document: Document, blocked: tuple[str, ...] = BLOCKED) -> 
 
 
 def is_own_report(case: Case, document: Document) -> bool:
-    """Whether a document is the report that a case was made from: by its address, its title, or its words."""
+    """Return whether a document is the report that a case was made from: by its address, its title, or its words."""
     address = case.source_url.casefold().rstrip("/")
     if address and address in (document.source.casefold().rstrip("/"), document.id.casefold()):
         return True
@@ -46,13 +46,14 @@ def is_own_report(case: Case, document: Document) -> bool:
 
 
 def title_likeness(one: str, other: str) -> float:
-    """How alike two titles are, 0 to 1: twice the characters that match, in order, over all; 0 where one is empty."""
+    """Return the similarity of two titles, 0 to 1: twice the matching characters, in order, over all; 0 if one is
+    empty."""
     first, second = (" ".join(words(title)) for title in (one, other))
     return SequenceMatcher(None, first, second, autojunk=False).ratio() if first and second else 0.0
 
 
 def copied_share(history: str, document: Document) -> float:
-    """The share of the rows of `ROW` words of a history that stand in a document; 0 where it is shorter."""
+    """Return the share of a history's runs of `ROW` words that occur in a document; 0 if it is shorter."""
     rows = _rows(history)
     return len(rows & _rows(document.text)) / len(rows) if rows else 0.0
 
@@ -64,9 +65,9 @@ def _rows(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def outgoing(query: str) -> str:
-    """A query as it may be sent: exact ages as bands such as `adult`, and without dates, hospitals and long numbers.
+    """Sanitise a query for sending: exact ages become bands such as `adult`; drops dates, hospitals and long numbers.
 
-    The rules are those that remote sources hold to (`tools.privacy`). They are kept on this
-    machine too, so that what is found does not depend on where it is looked for.
+    The rules are those of remote sources (`tools.privacy`). They also apply to local searches, so that results do not
+    depend on the source.
     """
     return " ".join(without(with_age_bands(plain(query))).split())

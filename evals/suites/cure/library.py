@@ -1,4 +1,4 @@
-"""The papers of a run: those that cases cite, by id, and a search over all of them or over a corpus of the user's."""
+"""Papers of a run: those that cases cite, by id, and a search over all of them or over a corpus of the user's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Library:
 
     Attributes:
         documents: by id.
-        papers: what is searched.
+        papers: the searched papers.
         blocked: hosts whose papers are never shown.
     """
 
@@ -25,7 +25,7 @@ class Library:
     blocked: tuple[str, ...] = field(default=BLOCKED)
 
     async def search(self, query: str, limit: int) -> Brought:
-        """Find at most `limit` papers; nothing for a query without words.
+        """Find at most `limit` papers; none for a query without words.
 
         Raises:
             DataError, StoreError: as `Papers.search`.
@@ -33,5 +33,5 @@ class Library:
         return await self.papers.search(query, limit) if any(map(str.isalnum, query)) else Brought()
 
     def search_now(self, query: str, limit: int) -> Brought:
-        """As `search`, for a thread that may wait."""
+        """Search like `search`, from a thread that may block."""
         return self.papers.search_now(query, limit) if any(map(str.isalnum, query)) else Brought()

@@ -1,8 +1,8 @@
-"""Names of diagnoses: whether two are the same, and whether a text names one. Words decide, and no model.
+"""Names of diagnoses: whether two are the same, and whether a text names one, by words and without a model.
 
-Names are the same where they differ in letter case, accents, punctuation, a possessive or an abbreviation in brackets.
-A text names a diagnosis where its words stand there in a row; one that denies it names it too. Abbreviations are looked
-for as they are written, so that MS is not found in "20 ms".
+Names are the same if they differ only in letter case, accents, punctuation, a possessive or an abbreviation in
+brackets. A text names a diagnosis if it contains its words in sequence; a text that denies it names it too.
+Abbreviations are case-sensitive, so that MS is not found in "20 ms".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ARTICLES = frozenset(("a", "an", "the"))
 
 @lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
-    """The words of a name: lower case, no accents, no possessives, no punctuation, no articles before it."""
+    """Return the words of a name: lower case, without accents, possessives, punctuation and leading articles."""
     found = _words(name)
     while found and found[0] in _ARTICLES:
         found = found[1:]
@@ -36,25 +36,25 @@ def _words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def variants(name: str) -> tuple[str, ...]:
-    """The ways in which a name may be written: as it is, without what stands in brackets, and that abbreviation."""
+    """Return the variants of a name: as it is, without the part in brackets, and the abbreviation in brackets."""
     inside = [part.strip() for part in _BRACKETS.findall(name)]
     found = [name, _BRACKETS.sub("", name), *(part for part in inside if _ABBREVIATION.fullmatch(part))]
     return tuple(dict.fromkeys(one.strip() for one in found if words(one)))
 
 
 def same(name: str, others: Iterable[str]) -> bool:
-    """Whether a name is that of one of some others, which are the aliases of one diagnosis."""
+    """Return whether a name equals one of some others, which are the aliases of one diagnosis."""
     known = {words(variant) for other in others for variant in variants(other)}
     return any(words(variant) in known for variant in variants(name))
 
 
 def named(text: str, names: Iterable[str]) -> bool:
-    """Whether a text names a diagnosis that goes by one of some names."""
+    """Return whether a text names a diagnosis by any of its names."""
     return any(_stands(text, variant) for name in names for variant in variants(name))
 
 
 def _stands(text: str, name: str) -> bool:
     if _ABBREVIATION.fullmatch(name.strip()):
         return re.search(rf"(?<![\w-]){re.escape(name.strip())}(?![\w-])", text) is not None
-    # Words have no blanks within, so that a row of words is found as a text.
+    # Words contain no blanks, so a sequence of words can be searched as text.
     return f" {' '.join(words(name))} " in f" {' '.join(_words(text))} "

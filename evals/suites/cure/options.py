@@ -1,4 +1,4 @@
-"""How CURE is run: which settings, what is asked, and where papers are searched."""
+"""Options of CURE: settings, form of the question, and search."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from tools.media import mask_credentials
 
 
 class Options(BaseModel):
-    """The suite's own options; numbers are our choice.
+    """The suite's own options.
 
-    How a source on the network is asked is told by `literature` of the settings, with which pydantic's context has a
-    run begin: an e-mail address or a key has no place in its manifest.
+    `literature` of the settings, pydantic's context when a run starts, configures requests to a network source: an
+    e-mail address or a key must not be in the manifest.
 
     Attributes:
-        setting: one of `evidence.SETTINGS`, or several with commas, over the same cases. Given, found and no evidence
-            by default, whose gap is the headline.
+        setting: one of `evidence.SETTINGS`, or several with commas, over the same cases. By default given, retrieved
+            and no evidence, whose gap is the headline.
         form: `open` asks for five ranked diagnoses, `closed` for the letter of an option.
-        value: what a sample's value is in the open form.
-        data_set: whose files the folder holds; see `cases` and `clinic`.
-        cases: at most so many cases, the same in every setting and with every seed; a larger number adds to the same
-            ones. `--limit` draws cases with all their settings, too, by the seed of the run.
-        findings: show what a radiologist wrote of the images.
-        k: papers that are shown of a search in the setting `rag`.
-        distractors: papers that are mixed among the cited ones.
-        shuffle: put the options in another order, by the seed of the run.
+        value: a sample's value in the open form.
+        data_set: the format of the folder; see `cases` and `agentclinic`.
+        cases: maximum number of cases, the same in every setting and with every seed; a larger number adds to the same
+            ones. `--limit` also draws cases with all their settings, by the seed of the run.
+        findings: show the radiologist's description of the images.
+        k: papers shown of a search in the setting `rag`.
+        distractors: papers mixed among the cited ones.
+        shuffle: reorder the options, by the seed of the run.
         searches, abstracts, tokens, steps: limits of an agent; see `agent.literature.search_agent.Budget`.
         blocked: hosts whose papers are never shown, beside those of `leaks.BLOCKED`, with commas.
-        judge: the model string of a judge of diagnoses; "" lets words alone decide.
-        verdicts: the folder in which the judge's verdicts are kept for other runs.
-        source: what is searched: the folder's papers, or a source on the network, to which queries are then sent.
-        corpus: a corpus of `attend literature index`, the folder `literature` of its settings, that is searched in
-            place of the folder's papers.
-        query: what `rag` searches for: the case's own words, or one query that the model writes. By default the former
-            in papers and a corpus, whose ranking bears a long text, and the latter on the network, where a paper must
-            hold all words of a query.
-        index: the folder in which the index of the folder's papers is kept for other runs.
+        judge: the model string of a judge of diagnoses; "" decides by words alone.
+        verdicts: the folder of the judge's verdicts, shared with other runs.
+        source: where to search: the folder's papers, or a network source, which is then sent queries.
+        corpus: a corpus of `attend literature index`, the folder `literature` of its settings, to search instead of the
+            folder's papers.
+        query: the query of `rag`: the case's own words, or one query that the model writes. By default the former for
+            papers and a corpus, whose ranking handles a long text, and the latter on the network, where a paper must
+            contain all words of a query.
+        index: the folder of the index of the folder's papers, shared with other runs.
         dense: rank by meaning too.
-        record: a folder in which searches are kept, and found again by later runs.
-        offline: answer searches from `record` alone; one that is not there is an error.
+        record: a folder of recorded searches, which later runs reuse.
+        offline: answer searches from `record` alone; an unrecorded one is an error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,7 +77,7 @@ class Options(BaseModel):
     _literature: LiteratureOptions = PrivateAttr(default=LiteratureOptions())
 
     def model_post_init(self, context: Any) -> None:
-        """Take from the settings how a source on the network is asked."""
+        """Take the options of network requests from the settings."""
         if isinstance(context, Config):
             self._literature = context.literature
 
@@ -89,21 +89,23 @@ class Options(BaseModel):
     @model_validator(mode="after")
     def _fit(self, info: ValidationInfo) -> Self:
         if self.offline and self.record is None:
-            raise ValueError("offline needs the folder of kept searches: --set record=DIR")
+            raise ValueError("offline needs the folder of recorded searches: --set record=DIR")
         if mask_credentials(self.judge) != self.judge:
-            # Options stand in the manifest as they are.
-            raise ValueError("the judge's model string holds a password; give it by the environment of its backend")
+            # Options go into the manifest unmasked.
+            raise ValueError(
+                "the judge's model string contains a password; pass it through the environment of its backend"
+            )
         if self.source != "papers" and (self.corpus is not None or self.dense):
-            raise ValueError(f"source={self.source} goes with neither corpus nor dense")
+            raise ValueError(f"source={self.source} cannot be combined with corpus or dense")
         if self.source != "papers" and "rag" in self.settings and self.query == "case":
-            raise ValueError(f"a whole case is no query for {self.source}: --set query=model")
+            raise ValueError(f"a whole case cannot be a query for {self.source}: --set query=model")
         if self._sends and isinstance(info.context, Config) and not self._literature.contact:
             raise ValueError(
-                f"{self.source} wants an e-mail address: set `literature.contact` in the settings, or "
+                f"{self.source} requires an e-mail address: set `literature.contact` in the settings, or "
                 "ATTEND_LITERATURE__CONTACT"
             )
         if self.form == "closed" and self.value != "hit@1":
-            raise ValueError("a choice has no second diagnosis: value=hit@5 is of the open form")
+            raise ValueError("a choice has no second diagnosis: value=hit@5 needs the open form")
         return self
 
     @property
@@ -113,12 +115,12 @@ class Options(BaseModel):
 
     @property
     def writes_query(self) -> bool:
-        """Whether the model writes what `rag` searches for."""
+        """Whether the model writes the query of `rag`."""
         return self.query == "model" or (self.query is None and self.source != "papers")
 
     @property
     def literature(self) -> LiteratureOptions:
-        """How a source on the network is asked."""
+        """The options of requests to a network source."""
         return self._literature
 
     @property

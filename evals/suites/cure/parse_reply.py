@@ -1,7 +1,7 @@
-"""Reading replies: five ranked diagnoses, or the letter of an option, each with the papers that it cites; or neither.
+"""Parser of replies: five ranked diagnoses, or the letter of an option, each with the papers that it cites.
 
-A reply that cannot be read is told of as such, and never becomes an answer: no letter is taken from prose such as "A
-severe infection", and none stands in for one that is missing.
+An unreadable reply is reported as such, and never becomes an answer: no letter is taken from prose such as "A severe
+infection", and no default replaces a missing one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evals.suites.answers import without_thoughts
 from evals.suites.cure.names import words
 
 RANKED = 5
-"""Diagnoses of an open-ended answer, as in DiagnosisArena, the same group's earlier benchmark."""
+"""Number of diagnoses of an open-ended answer, as in DiagnosisArena, the same group's earlier benchmark."""
 _MARKS = re.compile(r"[*_`]+")
 _GIVES_UP = re.compile(r"\W*(?:i\s+)?abstain\W*", re.IGNORECASE)
 _ALONE = re.compile(r"(?:option\s+)?[\[(]?([A-E])[\])]?[.:]?", re.IGNORECASE)
@@ -34,7 +34,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Unreadable(ValueError):
-    """A reply that is no answer; says why."""
+    """A reply without a readable answer; says why."""
 
 
 class Named(BaseModel):
@@ -66,11 +66,11 @@ class Chosen(BaseModel):
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a reply says.
+class ParsedReply:
+    """The content of a reply.
 
     Attributes:
-        diagnoses: five, the likeliest first; one where an option was chosen; none where the model abstains.
+        diagnoses: five, the likeliest first; one for a choice; none if the model abstains.
         choice: the letter of the option.
         why: in its words.
     """
@@ -81,12 +81,12 @@ class Said:
 
     @property
     def abstained(self) -> bool:
-        """Whether the model named nothing, and said so."""
+        """Whether the model explicitly named nothing."""
         return not self.diagnoses
 
 
-def read_ranked(reply: str) -> Said:
-    """Five diagnoses of a reply: a JSON object (see `Ranked`), or lines numbered 1 to 5 with papers as `[1, 2]`.
+def read_ranked(reply: str) -> ParsedReply:
+    """Parse five diagnoses: a JSON object (see `Ranked`), or lines numbered 1 to 5 with papers as `[1, 2]`.
 
     Raises:
         Unreadable: if there are not exactly five, two are the same, or it is neither.
@@ -94,17 +94,17 @@ def read_ranked(reply: str) -> Said:
     text = _plain(reply)
     if "{" not in text:
         if _GIVES_UP.fullmatch(text):
-            return Said()
+            return ParsedReply()
         said = Ranked(diagnoses=_numbered(text))
     else:
         held = _object(text)
         if held.get("abstain") is True:
-            return Said(why=str(held.get("why", "")))
+            return ParsedReply(why=str(held.get("why", "")))
         said = _checked(Ranked, held)
     known = [words(one.name) for one in said.diagnoses]
     if len(set(known)) < RANKED or () in known:
         raise Unreadable("two of the diagnoses are the same, or one has no words")
-    return Said(said.diagnoses, why=said.why)
+    return ParsedReply(said.diagnoses, why=said.why)
 
 
 def _numbered(text: str) -> tuple[Named, ...]:
@@ -121,8 +121,8 @@ def _numbered(text: str) -> tuple[Named, ...]:
     return tuple(named)
 
 
-def read_choice(reply: str, options: Mapping[str, str]) -> Said:
-    """The option that a reply chooses: a JSON object (see `Chosen`), or a letter that cannot be meant otherwise.
+def read_choice(reply: str, options: Mapping[str, str]) -> ParsedReply:
+    """Parse the choice of an option: a JSON object (see `Chosen`), or an unambiguous letter.
 
     Raises:
         Unreadable: if it chooses none, or several.
@@ -131,22 +131,22 @@ def read_choice(reply: str, options: Mapping[str, str]) -> Said:
     if "{" in text:
         said = _checked(Chosen, _object(text))
         if _GIVES_UP.fullmatch(said.choice):
-            return Said(why=said.why)
+            return ParsedReply(why=said.why)
         letter = letter_of(said.choice, options)
-        return Said((Named(name=options[letter], papers=said.papers),), letter, said.why)
+        return ParsedReply((Named(name=options[letter], papers=said.papers),), letter, said.why)
     if _GIVES_UP.fullmatch(text):
-        return Said()
+        return ParsedReply()
     letter = letter_of(text, options)
     papers = [int(number) for cited in _CITED.findall(text) for number in cited.split(",")]
-    return Said((Named(name=options[letter], papers=tuple(papers)),), letter)
+    return ParsedReply((Named(name=options[letter], papers=tuple(papers)),), letter)
 
 
 def letter_of(text: str, options: Mapping[str, str]) -> str:
-    """The letter of the option that a text names: a letter alone, marked at the beginning of a line, or called the
-    answer; or its words, by themselves.
+    """Return the letter of the option that a text names: an isolated letter, one marked at the beginning of a line or
+    called the answer; or the option's words, by themselves.
 
     Raises:
-        Unreadable: if there is none, or several, as where all options are said over again.
+        Unreadable: if there is none, or several, for example if all options are repeated.
     """
     if alone := _ALONE.fullmatch(text):
         return _known({alone[1].upper()}, options)
@@ -161,7 +161,8 @@ def letter_of(text: str, options: Mapping[str, str]) -> str:
 
 
 def _is_prose(rest: str, letter: str, options: Mapping[str, str]) -> bool:
-    """Whether a letter goes on in words that are not its option's, such as the article in "the answer is A severe"."""
+    """Return whether a letter continues in words other than its option's, like the article in "the answer is A
+    severe"."""
     rest = rest.lstrip(")] \t")
     if not rest[:1].isalnum() or _GOES_ON.match(rest) or _MORE.match(" " + rest):
         return False
@@ -196,11 +197,11 @@ def _checked(form: type[Any], held: Mapping[str, Any]) -> Any:
 
 
 def cited_ids(papers: Sequence[int | str], numbers: Mapping[int, str]) -> tuple[tuple[str, ...], int]:
-    """The ids of cited papers that were shown, each once, and how many citations are of what never was.
+    """Return the ids of cited papers that were shown, each once, and the number of citations of papers never shown.
 
     Args:
         papers: numbers, or ids such as `pmid:1` or `1`.
-        numbers: the ids of the papers that were shown, by the numbers under which they were.
+        numbers: the ids of the shown papers, by their numbers.
     """
     named = {name: id_ for id_ in numbers.values() for name in (id_, id_.partition(":")[2])}
     named |= {str(number): id_ for number, id_ in numbers.items()}

@@ -1,4 +1,4 @@
-"""How a case is put to a model, with its evidence, and how its answer comes to be read."""
+"""Prompts of CURE: a case with its evidence, and the reading of the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evals.engine.suite import Message, Part, Picture, Respond
 from evals.suites.cure.cases import Case, Placed
 from evals.suites.cure.evidence import Shown
-from evals.suites.cure.parse_reply import RANKED, Said, Unreadable, read_choice, read_ranked
+from evals.suites.cure.parse_reply import RANKED, ParsedReply, Unreadable, read_choice, read_ranked
 from tools.base import untrusted
 from tools.literature.types import Document
 
@@ -35,26 +35,26 @@ REPAIR = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What a model was shown and said.
+    """A model's evidence and answer.
 
     Attributes:
-        said: the answer; None where it could not be read.
+        said: the answer; None if it could not be read.
         problem: why not.
         shown: the evidence.
     """
 
-    said: Said | None
+    said: ParsedReply | None
     problem: str
     shown: Shown
 
     @property
     def numbers(self) -> dict[int, str]:
-        """The ids of the papers by the numbers under which they were shown."""
+        """The ids of the papers by their numbers in the prompt."""
         return {number: document.id for number, document in enumerate(self.shown.documents, start=1)}
 
 
 def case_text(placed: Placed, *, images: bool, findings: bool) -> str:
-    """A case in words. Titles, captions, diagnoses and answers are not in it."""
+    """Return a case in words, without titles, captions, diagnoses and answers."""
     case = placed.case
     person = ", ".join(part for part in (case.age_band, case.sex) if part)
     held = zip(case.images, placed.images, strict=True) if images else ()
@@ -69,12 +69,12 @@ def case_text(placed: Placed, *, images: bool, findings: bool) -> str:
 
 
 def pictures(placed: Placed) -> tuple[Picture, ...]:
-    """The images of a case that have a file."""
+    """Return the images of a case that have a file."""
     return tuple(Picture(path) for path in placed.images if path is not None)
 
 
 def task_text(case: Case, *, closed: bool) -> str:
-    """What is asked of a case."""
+    """Return the question about a case."""
     if not closed:
         return RANK
     options = "\n".join(f"{letter}. {text}" for letter, text in (case.options or {}).items())
@@ -82,20 +82,20 @@ def task_text(case: Case, *, closed: bool) -> str:
 
 
 def paper_text(number: int, document: Document) -> str:
-    """A paper as it is shown: its number, whether it was retracted, and its words as data."""
+    """Return a paper as shown: its number, whether it was retracted, and its words as data."""
     about = ", ".join(part for part in (document.journal, str(document.year or "")) if part)
     held = "\n".join(part for part in (document.title, about, document.text) if part)
     return f"[{number}]{' (retracted)' if document.retracted else ''} {untrusted(held)}"
 
 
 def whole_prompt(case: str, task: str, shown: Sequence[Document]) -> str:
-    """Case, evidence and task as one text."""
+    """Return case, evidence and task as one text."""
     told = [f"{EVIDENCE}\n" + "\n\n".join(paper_text(*one) for one in enumerate(shown, start=1))] if shown else []
     return "\n\n".join((INTRODUCTION, case, *told, task))
 
 
 async def ask(respond: Respond, parts: Sequence[Part], case: Case, shown: Shown, *, closed: bool) -> Asked:
-    """Put a case with its evidence, and read the answer; one that cannot be read is asked for once more."""
+    """Ask about a case with its evidence, and read the answer; asks again once if it cannot be read."""
     messages, problem = [Message("user", tuple(parts))], ""
     for _ in range(2):
         reply = str(await respond(messages))

@@ -1,20 +1,19 @@
-"""Scores of diagnoses and of the evidence they rest on: pure functions of a case and of what happened with it.
+"""Scores of diagnoses and of their evidence, as pure functions of a case and its transcript.
 
-The paper's scorer is not public. Accuracy is what its abstract reports; all else here is defined by us, after a reading
-of what is told about it.
+The paper's scorer is not public. Its abstract reports accuracy; we defined the rest, following its descriptions.
 
-- Quadrants: a named diagnosis is right or wrong, and supported or not: a shown paper that was not retracted names it.
-  Right and supported is evidence-based, right and not supported knowledge-based, wrong and supported evidence-misled,
-  wrong and not supported a hallucination. They sum to 1 over the answers that name a diagnosis; so who abstains more
-  may have better shares. Over all attempts they sum to 1 with a fifth part, those without an answer: abstentions,
-  replies that cannot be read, and what failed; there the two right ones sum to the accuracy. (Support cannot mean that
-  the right diagnosis is in the evidence: then fewer answers could be misled than evidence covers.)
-- Coverage in both readings: the share of cited papers that were shown, and whether one was; and whether a shown paper
+- Quadrants: a named diagnosis is right or wrong, and supported or not: supported if a shown paper that was not
+  retracted names it. Right and supported is evidence-based, right and not supported knowledge-based, wrong and
+  supported evidence-misled, wrong and not supported a hallucination. They sum to 1 over the answers that name a
+  diagnosis, so abstaining more may improve the shares. Over all attempts they sum to 1 with a fifth part, those without
+  an answer: abstentions, unreadable replies, and failures; there the two right ones sum to the accuracy. (Support
+  cannot mean that the right diagnosis is in the evidence: then fewer answers could be misled than evidence covers.)
+- Coverage in two readings: the share of cited papers that were shown, and whether one was; and whether a shown paper
   names the right diagnosis.
 - Citation precision: the share of citations, of a diagnosis in a paper, in which that paper was shown, was not
   retracted and names that diagnosis.
 
-Attempts whose verdict is missing are in no quadrant, neither of answers nor of all. Intervals are of 95%, over the
+Attempts with a missing verdict are in no quadrant, neither of answers nor of all. Intervals are of 95%, over the
 clusters of cases (`evals.stats.means`).
 """
 
@@ -38,18 +37,18 @@ OF_ALL = "of all"
 GIVEN, NOTHING = "reference", "base"
 """The settings that others are compared with."""
 COMPARED = ("rag", "agent", "reference+distractors", "shuffled_reference")
-"""Those whose gap to given evidence is told: first what is found, then the controls."""
+"""Settings whose gap to given evidence is reported: first retrieval, then the controls."""
 
 
 def quadrant(*, right: bool, supported: bool) -> Quadrant:
-    """Where an answer that names a diagnosis lies."""
+    """Return the quadrant of an answer that names a diagnosis."""
     if right:
         return "evidence-based" if supported else "knowledge-based"
     return "evidence-misled" if supported else "hallucination"
 
 
 def naming(documents: Sequence[Document], names: Sequence[str]) -> list[str]:
-    """The ids of the papers that name a diagnosis in title or text, and were not retracted."""
+    """Return the ids of the papers that name a diagnosis in title or text, and were not retracted."""
     return [
         document.id
         for document in documents
@@ -58,30 +57,30 @@ def naming(documents: Sequence[Document], names: Sequence[str]) -> list[str]:
 
 
 def coverage(shown: Sequence[str], cited: Sequence[str]) -> float | None:
-    """The share of cited papers that were shown; None where none is cited."""
+    """Return the share of cited papers that were shown; None if none is cited."""
     return len(set(shown) & set(cited)) / len(set(cited)) if cited else None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an attempt came to, as its transcript has it.
+    """The outcome of an attempt, from its transcript.
 
     Attributes:
         setting: its setting.
-        marks: of the named diagnoses, best first, 0 to 2; None where the judge's verdict is missing. Of a choice one, 2
-            or 0. None where the model abstains or cannot be read.
+        marks: of the named diagnoses, best first, 0 to 2; None for a missing verdict. For a choice, one mark, 2 or 0.
+            None if the model abstains or cannot be read.
         abstained: whether it abstains.
         supports: for each named diagnosis, the papers that name it.
         covers: the papers that name the right diagnosis.
         shown: all papers that were shown.
         retracted: how many of these were retracted.
         cited: papers cited for each diagnosis.
-        invented: citations of what was never shown.
-        dropped: why papers were kept back, by id.
+        invented: citations of papers never shown.
+        dropped: why papers were withheld, by id.
         missing: cited papers of the case without an abstract.
-        queries: what was searched for.
-        problems: searches that brought a part only.
-        stopped: what ended the search of an agent; empty where there was none.
+        queries: the queries that were sent.
+        problems: searches with incomplete results.
+        stopped: what ended an agent's search; empty if there was none.
     """
 
     setting: str
@@ -101,7 +100,7 @@ class Answer:
 
     @classmethod
     def of(cls, outcome: Mapping[str, Any]) -> Answer:
-        """Read what a dialogue returned."""
+        """Build it from a dialogue's outcome."""
         marks = outcome["marks"]
         return cls(
             setting=outcome["setting"],
@@ -121,7 +120,7 @@ class Answer:
         )
 
     def hit(self, first: int) -> bool | None:
-        """Whether the right diagnosis is among the first ones; None where a missing verdict leaves it open."""
+        """Return whether the right diagnosis is among the first ones; None if a missing verdict leaves it open."""
         marks = (self.marks or ())[:first]
         if SAME in marks:
             return True
@@ -129,7 +128,7 @@ class Answer:
 
     @property
     def quadrant(self) -> Quadrant | None:
-        """That of the first diagnosis; None where none is named, or its verdict is missing."""
+        """Return the quadrant of the first diagnosis; None if none is named, or its verdict is missing."""
         right = self.hit(1)
         if not self.marks or right is None:
             return None
@@ -137,7 +136,7 @@ class Answer:
 
     @property
     def found_nothing(self) -> bool:
-        """Whether one search was made, and brought no paper, not even one that had to be kept back."""
+        """Return whether one search was made and found no paper, not even a withheld one."""
         return bool(self.queries) and not (self.stopped or self.shown or self.dropped)
 
 
@@ -147,7 +146,7 @@ class Attempt:
 
     Attributes:
         setting: its setting.
-        answer: what it came to; None where it failed.
+        answer: its outcome; None if it failed.
         cited: the papers that its case cites.
         cluster: what its case shares with others.
     """
@@ -159,17 +158,16 @@ class Attempt:
 
     @property
     def part(self) -> Quadrant | Literal["no answer"] | None:
-        """The quadrant of its answer, or that it has none; None where the verdict is missing."""
+        """The quadrant of its answer, or `no answer`; None if the verdict is missing."""
         if self.answer is None or not self.answer.marks:
             return NO_ANSWER
         return self.answer.quadrant
 
 
 def evidence_figures(attempts: Sequence[Attempt]) -> dict[str, float]:
-    """What evidence there was and how it was used, by setting, with 95% intervals and n.
+    """Return availability and use of evidence, by setting, with 95% intervals and n.
 
-    Where no paper was shown and nothing was searched for there is none of it, and counts of what never happened are
-    left out.
+    Omits settings without papers and searches, and counts that are 0.
     """
     found: dict[str, float] = {}
     for setting in dict.fromkeys(one.setting for one in attempts):
@@ -212,16 +210,17 @@ def _counts(answers: Sequence[Answer]) -> dict[str, float]:
 
 
 def citations(answer: Answer) -> list[bool]:
-    """Whether each citation holds (see the top of this module); one of what was never shown does not."""
+    """Return whether each citation is valid (see the top of this module); one of a paper never shown is not."""
     return [
         paper in supported for papers, supported in zip(answer.cited, answer.supports, strict=True) for paper in papers
     ] + [False] * answer.invented
 
 
 def quadrants(attempts: Sequence[Attempt]) -> dict[str, float]:
-    """The share of each quadrant, first of answers that name a diagnosis, then, `of all`, with those without an answer.
+    """Return the share of each quadrant, first of answers that name a diagnosis, then, `of all`, with those without an
+    answer.
 
-    Each sums to 1, with an n of its own, and stands where that is not 0.
+    Each sums to 1, with its own n, and is omitted if that is 0.
     """
     placed = [(part, one.cluster) for one in attempts if (part := one.part) is not None]
     named_ = [(part, cluster) for part, cluster in placed if part != NO_ANSWER]
@@ -235,15 +234,15 @@ def quadrants(attempts: Sequence[Attempt]) -> dict[str, float]:
 
 
 def gaps(scores: Mapping[str, Mapping[str, float]], cluster: Mapping[str, str]) -> dict[str, float]:
-    """What given evidence is worth over found evidence (gap), and any over none (gain), case by case.
+    """Return the advantage of given over retrieved evidence (gap), and of any over none (gain), case by case.
 
     Args:
         scores: a score of 0 to 1 by setting and case.
         cluster: of each case.
 
     Returns:
-        `gap`: `reference` less each of `COMPARED`, with its 95% interval, n, and McNemar's p. `gain`: each setting less
-        `base`, with the shares of all cases that it rescues (wrong to right) and harms (right to wrong).
+        `gap`: `reference` minus each of `COMPARED`, with its 95% interval, n, and McNemar's p. `gain`: each setting
+            minus `base`, with the shares of all cases that it rescues (wrong to right) and harms (right to wrong).
     """
     found: dict[str, float] = {}
     for setting in (one for one in COMPARED if one in scores and GIVEN in scores):

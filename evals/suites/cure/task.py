@@ -1,4 +1,4 @@
-"""CURE on the engine: see README.md."""
+"""CURE as a suite; see README.md."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from agent.literature.prompts import prompt_of
+from agent.literature.prompts import load_prompt
 from evals.engine.suite import (
     Baseline,
+    DialogueBaseline,
     Judged,
     Loaded,
     Message,
     Part,
-    Player,
     Respond,
     Sample,
     Scored,
@@ -57,12 +57,12 @@ CITING = ("reference", "reference+distractors", "shuffled_reference")
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a sample's dialogue and scorer need.
+class SampleData:
+    """Data of a sample for its dialogue and scorer.
 
     Attributes:
         placed: the case.
-        other: the case whose papers are shown in `shuffled_reference`; the case itself elsewhere.
+        other: the case whose papers are shown in `shuffled_reference`; otherwise the case itself.
         diagnoses: all diagnoses of the data, for baselines.
         options, library, judge: of the run.
     """
@@ -76,12 +76,12 @@ class Held:
 
     @property
     def closed(self) -> bool:
-        """Whether an option is chosen."""
+        """Whether the question is a choice of options."""
         return self.options.form == "closed"
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Read a folder of cases and papers; see `cases` and `clinic`."""
+    """Read a folder of cases and papers; see `cases` and `agentclinic`."""
     read = cases.load(data) if options.data_set == "cure" else agentclinic.load(data)
     _refuse(read, options)
     how = Searching(
@@ -96,27 +96,27 @@ def load(data: Path | None, options: Options) -> Loaded:
     for setting in options.settings:
         for placed in _drawn(read.cases, options.cases):
             other = _other(read.cases, placed) if setting == "shuffled_reference" else placed.case
-            held = Held(placed, other, diagnoses, options, library, judge)
+            held = SampleData(placed, other, diagnoses, options, library, judge)
             samples.append(_sample(held, setting, read))
     notices = list(read.notices)
     if judge is None and options.form == "open":
-        notices.append("no judge is named (--set judge=MODEL): only names that are the same by words count as right.")
+        notices.append("no judge is set (--set judge=MODEL): only names with the same words count as right.")
     ready = judge.open if judge else None
     return Loaded(tuple(samples), read.bad, read.files, tuple(notices), ready, paired=True)
 
 
 def _refuse(read: Cases, options: Options) -> None:
-    """Raise ConfigError where the data cannot fill a setting or the form."""
+    """Raise ConfigError if the data cannot satisfy a setting or the form."""
     asked = options.settings
     if (needy := [one for one in asked if one in CITING]) and not any(one.case.cited_pmids for one in read.cases):
         raise ConfigError(
-            f"the setting {needy[0]!r} shows cited papers, and no case of these data cites any.",
+            f"the setting {needy[0]!r} needs cited papers, and no case of these data cites any.",
             remedy="Choose settings with --set setting=base,rag or the like.",
         )
     if (needy := [one for one in asked if one in SEARCHING]) and _has_nothing(read, options):
         raise ConfigError(
-            f"the setting {needy[0]!r} searches papers, and there are none.",
-            remedy=f"Put a {cases.PAPERS} beside the cases, or name a corpus with --set corpus=DIR.",
+            f"the setting {needy[0]!r} needs papers to search, and there are none.",
+            remedy=f"Put a {cases.PAPERS} beside the cases, or pass a corpus with --set corpus=DIR.",
         )
     if options.form == "closed" and (open_ := [one for one in read.cases if one.case.options is None]):
         raise ConfigError(
@@ -130,14 +130,14 @@ def _has_nothing(read: Cases, options: Options) -> bool:
 
 
 def _drawn(held: Sequence[Placed], most: int | None) -> list[Placed]:
-    """At most so many cases, in their order; drawn by the hash of their ids, so that a larger number adds to them."""
+    """Draw at most so many cases, in their order, by the hash of their ids, so that a larger number adds to them."""
     order = sorted(held, key=lambda one: hashlib.sha256(one.case.case_id.encode()).hexdigest())
     chosen = {id(one) for one in order[:most]}
     return [one for one in held if id(one) in chosen]
 
 
 def _other(held: Sequence[Placed], placed: Placed) -> Case:
-    """The next case, in a circle, that cites papers and none of those of this case."""
+    """Return the next case, cyclically, that cites papers and none of this case's."""
     at = next(number for number, one in enumerate(held) if one is placed)
     own = set(placed.case.cited_pmids)
     for step in range(1, len(held)):
@@ -150,7 +150,7 @@ def _other(held: Sequence[Placed], placed: Placed) -> Case:
     )
 
 
-def _sample(held: Held, setting: str, read: Cases) -> Sample:
+def _sample(held: SampleData, setting: str, read: Cases) -> Sample:
     case, options = held.placed.case, held.options
     images = () if setting == "no_image" else pictures(held.placed)
     right = case.options[case.answer] if held.closed and case.options and case.answer else case.gold_dx
@@ -170,19 +170,19 @@ def _sample(held: Held, setting: str, read: Cases) -> Sample:
 
 
 async def put(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """Put a case with the evidence of its setting, read the answer, and have the judge rate it."""
+    """Ask about a case with the evidence of its setting, read the answer, and have the judge mark it."""
     return await _put(sample, respond, rng, sample.fields[SETTING], blind=False)
 
 
 async def put_blind(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """As `put`, without images and evidence: what the words of the case alone give away."""
+    """Ask like `put`, without images and evidence, to measure what the words of the case alone give away."""
     return await _put(sample, respond, rng, "no_image", blind=True)
 
 
 async def _put(
     sample: Sample, respond: Respond, rng: Random, setting: Setting, *, blind: bool
 ) -> Mapping[str, JsonValue]:
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     options, case = held.options, _reordered(held, rng)
     images = () if setting == "no_image" else pictures(held.placed)
     text = case_text(held.placed, images=bool(images), findings=options.findings and not blind)
@@ -197,15 +197,15 @@ async def _put(
     return await _outcome(sample, case, await ask(respond, parts, case, shown, closed=held.closed))
 
 
-async def _query(held: Held, text: str, respond: Respond) -> str:
-    """What `rag` searches for, as it may be sent."""
+async def _query(held: SampleData, text: str, respond: Respond) -> str:
+    """Return the query of `rag`, sanitised."""
     if not held.options.writes_query:
         return case_query(held.placed.case, held.options.findings)
     return written_query(await respond([Message("user", (WRITE.format(case=text),))]))
 
 
-def _reordered(held: Held, rng: Random) -> Case:
-    """The case with its options in another order, where that is wanted."""
+def _reordered(held: SampleData, rng: Random) -> Case:
+    """Return the case, with its options reordered if the option `shuffle` is set."""
     case = held.placed.case
     if not (held.closed and held.options.shuffle and case.options and case.answer):
         return case
@@ -216,8 +216,8 @@ def _reordered(held: Held, rng: Random) -> Case:
 
 
 async def _outcome(sample: Sample, case: Case, asked: Asked) -> dict[str, JsonValue]:
-    """What the scorer needs of what happened; see `scorer.Answer`."""
-    held: Held = sample.fields["held"]
+    """Return the outcome for the scorer; see `scorer.Answer`."""
+    held: SampleData = sample.fields["held"]
     shown, said = asked.shown, asked.said
     found: dict[str, Any] = {
         "setting": sample.fields[SETTING],
@@ -270,8 +270,8 @@ def _seen(shown: Shown) -> dict[str, Any]:
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Whether the right diagnosis is the first, or among the five; an abstention is no hit."""
-    held: Held = sample.fields["held"]
+    """Score whether the right diagnosis is the first, or among the five; an abstention is not a hit."""
+    held: SampleData = sample.fields["held"]
     if transcript.outcome["malformed"]:
         return Scored(failure="parse")
     hit = Answer.of(transcript.outcome).hit(RANKED if held.options.value == "hit@5" else 1)
@@ -279,7 +279,8 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """The gap between given and found evidence first, then accuracy, evidence, quadrants and cost of each setting."""
+    """Return the gap between given and retrieved evidence, then accuracy, evidence, quadrants and cost of each
+    setting."""
     attempts = [
         Attempt(
             setting=sample.fields[SETTING],
@@ -302,9 +303,8 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def _hits(attempts: Sequence[Attempt]) -> dict[str, float]:
-    """Hit@1 and Hit@5 of each setting, with 95% intervals and n: what failed is no hit, and what a missing verdict
-    leaves open is left out.
-    """
+    """Return Hit@1 and Hit@5 of each setting, with 95% intervals and n: failures are not hits, and attempts left open
+    by a missing verdict are excluded."""
     found: dict[str, float] = {}
     for setting in dict.fromkeys(one.setting for one in attempts):
         for first in (1, RANKED):
@@ -318,18 +318,18 @@ def _hits(attempts: Sequence[Attempt]) -> dict[str, float]:
     return found
 
 
-def _oracle(sample: Sample, rng: Random) -> Player:
-    held: Held = sample.fields["held"]
+def _oracle(sample: Sample, rng: Random) -> DialogueBaseline:
+    held: SampleData = sample.fields["held"]
     return baselines.oracle(held.placed.case, held.diagnoses, closed=held.closed)
 
 
-def _chance(sample: Sample, rng: Random) -> Player:
-    held: Held = sample.fields["held"]
+def _chance(sample: Sample, rng: Random) -> DialogueBaseline:
+    held: SampleData = sample.fields["held"]
     return baselines.chance(held.diagnoses, rng, closed=held.closed)
 
 
-def _extractive(sample: Sample, rng: Random) -> Player:
-    held: Held = sample.fields["held"]
+def _extractive(sample: Sample, rng: Random) -> DialogueBaseline:
+    held: SampleData = sample.fields["held"]
     return baselines.extractive(held.placed.case, held.diagnoses, rng, closed=held.closed)
 
 
@@ -349,7 +349,7 @@ SUITE = Suite(
         "choose": asking.CHOOSE,
         "write query": WRITE,
         "seek": SEEK,
-        "seek step": prompt_of("step"),
+        "seek step": load_prompt("step"),
         "repair": asking.REPAIR,
         "judge same": prompt().text,
     },

@@ -1,1 +1,1 @@
-"""FREAK: questions on photographs with one detail against common sense; does a model tell what it sees?"""
+"""FREAK: questions about photographs with one detail against common sense; does a model report what it sees?"""

@@ -1,4 +1,4 @@
-"""Reading FREAK: the Parquet files of the hub, whose images stay there until they are shown; and controlled pairs."""
+"""Reader of FREAK: the hub's Parquet files, whose images are loaded on demand, and controlled pairs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from evals.suites.judges import suite_judge
 from tools.extras import require
 
 COLUMNS = ("id", "image", "question", "type", "options", "hallu_answer", "ground_truth", "item", "category")
-GET_IT = "Get the folder `data` of hansQAQ/FREAK, as the suite's README says."
+GET_IT = "Download the folder `data` of hansQAQ/FREAK, as the suite's README says."
 CONTROLLED = "controlled.jsonl"
 GROUPS_KEPT = 2
-"""Row groups whose images are held in memory at once; our choice. Samples are put in the order of the files."""
+"""Row groups whose images are cached; samples come in the order of the files."""
 
 _SHARD = re.compile(r"test-(\d+)-of-(\d+)\.parquet")
 
@@ -33,7 +33,7 @@ def _listed(value: Any) -> Any:
 
 
 class Row(BaseModel):
-    """One question as released."""
+    """A question as released."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -56,7 +56,7 @@ class Row(BaseModel):
 
 
 class Pair(BaseModel):
-    """A question about a normal image and the same image edited; options as in `Row`. The form is ours."""
+    """A question about a normal image and the same image edited; options as in `Row`. The format is ours."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -70,14 +70,14 @@ class Pair(BaseModel):
 
 @dataclass(frozen=True)
 class StoredImage:
-    """Where an image lies in a Parquet file: its row group and its row there."""
+    """The position of an image in a Parquet file: its row group and its row there."""
 
     file: Path
     group: int
     row: int
 
     def read(self) -> bytes:
-        """The encoded image."""
+        """Return the encoded image."""
         return _images(self.file, self.group)[self.row]
 
 
@@ -85,10 +85,10 @@ def load(data: Path | None, options: Options) -> Loaded:
     """Read the questions of a folder.
 
     Raises:
-        DataError: if the folder or a file is missing or of another form.
+        DataError: if the folder or a file is missing or has another format.
         ConfigError: if pyarrow is not installed.
     """
-    folder = need_folder(data, f"Name it with --data. {GET_IT}")
+    folder = need_folder(data, f"Pass it with --data. {GET_IT}")
     if options.subset == "controlled":
         return _load_pairs(folder, options)
     samples: list[Sample] = []
@@ -119,7 +119,7 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def _rows(file: Path, options: Options) -> Iterator[tuple[int, DataError | tuple[Row, StoredImage, str]]]:
-    """The rows of a file with their number from 1, one group at a time."""
+    """Yield the rows of a file with their number from 1, one group at a time."""
     parquet, line = _open(file), 0
     for group in range(parquet.num_row_groups):
         place = 0
@@ -146,13 +146,13 @@ def _open(file: Path) -> Any:
     try:
         parquet = reader.ParquetFile(file)
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"it is no Parquet file: {error}.", file=file, remedy=GET_IT) from error
+        raise DataError(f"it is not a Parquet file: {error}.", file=file, remedy=GET_IT) from error
     if missing := [name for name in COLUMNS if name not in parquet.schema_arrow.names]:
         raise DataError("the column is missing.", file=file, field=missing[0], remedy=GET_IT)
     kind = parquet.schema_arrow.field("image").type
     inner = kind.field("bytes").type if pyarrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else None
     if inner is None or not (pyarrow.types.is_binary(inner) or pyarrow.types.is_large_binary(inner)):
-        raise DataError(f"it holds {kind}, not encoded images as `bytes`.", file=file, field="image", remedy=GET_IT)
+        raise DataError(f"it contains {kind}, not encoded images as `bytes`.", file=file, field="image", remedy=GET_IT)
     return parquet
 
 
@@ -180,16 +180,18 @@ def _sample(row: Row, image: StoredImage, sha256: str, options: Options, file: P
 def _load_pairs(folder: Path, options: Options) -> Loaded:
     file = folder / CONTROLLED
     if not file.is_file():
-        remedy = "No list of the controlled subset is public; the suite's README gives the form of a file of your own."
+        remedy = (
+            "No list of the controlled subset is public; the suite's README gives the format of a file of your own."
+        )
         raise DataError("there is no list of pairs.", file=file, remedy=remedy)
     rows, broken = read_json_lines(file, Pair)
     samples: list[Sample] = []
     bad = list(broken)
     for line, pair in rows:
-        # On the normal image what is usual is right; on the edited one the first option.
+        # On the normal image the usual answer is right; on the edited one the first option.
         for task, name, expected in (("normal", pair.normal_image, 1), ("edited", pair.edited_image, 0)):
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                problem = f"the image {name!r} lies outside the data folder."
+                problem = f"the image {name!r} is outside the data folder."
                 bad.append(DataError(problem, file=file, line=line, field=f"{task}_image"))
                 continue
             row = Row(id=line, question=pair.question, type="mcq", options=pair.options, category=pair.category)
@@ -213,7 +215,7 @@ def _load_pairs(folder: Path, options: Options) -> Loaded:
 
 
 def labels(row: Row) -> list[str]:
-    """The labels of a row that belong to a group."""
+    """Return the labels of a row that belong to a group."""
     return [label for label in map(_plain, row.category) if label in GROUPS]
 
 
@@ -222,7 +224,7 @@ def _plain(label: str) -> str:
 
 
 def _slices(row: Row) -> Mapping[str, str]:
-    """A slice for each group: an item may be in several."""
+    """Return a slice for each group: an item may be in several."""
     return dict.fromkeys([GROUPS[label] for label in labels(row)], "yes")
 
 

@@ -1,4 +1,4 @@
-"""Putting a question of FREAK to a model: six times, with its options in every order, or freely, with a judge."""
+"""Dialogues of FREAK: six times, with the options in every order, or a free answer, with a judge."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Said(BaseModel):
 
 
 async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = False) -> Mapping[str, JsonValue]:
-    """Put a question; returns the judge's verdicts, in the order given and swapped, None where there are none."""
+    """Ask a question; returns the judge's verdicts, in the given order and swapped, None if there are none."""
     row: Row = sample.fields["row"]
     options: Options = sample.fields["options"]
     reasoning = ", reasoning" if options.cot else ""
@@ -48,7 +48,7 @@ async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = Fa
             return {}
     else:
         system = Message("system", (SYSTEM[f"free{reasoning}"],))
-        # The released script asks as often as with options, and judges the last reply.
+        # The released script repeats free questions as often as those with options, and judges the last reply.
         for _ in range(len(PERMUTATIONS) if options.published else 1):
             reply = await respond([system, Message("user", (*picture, FREE.format(question=row.question)))])
     return await _judged(sample, options, reply)
@@ -62,7 +62,8 @@ def _picture(sample: Sample) -> Picture:
 async def _judged(sample: Sample, options: Options, reply: str) -> dict[str, JsonValue]:
     said = reply if options.published or not options.thinking else read(reply, options)
     if not said.strip():
-        # There is nothing to judge; the released script asks its judge all the same, who can only call it wrong.
+        # There is nothing to judge; the released script asks its judge all the same, which can only answer that it is
+        # wrong.
         return {"given": "wrong", "swapped": None, "judge": tally([])}
     verdicts = [await _verdict(sample, options, said, swapped=False)]
     if options.judge_swap and not options.published and verdicts[0].value is not None:
@@ -73,7 +74,7 @@ async def _judged(sample: Sample, options: Options, reply: str) -> dict[str, Jso
 
 
 def read(reply: str, options: Options) -> str:
-    """A reply without thinking, where that is to be cut off."""
+    """Return a reply, without its thinking if that is to be cut off."""
     return without_thinking(reply, options.begin, options.end) if options.thinking else reply
 
 

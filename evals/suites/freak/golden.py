@@ -1,4 +1,4 @@
-"""Golden files of FREAK: replies, and what the authors' script made of them with its one defect mended."""
+"""Golden files of FREAK: replies, and the results of the authors' script with its one defect fixed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from evals.suites.golden import ABSENT, Check, Entry, GoldenFile, Verdict, check
 from tools.errors import AttendError
 
 MODEL_CALLS = len(PERMUTATIONS)
-"""The released script asks a free question as often as one with options, though it judges the last reply only."""
+"""The released script asks a free question as often as one with options, though it judges only the last reply."""
 
 
 class Case(Entry):
-    """One question: options and a reply for each order, or a free answer and its judge's reply."""
+    """A question: options and a reply for each order, or a free answer and its judge's reply."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -41,7 +41,7 @@ class Case(Entry):
 
 
 class Golden(GoldenFile):
-    """The whole file; only the cases must be there."""
+    """A whole file; only the cases are required."""
 
     cases: list[Case]
     permutations: list[list[int]] | None = None
@@ -49,10 +49,10 @@ class Golden(GoldenFile):
 
 
 def verify(path: Path, data: Path | None = None) -> Verdict:
-    """Check a golden file. `data` plays no part: the file holds all that is needed.
+    """Check a golden file. Ignores `data`: the file is self-contained.
 
     Raises:
-        MediaError: if the file cannot be read or has another form.
+        MediaError: if the file cannot be read or has another format.
     """
     golden = read_golden(path, Golden)
     checks: list[Check] = []
@@ -75,7 +75,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
 
 
 def _case(case: Case) -> tuple[Check, Item | None, list[str]]:
-    """Score a case: its check, its result if it has one, and the recorded fields that are no result of ours."""
+    """Score a case: its check, its result if it has one, and the recorded fields that are not results of ours."""
     parts: list[tuple[str, Any, Any]] = []
     item: Item | None = None
     try:
@@ -115,7 +115,7 @@ def _free(case: Case) -> Item:
 
 
 def _judge_reply(fields: Mapping[str, Any]) -> str | None:
-    """The judge's reply, whatever the file calls it; of several, the first, since the script asks once."""
+    """Return the judge's reply under any of its field names; of several, the first, since the script asks once."""
     for name, value in fields.items():
         if "judge" in name or "verdict" in name:
             texts = value if isinstance(value, list) else [value]
@@ -125,7 +125,7 @@ def _judge_reply(fields: Mapping[str, Any]) -> str | None:
 
 
 def _fields(case: Case, item: Item) -> dict[str, Any]:
-    """A result by the names of the authors' script and of the files."""
+    """Return a result under the names of the authors' script and of the files."""
     corrects = [score == 1 for score in item.scores]
     fields: dict[str, Any] = {
         "type": item.type,
@@ -138,11 +138,11 @@ def _fields(case: Case, item: Item) -> dict[str, Any]:
     }
     if item.type == "fib":
         fields |= {"judge_calls": 1, "score": item.scores[0]}
-        # Where the reply stands among the results alone, it is what the score is made from, and no result.
+        # If the reply is only among the results, it is the input of the score, not a result.
         if (reply := _judge_reply(case.model_extra or {})) is not None:
             fields["llm_judge_detail"] = reply
         fields["correct"] = corrects[0]
-        # A free answer has one score and no letters: files may hold them bare.
+        # A free answer has one score and no letters: files may store them without a list.
         for name, bare in (("scores", item.scores[0]), ("corrects", corrects[0]), ("choices", None)):
             if not isinstance((case.expected or {}).get(name), list):
                 fields[name] = bare
@@ -150,7 +150,7 @@ def _fields(case: Case, item: Item) -> dict[str, Any]:
 
 
 def _aggregate(recorded: dict[str, float | None], items: Sequence[Item]) -> tuple[Check, list[str]]:
-    """Compare the table with one over the file's cases, as far as the file holds as many as the table counts."""
+    """Compare the table with one over the file's cases, if the file has as many as the table counts."""
     got, parts, missing = summarise(items), [], []
     complete = {name: recorded.get(f"n_{name}") == got[f"n_{name}"] for name in ("mcq", "fib")}
     complete["total"] = all(complete.values())
@@ -161,13 +161,13 @@ def _aggregate(recorded: dict[str, float | None], items: Sequence[Item]) -> tupl
         elif name == "total":
             parts += [(key, recorded[key], _joined(recorded, key)) for key in keys]
         else:
-            counted = f"the table counts {recorded.get(f'n_{name}')}, the file holds {got[f'n_{name}']}"
+            counted = f"the table counts {recorded.get(f'n_{name}')}, the file has {got[f'n_{name}']}"
             missing.append(f"aggregate.{name}_*: {counted} items of this type with a result.")
     return check("aggregate", parts), missing
 
 
 def _joined(recorded: dict[str, float | None], key: str) -> float | None:
-    """A rate over all items from the recorded ones over each type."""
+    """Compute a rate over all items from the recorded ones over each type."""
     measure = key.removeprefix("total_")
     counts = {name: recorded.get(f"n_{name}") or 0 for name in ("mcq", "fib")}
     total = sum(counts.values())
@@ -175,7 +175,7 @@ def _joined(recorded: dict[str, float | None], key: str) -> float | None:
 
 
 def _value(flags: Sequence[str], name: str, default: str) -> str:
-    """The value of a flag, given behind it or behind an equals sign."""
+    """Return the value of a flag, given after it or after an equals sign."""
     for number, flag in enumerate(flags):
         if flag.startswith(f"{name}="):
             return flag.partition("=")[2]

@@ -1,4 +1,4 @@
-"""What a model and a judge are asked. The wording is ours; what is asked for is what the authors ask for.
+"""Prompts of model and judge. The wording is ours; the content follows the authors'.
 
 Source: eval/prompt_adapter.py of github.com/Hans-M-Yin/FREAK: a system message that warns of uncommon images, then the
 image, the question, lettered choices and a cue. Their prompts have one worked example, ours have none.
@@ -48,7 +48,7 @@ JUDGES = {
     for image, seen in _SEEN.items()
     for swapped, order in _ORDERS.items()
 }
-"""What a judge is asked, by whether it is shown the image, and whether the typical error comes first."""
+"""The judge's prompts, by whether it sees the image, and whether the typical error comes first."""
 
 TEXTS = {
     **{f"system {name}": text for name, text in SYSTEM.items()},

@@ -1,8 +1,8 @@
-"""FREAK's scores: four options in six orders, free answers with a judge, accuracy and the rate of hallucinations.
+"""FREAK's scores: four options in six orders, free answers with a judge, accuracy and hallucination rate.
 
 Rules are those of the authors' eval/evaluate.py (github.com/Hans-M-Yin/FREAK; arXiv 2603.19765). It reads replies
-without trimming them and stops at an empty one; `published=True` keeps that. As released it also overwrites what it
-found in a multiple-choice item by a judge's verdict: `as_published` reproduces this, everything else repairs it.
+without trimming them and stops at an empty one; `published=True` keeps that. As released it also overwrites the result
+of a multiple-choice item with a judge's verdict: `as_published` reproduces this, everything else repairs it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from statistics import fmean
 from tools.errors import AttendError
 
 PERMUTATIONS = ((0, 1, 2, 3), (0, 2, 1, 3), (1, 0, 2, 3), (1, 2, 0, 3), (2, 0, 1, 3), (2, 1, 0, 3))
-"""The orders in which the options are shown; the last, that none is listed, stays where it is."""
+"""The orders in which the options are shown; the last option, that none is listed, stays in place."""
 
 LETTERS = "ABCD"
 RIGHT, COMMON_SENSE = 0, 1
@@ -30,7 +30,7 @@ GROUPS = {
     "ocr": "OCR",
     "position": "Position",
 }
-"""The six groups of the paper by the labels of the data; which label belongs where is inferred from their names."""
+"""The six groups of the paper by the labels of the data; the assignment is inferred from their names."""
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _VERDICT = re.compile(r"<judge>(.*?)</judge>", re.DOTALL)
@@ -42,20 +42,20 @@ class EmptyReply(AttendError, IndexError):
 
 
 class ItemError(AttendError, ValueError):
-    """An item does not have what its type needs."""
+    """An item lacks what its type needs."""
 
 
 class PublishedDefect(AttendError, TypeError):
-    """The released script cannot sum what it put in place of a multiple-choice item's result."""
+    """The released script cannot sum the replacement of a multiple-choice item's result."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """The result of one question.
+    """The result of a question.
 
     Attributes:
         type: `mcq`, or `fib` for a free answer.
-        choices: the letters that were read, one for each order; empty for a free answer.
+        choices: the parsed letters, one for each order; empty for a free answer.
         scores: 1 for right, -1 for common sense, else 0; one for each order, a single one for a free answer.
         overwritten: whether the released script's defect replaced the result.
     """
@@ -77,7 +77,7 @@ class Item:
 
 
 def shown(options: Sequence[str], permutation: Sequence[int], *, stray: bool = False) -> list[str]:
-    """The lettered lines of one order; `stray` puts a t behind the third, as the authors do without reasoning.
+    """Return the lettered lines of one order; `stray` puts a t after the third, as the authors do without reasoning.
 
     Raises:
         ItemError: unless there are four options.
@@ -89,12 +89,12 @@ def shown(options: Sequence[str], permutation: Sequence[int], *, stray: bool = F
 
 
 def without_thinking(text: str, begin: str = "<think>", end: str = "</think>") -> str:
-    """What follows the first end of thinking, trimmed, if both marks are there; else the whole text."""
+    """Return the text after the first end of thinking, trimmed, if both markers occur; else the whole text."""
     return text.split(end, 1)[1].strip() if begin in text and end in text else text
 
 
 def read_letter(text: str, *, published: bool = False) -> str:
-    """Return the letter that a reply chooses; D where none can be read (see `find_letter`).
+    """Return the letter that a reply chooses; D if none can be read (see `find_letter`).
 
     Raises:
         EmptyReply: if `published` and there is nothing to read.
@@ -105,8 +105,8 @@ def read_letter(text: str, *, published: bool = False) -> str:
 def find_letter(text: str, *, published: bool = False) -> str:
     """Return the letter that a reply chooses, or "".
 
-    The first answer tag counts, if there is one; then the last character; then the first of A to D that stands in
-    `A.`, `is A`, `is: A` or `{A}`.
+    The first answer tag counts, if there is one; then the last character; then the first of A to D in `A.`, `is A`,
+    `is: A` or `{A}`.
 
     Raises:
         EmptyReply: if `published` and there is nothing to read.
@@ -123,7 +123,7 @@ def find_letter(text: str, *, published: bool = False) -> str:
 
 
 def score_choices(replies: Sequence[str], *, published: bool = False) -> Item:
-    """Score a multiple-choice item from one reply for each order, thinking already cut off.
+    """Score a multiple-choice item from one reply for each order, without thinking.
 
     Raises:
         ItemError: unless there are six replies.
@@ -137,34 +137,35 @@ def score_choices(replies: Sequence[str], *, published: bool = False) -> Item:
 
 
 def read_verdict(reply: str, *, published: bool = False) -> str:
-    """Return what a judge put into its first tag, in lower case; empty where there is none."""
+    """Return the content of a judge's first tag, in lower case; empty if there is none."""
     tagged = _VERDICT.search(reply)
     verdict = tagged[1].lower() if tagged else ""
     return verdict if published else verdict.strip()
 
 
 def score_free(judge_reply: str, *, published: bool = False) -> Item:
-    """Score a free answer by its judge: `correct` is right, `typical` is common sense, all else is neither."""
+    """Score a free answer by its judge: `correct` is right, `typical` is common sense, anything else is neither."""
     verdict = read_verdict(judge_reply, published=published)
     return Item("fib", (), ({"correct": 1, "typical": -1}.get(verdict, 0),))
 
 
 def as_published(type_: str, judge_reply: str) -> Item:
-    """An item's result as the released script leaves it: of any type, a judge's verdict on the last reply alone."""
+    """Return an item's result as the released script leaves it: for any type, a judge's verdict on the last reply
+    alone."""
     scores = score_free(judge_reply, published=True).scores
     return Item(type_, (), scores, overwritten=type_ == "mcq")
 
 
 def summarise(items: Sequence[Item]) -> dict[str, float | int | None]:
-    """Accuracy and hallucination rate over multiple-choice items, free answers and all; an item is one, however asked.
+    """Return accuracy and hallucination rate over multiple-choice items, free answers and all; each item counts once.
 
-    Rates are means of shares from 0 to 1; None where there is no item.
+    Rates are means of shares from 0 to 1; None without items.
 
     Raises:
         PublishedDefect: if an item was overwritten: the released script stops here.
     """
     if any(item.overwritten for item in items):
-        raise PublishedDefect("a multiple-choice item holds one verdict in place of six results.")
+        raise PublishedDefect("a multiple-choice item has one verdict instead of six results.")
     chosen, free = ([item for item in items if item.type == type_] for type_ in ("mcq", "fib"))
     table: dict[str, float | int | None] = {"n_mcq": len(chosen), "n_fib": len(free)}
     for name, held in (("mcq", chosen), ("fib", free), ("total", items)):
@@ -174,7 +175,7 @@ def summarise(items: Sequence[Item]) -> dict[str, float | int | None]:
 
 
 def by_group(items: Iterable[tuple[Item, Sequence[str]]]) -> dict[str, dict[str, float | int | None]]:
-    """The same for each group, from items with their labels; an item counts in each of its groups once. Our choice.
+    """Return the same for each group, from items with their labels; an item counts once in each of its groups.
 
     Raises:
         ItemError: if a label is unknown.
@@ -182,14 +183,15 @@ def by_group(items: Iterable[tuple[Item, Sequence[str]]]) -> dict[str, dict[str,
     held: dict[str, list[Item]] = {}
     for item, labels in items:
         if unknown := [label for label in labels if label not in GROUPS]:
-            raise ItemError(f"there is no category {unknown[0]!r}.", expected=f"one of {', '.join(GROUPS)}")
+            raise ItemError(f"unknown category {unknown[0]!r}.", expected=f"one of {', '.join(GROUPS)}")
         for group in dict.fromkeys(GROUPS[label] for label in labels):
             held.setdefault(group, []).append(item)
     return {group: summarise(found) for group, found in held.items()}
 
 
 def controlled(pairs: Sequence[tuple[float, float]]) -> Mapping[str, float]:
-    """Accuracy on normal and on edited images of the same questions, and the drop; from (normal, edited) accuracies.
+    """Return accuracy on normal and on edited images of the same questions, and the drop; from (normal, edited)
+    accuracies.
 
     Raises:
         ItemError: if there are no pairs.

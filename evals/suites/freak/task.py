@@ -8,7 +8,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from evals.engine.suite import Judged, Message, Player, Sample, Scored, Suite, Transcript
+from evals.engine.suite import DialogueBaseline, Judged, Message, Sample, Scored, Suite, Transcript
 from evals.suites.freak.dataset import Row, labels, load
 from evals.suites.freak.dialogue import put, read
 from evals.suites.freak.options import Options
@@ -31,7 +31,7 @@ from evals.suites.judges import added
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Rate a question: the share of its right answers, over six orders of its options or one free answer."""
+    """Score a question: the share of its right answers, over six orders of its options or one free answer."""
     try:
         item = item_of(sample, transcript)
     except EmptyReply:
@@ -42,7 +42,7 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 
 def item_of(sample: Sample, transcript: Transcript) -> Item | None:
-    """The result of a question by the golden scorer; None where the judge gave no verdict.
+    """Return the result of a question by the golden scorer; None if the judge gave no verdict.
 
     Raises:
         EmptyReply: where the released script stops.
@@ -64,7 +64,7 @@ def item_of(sample: Sample, transcript: Transcript) -> Item | None:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """Accuracy and hallucination rate of all, of each type and group, and how replies and verdicts came about."""
+    """Return accuracy and hallucination rate in total, by type and group, and statistics of replies and verdicts."""
     options: Options | None = next((sample.fields["options"] for sample, _, _ in judged), None)
     held = [(sample, transcript, item) for sample, transcript, item in _items(judged) if item is not None]
     if options is None or not held:
@@ -74,7 +74,7 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
     try:
         table = _named(summarise([item for _, _, item in held]))
     except PublishedDefect:
-        # As released: six results of each were replaced by one verdict, and no rate is ever printed.
+        # As released: one verdict replaced six results of each, and no rate is ever printed.
         overwritten = sum(item.overwritten for _, _, item in held)
         return {"the released script stops before its rates": 1.0, "results overwritten": float(overwritten)}
     for group, found in by_group((item, labels(sample.fields["row"])) for sample, _, item in held).items():
@@ -112,7 +112,7 @@ def _number(value: float | int | None) -> float:
 
 
 def _pairs(held: Sequence[tuple[Sample, Transcript, Item]]) -> dict[str, float]:
-    """Accuracy on both images of the pairs that are whole, and the drop."""
+    """Return accuracy on both images of the complete pairs, and the drop."""
     by_key: dict[tuple[str, int], dict[str, float]] = {}
     for sample, transcript, item in held:
         right = item.hallucination if sample.fields["expected"] else item.accuracy
@@ -131,22 +131,22 @@ def _judge_figures(transcripts: Sequence[Transcript]) -> dict[str, float]:
 
 
 def _verdict(outcome: Mapping[str, Any]) -> str | None:
-    """The judge's verdict; where it depends on the order, the answer is neither right nor typical."""
+    """Return the judge's verdict; if it depends on the order, the answer is neither right nor typical."""
     given, swapped = outcome["given"], outcome["swapped"]
     if given is None or (outcome.get("swap") and swapped is None):
         return None
     return "wrong" if swapped is not None and swapped != given else str(given)
 
 
-def random_player(sample: Sample, rng: Random) -> Player:
-    """Say a letter at random; to a free question, what the image shows or what would be usual."""
+def random_player(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Choose a letter at random; for a free question, what the image shows or what would be usual."""
     row: Row = sample.fields["row"]
     known = [text for text in (row.ground_truth, row.hallu_answer) if text]
     return lambda messages: rng.choice(LETTERS) if row.type == "mcq" else rng.choice(known).replace("#", "")
 
 
-def oracle(sample: Sample, rng: Random) -> Player:
-    """Say the letter of the right option, or the right answer."""
+def oracle(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Give the letter of the right option, or the right answer."""
     row: Row = sample.fields["row"]
     right = row.options[sample.fields["expected"]] if row.options else ""
 
@@ -154,7 +154,7 @@ def oracle(sample: Sample, rng: Random) -> Player:
         if row.type == "fib":
             return (row.ground_truth or "").replace("#", "")
         lines = str(messages[-1].parts[-1]).splitlines()
-        # The released prompt puts a letter behind one of the options.
+        # The released prompt puts a letter after one of the options.
         return next(line[0] for line in lines if line[1:] in (f". {right}", f". {right}t"))
 
     return say

@@ -1,4 +1,4 @@
-"""What several annotators said of the same items: own data as JSON lines, and PoliTok-DE.
+"""Items with labels of several annotators: own data as JSON lines, and PoliTok-DE.
 
 Own data:
 
@@ -7,8 +7,8 @@ Own data:
         items.jsonl        {"id", "labels": {NAME: [a label for each annotator]}, "text", "images": [PATH],
                             "video": PATH, "cluster", "slices": {NAME: VALUE}}
 
-A label is yes or no, 1 or 0, true or false, or null where an annotator gave none. All fields but `id` and `labels` may
-be left out, as far as there is something to be judged; paths are below the folder.
+A label is yes or no, 1 or 0, true or false, or null if an annotator gave none. All fields but `id` and `labels` are
+optional, if there is something to judge; paths are below the folder.
 
 PoliTok-DE (data set tomasruiz/PoliTok-DE, CC BY 4.0):
 
@@ -18,7 +18,7 @@ PoliTok-DE (data set tomasruiz/PoliTok-DE, CC BY 4.0):
         media/                                     POST_ID.mp4, or POST_ID.jpg, or pictures in POST_ID/
         posts.jsonl                                {"post_id", "author", "caption"}, if wanted
 
-The release has the ids of posts and no media; the names below `media/` and of `posts.jsonl` are ours.
+The release has the ids of posts but no media; the names below `media/` and of `posts.jsonl` are ours.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from evals.suites.hlv.scorer import binary
 from tools.extras import require
 from tools.media.sources import PICTURE_SUFFIXES
 
-WHERE = "See the README of evals/suites/hlv for the form of the files; `sample/` beside it is an example."
+WHERE = "See the README of evals/suites/hlv for the format of the files; `sample/` beside it is an example."
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov")
 POLITOK: dict[str, str] = {
     "is_political": "Is the post about politics: parties, politicians, elections, or matters of public policy?",
@@ -54,17 +54,17 @@ POLITOK: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Item:
-    """Something that annotators judged.
+    """An item with its annotators' labels.
 
     Attributes:
         id: unique.
         text: its words, or "".
         pictures: its picture files.
         video: its video file.
-        labels: by question, what each annotator said, 0 or 1; questions that nobody answered are left out.
+        labels: by question, each annotator's label, 0 or 1; unanswered questions are left out.
         cluster: what it shares with other items, or "".
-        slices: named groups that it belongs to.
-        file, line: where it stands.
+        slices: named groups it belongs to.
+        file, line: its place in the data.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Questions by name, items, the files they stand in, and why records could not be used."""
+    """Questions by name, items, their files, and the errors of unusable records."""
 
     questions: Mapping[str, str]
     items: tuple[Item, ...]
@@ -119,7 +119,7 @@ def load_own(folder: Path | None) -> Labelled:
     """Read own data.
 
     Raises:
-        DataError: if a file is missing or cannot be read at all, or a question is broken.
+        DataError: if a file is missing or cannot be read, or a question is broken.
     """
     folder = need_folder(folder, WHERE)
     asked_file, file = folder / "questions.jsonl", folder / "items.jsonl"
@@ -149,14 +149,14 @@ class _Broken(Exception):
 
 def _labels(name: str, held: list[bool | int | float | str | None], questions: Mapping[str, str]) -> tuple[int, ...]:
     if name not in questions:
-        raise _Broken(f"labels.{name}", f"it is none of the questions {', '.join(questions)}.")
+        raise _Broken(f"labels.{name}", f"it is not one of the questions {', '.join(questions)}.")
     return tuple(_label(f"labels.{name}.{place}", value) for place, value in enumerate(held) if value is not None)
 
 
 def _label(field: str, value: object) -> int:
     label = binary(value)
     if label is None:
-        raise _Broken(field, f"{value!r} is no label: yes or no, 1 or 0, true or false.")
+        raise _Broken(field, f"{value!r} is not a label: yes or no, 1 or 0, true or false.")
     return label
 
 
@@ -164,7 +164,7 @@ def _own_item(folder: Path, file: Path, line: int, record: _Item, labels: Mappin
     if not labels:
         raise _Broken("labels", "nobody answered a question.")
     if not (record.text.strip() or record.images or record.video):
-        raise _Broken("text", "there is nothing to be judged: no text, image or video.")
+        raise _Broken("text", "there is nothing to judge: no text, image or video.")
     return Item(
         record.id,
         record.text,
@@ -189,8 +189,10 @@ def load_politok(folder: Path | None) -> Labelled:
     places = [folder, folder / "saxony_2024"]
     file = find_file(places, ["annotations.parquet", "annotations.csv"])
     if file is None:
-        problem = f"{str(folder)!r} holds neither annotations.parquet nor annotations.csv."
-        raise DataError(problem, file=None, remedy="Get it from the data set tomasruiz/PoliTok-DE on Hugging Face.")
+        problem = f"{str(folder)!r} has neither annotations.parquet nor annotations.csv."
+        raise DataError(
+            problem, file=None, remedy="Download it from the data set tomasruiz/PoliTok-DE on Hugging Face."
+        )
     told, errors = _posts(file.parent)
     rows: dict[str, dict[str, tuple[int, Mapping[str, object]]]] = {}
     for line, row in _in_order(file):
@@ -215,7 +217,7 @@ def _politok_item(file: Path, line: int, post: str, rows: Any, told: _Post | Non
     for _, row in rows:
         for name in POLITOK:
             value = row[name]
-            if not (value is None or value == "" or value != value):  # NaN, as pandas writes what is missing
+            if not (value is None or value == "" or value != value):  # NaN, as pandas writes missing values
                 labels.setdefault(name, []).append(_label(name, value))
     if not labels:
         raise _Broken("post_id", f"nobody answered a question about the post {post!r}.")
@@ -226,7 +228,7 @@ def _politok_item(file: Path, line: int, post: str, rows: Any, told: _Post | Non
     if not pictures and (one := find_file([media], [post + suffix for suffix in sorted(PICTURE_SUFFIXES)])):
         pictures = [one]
     if video is None and not pictures:
-        raise _Broken("post_id", f"there is no media of the post {post!r}, such as {str(media / post)!r}.mp4.")
+        raise _Broken("post_id", f"there are no media of the post {post!r}, such as {str(media / post)!r}.mp4.")
     text = "\n".join(f"{name}: {value}" for name in ("author", "caption") if told and (value := getattr(told, name)))
     return Item(
         post, text, tuple(pictures), video, {name: tuple(held) for name, held in labels.items()}, "",
@@ -242,7 +244,7 @@ def _posts(folder: Path) -> tuple[dict[str, _Post], list[DataError]]:
 
 
 def _in_order(file: Path) -> list[tuple[int, Mapping[str, object]]]:
-    """The rows of the annotations, by their time where they state one."""
+    """Return the rows of the annotations, by their timestamps if they have any."""
     rows = list(_csv(file) if file.suffix == ".csv" else _parquet(file))
     if rows:
         names = rows[0][1].keys()
@@ -268,15 +270,15 @@ def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             for row in rows:
                 yield rows.line_num, dict(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"it cannot be read: {error}.", file=file, remedy=WHERE) from error
+        raise DataError(f"cannot read it: {error}.", file=file, remedy=WHERE) from error
 
 
 def _parquet(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Rows by their number, from 1."""
+    """Yield rows by their number, from 1."""
     parquet = require("pyarrow.parquet", extra="evals")
     from pyarrow import ArrowException
 
     try:
         yield from enumerate(parquet.read_table(file).to_pylist(), start=1)
     except (OSError, ArrowException) as error:
-        raise DataError(f"it cannot be read: {error}.", file=file, remedy=WHERE) from error
+        raise DataError(f"cannot read it: {error}.", file=file, remedy=WHERE) from error

@@ -29,7 +29,7 @@ Labels = dict[str, dict[str, list[int]]]
 
 
 class Row(Entry):
-    """One annotator's labels of one post, in the order of the file's questions; null where one was not given."""
+    """One annotator's labels of one post, in the order of the file's questions; null for a missing one."""
 
     post: str
     annotator: str
@@ -54,7 +54,7 @@ class Item(Entry):
 
 
 class Golden(GoldenFile):
-    """The whole file; questions, annotators' labels and items must be there."""
+    """A whole file; questions, annotators' labels and items are required."""
 
     questions: list[str]
     human: list[Row]
@@ -78,10 +78,10 @@ class Golden(GoldenFile):
 
 
 def verify(path: Path, data: Path | None = None) -> Verdict:
-    """Check a golden file. `data` plays no part: the file holds all that is needed.
+    """Check a golden file. Ignores `data`: the file is self-contained.
 
     Raises:
-        MediaError: if the file cannot be read or has another form.
+        MediaError: if the file cannot be read or has another format.
     """
     golden = read_golden(path, Golden)
     human = _by_question(golden)
@@ -110,7 +110,8 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
 
 
 def _by_question(golden: Golden) -> Labels:
-    """Labels by question and post; of an annotator's repeated rows the last counts; what is no label is left out."""
+    """Return labels by question and post; the last of an annotator's repeated rows counts; invalid labels are left
+    out."""
     rows = {(row.post, row.annotator): row.labels for row in golden.human}
     labels: Labels = {question: {} for question in golden.questions}
     for (post, _), values in rows.items():
@@ -127,7 +128,7 @@ def _alpha(human: Labels, question: str) -> Any:
 def _performances(
     name: str, recorded: Mapping[str, Any], golden: Golden, human: Labels, each_annotation: bool
 ) -> list[Check]:
-    """Compare the tables of one way of counting; posts with one annotator count, as they did in the authors' code."""
+    """Compare the tables of one way of counting; posts with one annotator count, as in the authors' code."""
     got: dict[str, dict[str, float]] = {}
     for place, question in enumerate(golden.questions):
         guesses = {post: binary(said[place]) for post, said in golden.single_run.items()}
@@ -159,7 +160,7 @@ def _item(item: Item, human: Labels, scored: list[tuple[str, Soft]]) -> Check:
 
 
 def _probe(labels: str, recorded: float) -> Check:
-    """Check a score whose labels are written as a list in the name."""
+    """Check a score whose labels are a list in its name."""
     try:
         got: Any = agreement_score(json.loads(labels))
     except (json.JSONDecodeError, TypeError, AttendError) as error:
@@ -170,7 +171,7 @@ def _probe(labels: str, recorded: float) -> Check:
 def _means(
     golden: Golden, human: Labels, scored: Sequence[tuple[str, Soft]], disputed: Sequence[str]
 ) -> tuple[list[Check], list[str]]:
-    """Compare the means over all items, or say that the file does not hold them all."""
+    """Compare the means over all items, or report that the file lacks some."""
     got, checks, missing = summarise(scored, disputed), [], []
     held = {(item.post, item.task) for item in golden.items}
     lost = [(post, question) for question, posts in human.items() for post in posts if (post, question) not in held]
@@ -179,7 +180,7 @@ def _means(
             continue
         lacking = [post for post, _ in lost if name == "mean_brier_by_bin" or post in disputed]
         if lacking:
-            missing.append(f"{name}: the file lacks {len(lacking)} of the items that it is over.")
+            missing.append(f"{name}: the file lacks {len(lacking)} of its items.")
         else:
             checks.append(check(name, [("", getattr(golden, name), got[name])]))
     return checks, missing

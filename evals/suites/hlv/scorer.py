@@ -1,4 +1,4 @@
-"""Scores under human label variation: where annotators agree, their label counts; where not, their distribution.
+"""Scores under human label variation: against the annotators' label if they agree, else against their distribution.
 
 Labels are 0 and 1. Protocol of "Rethinking Ground Truth" (arXiv 2603.19744), formulas as in the co-author's repository
 agustoslu/simple-inference-benchmark (bench_lib/evaluation.py and notebooks). Entropy is in bits, divergence in nats.
@@ -17,18 +17,18 @@ from evals.stats.agreement import FLOOR, krippendorff_alpha
 from tools.errors import AttendError
 
 ALPHA_LIMIT = 0.60
-"""A post whose labels of a question differ, with a lower alpha of their own, is in the disagreement subset."""
+"""A post whose labels differ, with a lower alpha of its own, is in the disagreement subset."""
 
 WORDS = {"yes": 1, "no": 0, "1": 1, "0": 0}
 
 
 class LabelError(AttendError, ValueError):
-    """There are no labels, or labels other than 0 and 1, where a score needs them."""
+    """Labels are missing, or not 0 and 1, where a score needs them."""
 
 
 @dataclass(frozen=True)
 class Performance:
-    """How predictions compare with labels; the positive class is 1, and a ratio without a denominator is 0."""
+    """Comparison of predictions with labels; the positive class is 1, and a ratio without a denominator is 0."""
 
     accuracy: float
     precision: float
@@ -39,10 +39,10 @@ class Performance:
 
 @dataclass(frozen=True)
 class Soft:
-    """One post and question: what annotators and sampled runs of a model say, as shares of 1, and how far apart.
+    """One post and question: shares of label 1 among annotators and among sampled runs of a model, and their distance.
 
     `brier` is the squared difference, `kl` the divergence of the model from the annotators in nats, `entropy` that of
-    the annotators in bits with its bin; agreement is 1 where all say the same and 0 at a tie.
+    the annotators in bits with its bin; agreement is 1 for equal labels and 0 for a tie.
     """
 
     human_soft: float
@@ -56,7 +56,7 @@ class Soft:
 
 
 def binary(value: object) -> int | None:
-    """Read a label: yes, no, 0, 1, true or false, in any case; None for what is none."""
+    """Parse a label: yes, no, 0, 1, true or false, in any case; None for anything else."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float | int):
@@ -65,7 +65,7 @@ def binary(value: object) -> int | None:
 
 
 def agreement_score(labels: Sequence[int]) -> float:
-    """1 less twice the share of the rarer label: 1 where all agree, a single label included, 0 at a tie.
+    """Return 1 minus twice the share of the rarer label: 1 if all agree, including a single label, 0 at a tie.
 
     Raises:
         LabelError: if there are no labels, or others than 0 and 1.
@@ -75,7 +75,7 @@ def agreement_score(labels: Sequence[int]) -> float:
 
 
 def entropy(labels: Sequence[int]) -> float:
-    """The entropy of labels in bits, from 0 to 1.
+    """Return the entropy of labels in bits, from 0 to 1.
 
     Raises:
         LabelError: as `agreement_score`.
@@ -85,14 +85,14 @@ def entropy(labels: Sequence[int]) -> float:
 
 
 def entropy_bin(bits: float) -> str:
-    """Low where all agree, High at a tie, else Moderate."""
+    """Return Low if all agree, High at a tie, else Moderate."""
     return "Low" if bits == 0 else "High" if bits == 1 else "Moderate"
 
 
 def divergence(human: float, model: float) -> float:
-    """Kullback-Leibler divergence of a model's share of 1 from the annotators', in nats; 0 where both are alike.
+    """Return the Kullback-Leibler divergence of a model's share of 1 from the annotators', in nats; 0 for equal shares.
 
-    Both shares and their complements are held above `FLOOR`, and not made to sum to 1 again.
+    Both shares and their complements are clipped at `FLOOR`, and not normalised again.
     """
     pairs = ((1 - human, 1 - model), (human, model))
     clipped = [(min(max(p, FLOOR), 1.0), min(max(q, FLOOR), 1.0)) for p, q in pairs]
@@ -103,7 +103,7 @@ def soft_scores(human: Sequence[int], runs: Sequence[int]) -> Soft:
     """Compare annotators' labels with those of sampled runs of a model.
 
     Raises:
-        LabelError: if either is empty, or holds others than 0 and 1.
+        LabelError: if either is empty, or has others than 0 and 1.
     """
     said, guessed, bits = _ones(human) / len(human), _ones(runs) / len(runs), entropy(human)
     return Soft(
@@ -119,7 +119,7 @@ def soft_scores(human: Sequence[int], runs: Sequence[int]) -> Soft:
 
 
 def fleiss_kappa(units: Sequence[Sequence[Hashable]]) -> float | None:
-    """Fleiss' kappa; None where it is undefined, as with one kind of label only.
+    """Fleiss' kappa; None if it is undefined, as with only one kind of label.
 
     Raises:
         LabelError: unless all units have equally many labels, two or more.
@@ -134,7 +134,8 @@ def fleiss_kappa(units: Sequence[Sequence[Hashable]]) -> float | None:
 
 
 def is_disputed(questions: Sequence[Sequence[int]]) -> bool:
-    """Tell whether a post, with all its questions, is in the disagreement subset, from its labels for each question."""
+    """Return whether a post, with all its questions, is in the disagreement subset, from its labels for each
+    question."""
     return any(len(set(labels)) > 1 and _below(krippendorff_alpha([labels])) for labels in questions)
 
 
@@ -142,7 +143,7 @@ def performance(labels: Sequence[int], predictions: Sequence[int]) -> Performanc
     """Compare predictions with labels, one each.
 
     Raises:
-        LabelError: if there are none, or unequally many.
+        LabelError: if there are none, or their numbers differ.
     """
     if not labels or len(labels) != len(predictions):
         raise LabelError(f"there are {len(labels)} labels and {len(predictions)} predictions.", expected="equally many")
@@ -164,13 +165,13 @@ def agreement_performance(
     each_annotation: bool = False,
     least_annotators: int = 2,
 ) -> Performance | None:
-    """Compare predictions with what annotators agree on, for one question; None where there is nothing to compare.
+    """Compare predictions with what annotators agree on, for one question; None if there is nothing to compare.
 
     Args:
         human: the labels of each post.
-        predicted: a label for each post; posts without one take no part.
+        predicted: a label for each post; posts without one are ignored.
         each_annotation: whether a post counts once for each of its annotators, as in the authors' later notebook.
-        least_annotators: how many a post needs. Two is our choice; the authors also count posts with one.
+        least_annotators: minimum number per post; the authors also count posts with one.
     """
     kept = [
         (labels[0], predicted[post], len(labels) if each_annotation else 1)
@@ -182,7 +183,7 @@ def agreement_performance(
 
 
 def summarise(items: Sequence[tuple[str, Soft]], disputed: Sequence[str]) -> dict[str, Any]:
-    """Brier score for each bin of entropy, and the divergence over posts that annotators dispute: mean and median.
+    """Return the Brier score for each bin of entropy, and the divergence over disputed posts: mean and median.
 
     Args:
         items: pairs of a post and its scores, one for each question.
@@ -200,7 +201,7 @@ def summarise(items: Sequence[tuple[str, Soft]], disputed: Sequence[str]) -> dic
 
 
 def consistency(runs: Sequence[Sequence[int]]) -> float | None:
-    """1 less the share of changes between one run and the next; None with fewer than two runs.
+    """Return 1 minus the share of changes between successive runs; None with fewer than two runs.
 
     Args:
         runs: the labels of each run, over the same posts and questions in the same order.
@@ -218,7 +219,7 @@ def consistency(runs: Sequence[Sequence[int]]) -> float | None:
 
 def _ones(labels: Sequence[int]) -> int:
     if not labels or any(label not in (0, 1) for label in labels):
-        raise LabelError(f"these are no labels: {list(labels)!r}.", expected="one or more, each 0 or 1")
+        raise LabelError(f"invalid labels {list(labels)!r}.", expected="one or more, each 0 or 1")
     return sum(labels)
 
 

@@ -1,7 +1,7 @@
-"""Human label variation: yes or no to several questions about an item, as its annotators answered them.
+"""Human label variation: several yes/no questions about an item, compared with its annotators' answers.
 
-One attempt at temperature 0 is the authors' deterministic run. For soft labels an item is put several times
-(`--attempts 5`) at a temperature above 0; the shares of yes are then compared in `figures`.
+One attempt at temperature 0 is the authors' deterministic run. For soft labels an item is asked several times
+(`--attempts 5`) at a temperature above 0; `figures` then compares the shares of yes.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ PROMPT = (
     '"comment": the reason in a few words}}, and so on for all questions, by their names]}}'
 )
 MAX_TOKENS = 5_000
-"""Of a reply, as the authors have it."""
+"""Maximum number of tokens of a reply, as in the authors' code."""
 SIDE_PX = 640
-"""The longer side of a video's frames; our choice."""
+"""Longer side of a video's frames."""
 
 Runs = dict[str, dict[str, dict[int, int]]]
-"""What the model said by question, item and attempt."""
+"""The model's labels by question, item and attempt."""
 
 
 class Options(BaseModel):
@@ -57,10 +57,10 @@ class Options(BaseModel):
 
     Attributes:
         data_set: own data, or PoliTok-DE; see `dataset`.
-        frames: the most frames of a video that are shown, evenly spread; 50 as the authors have it.
+        frames: maximum number of frames of a video, evenly spread; 50 in the authors' code.
         count: whether an item counts once in the agreement condition, or once for each of its annotators, as in the
             authors' later notebook.
-        least_annotators: how many labels an item needs there; the authors also count items with one.
+        least_annotators: minimum number of labels of an item there; the authors also count items with one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,7 +72,7 @@ class Options(BaseModel):
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Read what annotators said; see `dataset`."""
+    """Read the annotators' labels; see `dataset`."""
     held = load_politok(data) if options.data_set == "politok-de" else load_own(data)
     return Loaded(tuple(_sample(item, held, options) for item in held.items), held.bad, held.files)
 
@@ -101,7 +101,7 @@ def _sample(item: Item, held: Labelled, options: Options) -> Sample:
 
 
 async def show(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """Ask all questions about an item at once; the generator plays no part."""
+    """Ask all questions about an item at once; ignores the generator."""
     frames: list[Picture] = []
     if sample.source:
         frames = await asyncio.to_thread(video_frames, Path(sample.source), sample.fields["options"].frames)
@@ -110,14 +110,14 @@ async def show(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, Js
 
 
 async def hide(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """As `show`, with the item's words alone."""
+    """Ask like `show`, with only the item's words."""
     words: tuple[Part, ...] = tuple(part for part in sample.prompt if isinstance(part, str))
     await respond([Message("user", words)])
     return {}
 
 
 def video_frames(path: Path, most: int) -> list[Picture]:
-    """At most so many frames of a video, evenly spread over it, at most one a second.
+    """Return at most `most` frames of a video, evenly spread over it, at most one per second.
 
     Raises:
         MediaError: if it cannot be read.
@@ -139,10 +139,10 @@ def _jpeg(rgb: np.ndarray) -> bytes:
 
 
 def read_answers(reply: str, names: Sequence[str]) -> dict[str, int]:
-    """The labels that a reply gives to the questions of some names; those that cannot be read are left out.
+    """Return a reply's labels for the named questions, without unreadable ones.
 
-    Read are the object that the prompt asks for, one that has the names as its fields, and the bare word where there is
-    one question. Of a question that is answered twice the last answer counts, as in the authors' code.
+    Accepts the object that the prompt asks for, one with the names as its fields, and the bare word for a single
+    question. The last answer to a question counts, as in the authors' code.
     """
     text = without_thoughts(reply).strip()
     if len(names) == 1 and (label := binary(text.rstrip(".!"))) is not None:
@@ -153,7 +153,7 @@ def read_answers(reply: str, names: Sequence[str]) -> dict[str, int]:
         return {}
     entries = held.get("answers")
     pairs = list(_entries(entries) if isinstance(entries, list) else held.items())
-    # The authors mend this slip of models in the name of a question.
+    # The authors correct this frequent slip in the name of a question.
     said = {str(name).strip().replace("entartainment", "entertainment"): binary(value) for name, value in pairs}
     return {name: label for name in names if (label := said.get(name)) is not None}
 
@@ -165,9 +165,9 @@ def _entries(entries: list[object]) -> Iterator[tuple[object, object]]:
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """The mean over an item's questions of the share of annotators who say the same; an unread answer is 0 there.
+    """Score the mean over an item's questions of the share of annotators with the same label; 0 for an unread answer.
 
-    This is ours: where all agree it is whether the answer is right. What the paper measures stands in `figures`.
+    This score is ours: if all agree, it is whether the answer is right. `figures` has the paper's measures.
     """
     labels: Mapping[str, Sequence[int]] = sample.fields["labels"]
     said = read_answers(transcript.answer, list(labels))
@@ -179,10 +179,10 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """Both conditions of the protocol; what is undefined, such as alpha of one kind of label, is left out.
+    """Return both conditions of the protocol, without undefined measures, such as alpha of one kind of label.
 
-    Agreement: accuracy, precision, recall and F1 for each question, the mean over attempts. Disagreement, where there
-    were several attempts: Brier scores by bin of entropy, divergence over the disputed items, and self-consistency.
+    Agreement: accuracy, precision, recall and F1 for each question, the mean over attempts. Disagreement, with several
+    attempts: Brier scores by bin of entropy, divergence over the disputed items, and self-consistency.
     """
     human: dict[str, dict[str, Sequence[int]]] = {}
     runs: Runs = {}
@@ -272,7 +272,7 @@ def _as_reply(labels: Mapping[str, int]) -> str:
 
 
 def majority(sample: Sample, rng: Random) -> str:
-    """What most annotators say; at a tie, either."""
+    """Give the label of the majority; at a tie, either."""
     labels: Mapping[str, Sequence[int]] = sample.fields["labels"]
     return _as_reply({name: _most(held, rng) for name, held in labels.items()})
 
@@ -283,13 +283,13 @@ def _most(labels: Sequence[int], rng: Random) -> int:
 
 
 def annotator(sample: Sample, rng: Random) -> str:
-    """For each question what one annotator says, drawn anew for each attempt: a model of the right distribution."""
+    """Give one annotator's labels, drawn again for each attempt: a model of the right distribution."""
     labels: Mapping[str, Sequence[int]] = sample.fields["labels"]
     return _as_reply({name: rng.choice(held) for name, held in labels.items()})
 
 
 def coin(sample: Sample, rng: Random) -> str:
-    """Yes or no by chance."""
+    """Answer yes or no by chance."""
     return _as_reply({name: rng.randrange(2) for name in sample.fields["labels"]})
 
 

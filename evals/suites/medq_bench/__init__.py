@@ -1,1 +1,1 @@
-"""MedQ-Bench: how well a model perceives and describes the quality of medical images."""
+"""MedQ-Bench: perception and description of the quality of medical images."""

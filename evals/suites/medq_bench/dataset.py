@@ -1,4 +1,4 @@
-"""MedQ-Bench's files: tables of questions about images, of descriptions, and of descriptions of two images.
+"""MedQ-Bench's tables: questions about images, descriptions, and descriptions of two images.
 
     FOLDER/
         medqbench_QA_SPLIT.tsv                  index, question, A, B, C, D, answer, question_type, modality
@@ -6,9 +6,9 @@
         medqbench_paired_description_SPLIT.tsv  the same
         images/...                              where rows name files
 
-SPLIT is `dev` or `test`. An image stands in the column `image` in base64 (or as the index of another row that holds
-it), or as a path below the folder in `image_path`; either may be a list in the notation of Python or JSON. Two images
-may stand in `image_a` and `image_b`. The columns `severity` and `scope` are ours, and read where they are.
+SPLIT is `dev` or `test`. An image is in the column `image` in base64 (or as the index of another row that has it), or
+in `image_path` as a path below the folder; either may be a list in Python or JSON notation. Two images may be in
+`image_a` and `image_b`. The columns `severity` and `scope` are ours, and optional.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ NEEDED: dict[Part, tuple[str, ...]] = {
 }
 IMAGES = ("image", "image_path", "image_a", "image_b")
 MOST_CHARS = 1 << 28
-"""Of one field: an image in base64; our choice."""
+"""Maximum length of a field: an image in base64."""
 REFERENCE_CHARS = 64
-"""A text in `image` that is no longer is the index of another row, as in VLMEvalKit's tables."""
-WHERE = "See the README of evals/suites/medq_bench for the form of the files; `sample/` beside it is an example."
+"""A text in `image` up to this length is the index of another row, as in VLMEvalKit's tables."""
+WHERE = "See the README of evals/suites/medq_bench for the format of the files; `sample/` beside it is an example."
 _TYPES = {"yesorno": "yes-no", "yesno": "yes-no", "what": "what", "how": "how"}
 
 
@@ -59,12 +59,12 @@ class Row:
     Attributes:
         id: its `index`, unique within its table.
         pictures: one image, or two for a paired description.
-        image: what tells its first image from others.
-        question: what is asked; "" where the usual question is meant.
-        options: the answers to choose from, by letter; none for descriptions.
+        image: identifies its first image.
+        question: the question; "" for the usual one.
+        options: the answer options by letter; none for descriptions.
         reference: the letter of the right option, or the reference description.
-        slices: question type, modality, severity and scope, as far as they are known.
-        file, line: where it stands; the line is the one at which the row ends.
+        slices: question type, modality, severity and scope, as far as known.
+        file, line: its place; the line is the one at which the row ends.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """What was read of one file."""
+    """The content of one file."""
 
     file: Path
     rows: tuple[Row, ...]
@@ -88,11 +88,10 @@ class Table:
 
 
 def load(folder: Path | None, split: Split, parts: Sequence[Part]) -> tuple[dict[Part, Table], list[str]]:
-    """Read the tables of some parts, and say which are not there.
+    """Read the tables of some parts, and report missing ones.
 
     Raises:
-        DataError: if the folder holds none of them, or a file cannot be read at all. A row that cannot be used is told
-            of in its table's `bad`.
+        DataError: if the folder has none of them, or a file cannot be read. Unusable rows are in their table's `bad`.
     """
     folder = need_folder(folder, WHERE)
     tables: dict[Part, Table] = {}
@@ -102,17 +101,17 @@ def load(folder: Path | None, split: Split, parts: Sequence[Part]) -> tuple[dict
         if file.is_file():
             tables[part] = _table(file, part)
         else:
-            missing.append(f"{part}: there is no {file.name}, so that nothing of it is asked.")
+            missing.append(f"{part}: skipped, since there is no {file.name}.")
     if not tables:
         names = ", ".join(FILES[part].format(split=split) for part in parts)
-        raise DataError(f"{str(folder)!r} holds none of {names}.", file=None, remedy=WHERE)
+        raise DataError(f"{str(folder)!r} has none of {names}.", file=None, remedy=WHERE)
     return tables, missing
 
 
 def _table(file: Path, part: Part) -> Table:
     held = list(_rows(file, NEEDED[part]))
     images = {row["index"]: row.get("image", "") for _, row in held}
-    decode = cache(_decoded)  # several rows may hold one image
+    decode = cache(_decoded)  # several rows may have the same image
     rows, bad = [], []
     for line, row in held:
         try:
@@ -123,7 +122,7 @@ def _table(file: Path, part: Part) -> Table:
 
 
 def _rows(file: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table with the line at which each ends."""
+    """Yield the rows of a table with the line at which each ends."""
     limit = csv.field_size_limit(MOST_CHARS)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
@@ -139,7 +138,7 @@ def _rows(file: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, st
             for row in rows:
                 yield rows.line_num, {name: (value or "").strip() for name, value in row.items() if name}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"it cannot be read: {error}.", file=file, remedy=WHERE) from error
+        raise DataError(f"cannot read it: {error}.", file=file, remedy=WHERE) from error
     finally:
         csv.field_size_limit(limit)
 
@@ -182,18 +181,18 @@ def _row(file: Path, line: int, row: Mapping[str, str], part: Part, images: Mapp
 
 
 def _letter(answer: str, options: Mapping[str, str]) -> str:
-    """The letter of an answer that is a letter, a number from 0, or the text of an option."""
+    """Return the letter of an answer that is a letter, a number from 0, or the text of an option."""
     texts = [letter for letter, text in options.items() if text.casefold() == answer.casefold()]
     letter = LETTERS[int(answer)] if re.fullmatch("[0-3]", answer) else answer.upper()
     if letter not in options and len(texts) == 1:
         return texts[0]
     if letter not in options:
-        raise _Broken("answer", f"{answer!r} is none of the options {', '.join(options)}.")
+        raise _Broken("answer", f"{answer!r} is not one of the options {', '.join(options)}.")
     return letter
 
 
 def _asked(row: Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]:
-    """The question type as stated, else as the options or the first word of the question show it."""
+    """Return the question type as stated, else inferred from the options or the first word of the question."""
     if not options:
         return {}
     stated = row.get("question_type", "")
@@ -213,7 +212,7 @@ def _pictures(folder: Path, row: Mapping[str, str], images: Mapping[str, str], d
         held = _listed(row["image"])
         if len(held) == 1 and len(held[0]) <= REFERENCE_CHARS:
             if len(other := images.get(held[0], "")) <= REFERENCE_CHARS:
-                raise _Broken("image", f"{held[0]!r} is the index of no row that holds an image.")
+                raise _Broken("image", f"{held[0]!r} is not the index of a row with an image.")
             held = _listed(other)
         return tuple(decode("image", text) for text in held)
     paths = _listed(row.get("image_path", ""))
@@ -226,13 +225,13 @@ def _pictures(folder: Path, row: Mapping[str, str], images: Mapping[str, str], d
 
 
 def _listed(text: str) -> list[str]:
-    """A text, or the texts of a list in the notation of Python or JSON."""
+    """Return a text as a list, or the texts of a list in Python or JSON notation."""
     if not text.startswith("["):
         return [text] if text else []
     try:
         held = ast.literal_eval(text)
     except (ValueError, SyntaxError) as error:
-        raise _Broken("image", f"{text[:60]!r} is no list of images.") from error
+        raise _Broken("image", f"{text[:60]!r} is not a list of images.") from error
     return [str(one) for one in held]
 
 
@@ -244,10 +243,10 @@ def _decoded(field: str, text: str) -> Picture:
         with Image.open(io.BytesIO(encoded)) as image:
             image.verify()
     except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _Broken(field, f"{text[:40]!r} is no image in base64: {error}.") from error
+        raise _Broken(field, f"{text[:40]!r} is not a base64 image: {error}.") from error
     return Picture(encoded=encoded)
 
 
 def _name(picture: Picture) -> str:
-    """The file's name, or a hash of what is shown."""
+    """Return the file's name, or a hash of the picture."""
     return picture.path.name if picture.path else hashlib.sha256(picture.encoded or b"").hexdigest()[:16]

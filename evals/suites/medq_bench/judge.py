@@ -1,4 +1,4 @@
-"""What a judge says of a description of image quality: four ratings from 0 to 2 (MedQ-Bench, arXiv 2510.01691)."""
+"""Judge of descriptions of image quality: four ratings from 0 to 2 (MedQ-Bench, arXiv 2510.01691)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evals.suites.judges import Mark
 from evals.suites.medq_bench.scorer import METRICS
 
 PAIRED = ("consistency", "quality_accuracy")
-"""What is asked otherwise where two images are compared."""
+"""Prompts that differ if two images are compared."""
 
 
 class Decided(Mark):
@@ -24,9 +24,9 @@ class Decided(Mark):
 def rate(
     cache: VerdictCache, model: MLLM, reference: str, description: str, *, paired: bool
 ) -> tuple[dict[str, int | None], tuple[Answer[Any], ...]]:
-    """Have a judge rate a description against the reference: each of `METRICS`, None where the verdict is missing.
+    """Have a judge rate a description against the reference by each of `METRICS`; None for a missing verdict.
 
-    A description without words is not judged: it is 0 in all.
+    An empty description gets 0 in all, without a judge.
 
     Raises:
         StoreError: if the cache cannot be read or written.
@@ -43,12 +43,12 @@ def rate(
 
 
 def prompts() -> dict[str, str]:
-    """What the judge is asked, by name."""
+    """Return the judge's prompts, by name."""
     names = (*METRICS, *(f"paired_{metric}" for metric in PAIRED))
     return {f"judge {name}": prompt(name).text for name in names}
 
 
 @cache
 def prompt(name: str) -> Prompt:
-    """A prompt of the folder `prompts`."""
+    """Load a prompt from the folder `prompts`."""
     return read_prompt("evals.suites.medq_bench", f"prompts/{name}.md")

@@ -1,7 +1,7 @@
-"""Reading answers about image quality: which option, which verdict, which of two images; and the judge's sum.
+"""Parser of answers about image quality: the option, the verdict, the better of two images; and the judge's sum.
 
-`official` reads as the code that the authors published in VLMEvalKit (vlmeval/dataset/medqbench_mcq.py, Apache-2.0)
-does, defects and all; `repaired`, the default, reads no letter into prose.
+`official` reads like the code that the authors published in VLMEvalKit (vlmeval/dataset/medqbench_mcq.py, Apache-2.0),
+including its defects; `repaired`, the default, takes no letter from prose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LEVELS = ("reject", "usable", "good")
 """Verdicts on one image, from the lowest."""
 Better = Literal["first", "second", "same"]
 METRICS = ("completeness", "preciseness", "consistency", "quality_accuracy")
-"""What a judge rates from 0 to 2; the sum is at most `MOST`."""
+"""Criteria that a judge rates from 0 to 2; the sum is at most `MOST`."""
 MOST = 2 * len(METRICS)
 
 _ALONE = re.compile(r"[\[(]?([A-D])[\])]?[.:]?", re.IGNORECASE)
@@ -38,11 +38,11 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def choice(reply: str, options: Mapping[str, str], scoring: Scoring = "repaired") -> str | None:
-    """The letter of the option that a reply chooses, or None.
+    """Return the letter of the option that a reply chooses, or None.
 
-    Read are, in this order: a letter by itself; a letter with a mark before it or after it at the beginning, such as
-    "B. Moderate"; what is called the answer, where it is one letter only; and the text of one option, by itself or
-    before a mark. A letter that may be the article, as in "A mild blur", is none.
+    Accepts, in this order: an isolated letter; a letter with a mark before or after it at the beginning, such as "B.
+    Moderate"; the letter that is called the answer, if it is only one; and the text of one option, by itself or before
+    a mark. Ignores a letter that may be the article, as in "A mild blur".
 
     Args:
         reply: the model's words.
@@ -79,7 +79,7 @@ def _after(text: str, found: re.Match[str]) -> str:
 
 
 def _may_be_article(text: str, found: re.Match[str], options: Mapping[str, str]) -> bool:
-    """Whether a letter stands before words that are not those of its option, and may be the article."""
+    """Return whether a letter precedes words other than those of its option, and may be the article."""
     rest, own = _after(text, found), options.get(found[1], "").casefold()
     if found[1] != "A" or not rest[:1].isalnum():
         return False
@@ -87,9 +87,9 @@ def _may_be_article(text: str, found: re.Match[str], options: Mapping[str, str])
 
 
 def official_choice(reply: str) -> str | None:
-    """The letter that the published code reads: a leading letter before a blank, else any letter that stands alone.
+    """Return the letter that the published code reads: a leading letter before a blank, else any isolated letter.
 
-    "A mild blur is seen" is A, and "Neither a nor b" is too; a reply without such a letter is wrong.
+    Reads A in "A mild blur is seen", and in "Neither a nor b"; a reply without such a letter is wrong.
     """
     text = reply.strip().upper()
     if text in ("A", "B", "C", "D"):
@@ -102,7 +102,8 @@ def official_choice(reply: str) -> str | None:
 
 
 def verdict(description: str) -> str | None:
-    """The level of `LEVELS` that a description closes with: of its closing formula, else of its last sentence."""
+    """Return the level of `LEVELS` that a description concludes with: of its closing formula, else of its last
+    sentence."""
     said = without_thoughts(description)
     if closing := _CLOSING.findall(said):
         return str(closing[-1]).casefold()
@@ -111,7 +112,7 @@ def verdict(description: str) -> str | None:
 
 
 def better(description: str) -> Better | None:
-    """Which of two images a description calls the better one, in the last of its sentences that compares."""
+    """Return which of two images a description calls better, in the last of its comparing sentences."""
     for sentence in reversed(_SENTENCE.split(without_thoughts(description).strip())):
         compared = [(found.start(), True) for found in _MORE.finditer(sentence)]
         compared += [(found.start(), False) for found in _LESS.finditer(sentence)]
@@ -126,8 +127,8 @@ def better(description: str) -> Better | None:
 
 
 def verdict_score(reply: str, reference: str) -> float | None:
-    """How near two verdicts are: 1 for the same level, 0.5 for adjacent ones, 0 for two apart; None where one is
-    missing."""
+    """Return the similarity of two verdicts: 1 for the same level, 0.5 for adjacent ones, 0 for two apart; None if one
+    is missing."""
     said, right = verdict(reply), verdict(reference)
     if said is None or right is None:
         return None
@@ -135,7 +136,7 @@ def verdict_score(reply: str, reference: str) -> float | None:
 
 
 def better_score(reply: str, reference: str) -> float | None:
-    """1 where the same image is called better, else 0; None where one does not say."""
+    """Return 1 if the same image is called better, else 0; None if one does not say."""
     said, right = better(reply), better(reference)
     return None if said is None or right is None else float(said == right)
 

@@ -1,4 +1,4 @@
-"""MedQ-Bench: multiple choice about image quality, and descriptions of it that a judge rates."""
+"""MedQ-Bench: multiple choice about image quality, and descriptions of it, rated by a judge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from evals.engine.suite import Judged, Loaded, Message, Picture, Player, Respond, Sample, Scored, Suite, Transcript
+from evals.engine.suite import (
+    DialogueBaseline,
+    Judged,
+    Loaded,
+    Message,
+    Picture,
+    Respond,
+    Sample,
+    Scored,
+    Suite,
+    Transcript,
+)
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.medq_bench import dataset
 from evals.suites.medq_bench.dataset import PARTS, Part, Row, Split
@@ -26,7 +37,7 @@ from evals.suites.medq_bench.scorer import (
     verdict_score,
 )
 
-# The questions as the published code asks them (VLMEvalKit, medqbench_*.py, Apache-2.0), so that scores compare.
+# The questions as in the published code (VLMEvalKit, medqbench_*.py, Apache-2.0), so that scores are comparable.
 CHOOSE = (
     "Please carefully observe this medical image and answer the following question:\n\n{question}\n\nOptions:\n"
     "{options}\n\nAnswer directly only with the option **letter** from the given choices."
@@ -48,11 +59,11 @@ class Options(BaseModel):
 
     Attributes:
         split: the authors' development or test set.
-        part: what is asked; `all` is whatever the folder holds.
+        part: what to ask; `all` is everything in the folder.
         scoring: how letters are read; see `scorer`. `official` also counts an unreadable reply as wrong, and a metric
-            for which the judge never said anything as 0.
-        judge: the model string of a judge of descriptions. Without one, the closing verdict alone is compared.
-        verdicts: the folder in which the judge's verdicts are kept for other runs.
+            without any verdict as 0.
+        judge: the model string of a judge of descriptions. Without one, only the closing verdict is compared.
+        verdicts: the folder of the judge's verdicts, shared with other runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,8 +76,8 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a sample's dialogue and scorer need."""
+class SampleData:
+    """Data of a sample for its dialogue and scorer."""
 
     options: Options
     part: Part
@@ -79,9 +90,9 @@ def load(data: Path | None, options: Options) -> Loaded:
     parts: Sequence[Part] = PARTS if options.part == "all" else (options.part,)
     tables, missing = dataset.load(data, options.split, parts)
     judge = SuiteJudge(options.judge, options.verdicts) if options.judge else None
-    samples = [_sample(Held(options, part, row, judge)) for part, table in tables.items() for row in table.rows]
+    samples = [_sample(SampleData(options, part, row, judge)) for part, table in tables.items() for row in table.rows]
     if judge is None and set(tables) - {"perception"}:
-        missing.append("descriptions: no judge is named (--set judge=MODEL), so that only their verdicts are compared.")
+        missing.append("descriptions: no judge is set (--set judge=MODEL), so only their verdicts are compared.")
     return Loaded(
         tuple(samples),
         tuple(error for table in tables.values() for error in table.bad),
@@ -91,7 +102,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     )
 
 
-def _sample(held: Held) -> Sample:
+def _sample(held: SampleData) -> Sample:
     row = held.row
     if held.part == "perception":
         options = "\n".join(f"{letter}. {text}" for letter, text in row.options.items())
@@ -112,18 +123,18 @@ def _sample(held: Held) -> Sample:
 
 
 async def show(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """Ask about the images, and have the judge rate what is described; the generator plays no part."""
+    """Ask about the images, and have the judge rate a description; ignores the generator."""
     return await _judged(sample, await respond([Message("user", sample.prompt)]))
 
 
 async def hide(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """As `show`, without the images."""
+    """Ask like `show`, without the images."""
     words = tuple(part for part in sample.prompt if not isinstance(part, Picture))
     return await _judged(sample, await respond([Message("user", words)]))
 
 
 async def _judged(sample: Sample, reply: str) -> dict[str, JsonValue]:
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if held.judge is None or held.part == "perception":
         return {}
     paired = held.part == "paired description"
@@ -134,8 +145,9 @@ async def _judged(sample: Sample, reply: str) -> dict[str, JsonValue]:
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Whether the letter is right; for a description the judge's sum as a share of 8, or how near its verdict is."""
-    held: Held = sample.fields["held"]
+    """Score whether the letter is right; for a description, the judge's sum as a share of 8, or the verdict's
+    similarity."""
+    held: SampleData = sample.fields["held"]
     if held.part == "perception":
         letter = choice(transcript.answer, held.row.options, held.options.scoring)
         if letter is None and held.options.scoring == "repaired":
@@ -147,7 +159,7 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
     near = _near(held.part, transcript.answer, sample.reference)
     if near is not None:
         return Scored(value=near)
-    # A reference without a verdict that can be read needs a judge; a reply without one is the model's fault.
+    # A reference without a readable verdict needs a judge; for a reply without one, the model is at fault.
     return Scored(failure="judge" if _near(held.part, sample.reference, sample.reference) is None else "parse")
 
 
@@ -163,9 +175,10 @@ def _marks(transcript: Transcript) -> dict[str, float | None] | None:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """The judge's means from 0 to 2 for each metric, their sum, how near verdicts are, and how the judge fared.
+    """Return the judge's means from 0 to 2 for each metric, their sum, the similarity of verdicts, and the judge's
+    statistics.
 
-    A missing verdict is in no mean. As published, a metric without any verdict is 0: only with `scoring=official`.
+    A missing verdict is in no mean. A metric without any verdict is 0 only with `scoring=official`, as published.
     """
     found: dict[str, float] = {}
     for part in PARTS[1:]:
@@ -192,14 +205,14 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
     return {**found, **added(transcript.outcome.get("verdicts") for _, transcript, _ in judged)}
 
 
-def oracle(sample: Sample, rng: Random) -> Player:
-    """The right letter, or the reference description."""
+def oracle(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Give the right letter, or the reference description."""
     return lambda messages: sample.reference
 
 
-def guess(sample: Sample, rng: Random) -> Player:
-    """A random letter, or a random verdict."""
-    held: Held = sample.fields["held"]
+def guess(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Give a random letter, or a random verdict."""
+    held: SampleData = sample.fields["held"]
     if held.part == "perception":
         said = rng.choice(list(held.row.options))
     elif held.part == "description":

@@ -1,1 +1,1 @@
-"""MedSPOT: click targets in medical imaging software, step after step, until the first miss."""
+"""MedSPOT: click targets in medical imaging software, step by step, until the first miss."""

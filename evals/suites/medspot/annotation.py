@@ -1,4 +1,4 @@
-"""MedSPOT's released annotations as tasks: one file for each program, `*_Annotation.json`."""
+"""MedSPOT's released annotations as tasks: one file per program, `*_Annotation.json`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from evals.suites.medspot.scorer import Step, Target
 from tools.errors import MediaError
 
 SUFFIX = "_Annotation.json"
-REMEDY = "Take the folder Annotations from the GitHub repository Tajamul21/MedSPOT, and name it or a folder around it."
+REMEDY = "Download the folder Annotations from the GitHub repository Tajamul21/MedSPOT, and pass it or a parent folder."
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task: the program, its number in that program's file, counted from 0, and its steps."""
+    """A task: the program, its number in that program's file, from 0, and its steps."""
 
     software: str
     index: int
@@ -32,7 +32,7 @@ class _Form(BaseModel):
 
 
 class ActForm(_Form):
-    """One action; its box is left, top, width and height in percent of the picture."""
+    """An action; its box is left, top, width and height in percent of the picture."""
 
     type: str
     bbox: list[FiniteFloat] | None = Field(default=None, min_length=4, max_length=4)
@@ -45,7 +45,7 @@ class ActForm(_Form):
 
 
 class StepForm(_Form):
-    """One step; an instruction may be an object of texts, and actions may be missing."""
+    """A step; an instruction may be an object of texts, and actions may be missing."""
 
     instruction: str | dict[str, Any] = ""
     image_path: str = ""
@@ -53,13 +53,13 @@ class StepForm(_Form):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Its actions as the scorers take them."""
+        """Return its actions as the scorers take them."""
         boxes = ((act.type, act.bbox) for act in self.actions)
         return tuple(Target(type_, (box[0], box[1], box[2], box[3]) if box else None) for type_, box in boxes)
 
 
 class TaskForm(_Form):
-    """One task."""
+    """A task."""
 
     task_overview: str = ""
     steps: list[StepForm]
@@ -70,15 +70,15 @@ class _File(_Form):
 
 
 def read_tasks(folder: Path) -> list[Task]:
-    """Read all tasks below a folder, file after file by name.
+    """Read all tasks below a folder, file by file, sorted by name.
 
     Raises:
-        MediaError: if there is no such file, or one has another form; the message names the place in it.
+        MediaError: if there is no such file, or one has another format; the message names the place in it.
     """
     check_folder(folder, REMEDY)
     paths = sorted(folder.rglob(f"*{SUFFIX}"))
     if not paths:
-        raise MediaError(f"{str(folder)!r} holds no file whose name ends in {SUFFIX!r}.", remedy=REMEDY)
+        raise MediaError(f"{str(folder)!r} has no file whose name ends in {SUFFIX!r}.", remedy=REMEDY)
     return [task for path in paths for task in _tasks(path)]
 
 

@@ -1,7 +1,7 @@
-"""MedSPOT's scores as we compute them for an agent that clicks in pixels: our choice, comparable with no published row.
+"""MedSPOT's scores for an agent that clicks in pixels, by rules of our own; not comparable with published rows.
 
-A step is hit if the point lies in any box of a click or double click; the window of 14 by 14 pixels that the authors
-allow is reported beside it. Steps without such an action are skipped and block nothing.
+A step is hit if the point is in any box of a click or double click; the authors' window of 14 by 14 pixels is reported
+separately. Steps without such an action are skipped and block nothing.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from evals.suites.medspot.scorer import (
 )
 
 ACTIONS = frozenset({"click", "double_click"})
-"""The actions that one click can stand for."""
+"""The actions that one click can represent."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one task went.
+    """The outcome of one task.
 
     Attributes:
         asked: steps that were reached and have a target.
         scored: steps that have a target, reached or not.
-        hits: steps whose point lay in a box, before the first miss.
-        window_hit: whether the step that was missed is hit by the window; None where none was missed.
-        first: whether the first step was hit; None where it has no target.
+        hits: hit steps before the first miss.
+        window_hit: whether the window hits the missed step; None without a miss.
+        first: whether the first step was hit; None if it has no target.
         weighted: sum of 0.8 to the power of the position (from 0) over the hits.
-        normalised: the same as a share of what the scored steps could give; None where there is none.
-        failure: how the missed step failed; None where none was missed.
+        normalised: the same as a share of the maximum over the scored steps; None without any.
+        failure: how the missed step failed; None without a miss.
     """
 
     asked: int
@@ -58,8 +58,8 @@ def run_canonical(steps: Sequence[Step], size: Size, clicks: Sequence[Point | No
 
     Args:
         steps: the task's, in order.
-        size: width and height of its screenshots in pixels, but for steps that have a size of their own.
-        clicks: where was clicked, in pixels, one for each step with a target; None is no click. Missing ones are None.
+        size: width and height of its screenshots in pixels, except for steps with a size of their own.
+        clicks: the clicked points in pixels, one for each step with a target; None is no click. Missing ones are None.
     """
     sizes = [step.size or size for step in steps]
     boxes = [
@@ -91,7 +91,7 @@ def run_canonical(steps: Sequence[Step], size: Size, clicks: Sequence[Point | No
 
 
 def failure_of(point: Point | None, boxes: Sequence[Box], size: Size) -> str:
-    """Tell how a click missed some boxes; the smallest of them decides whether the target is small."""
+    """Classify how a click missed some boxes; the smallest of them decides whether the target is small."""
     if point is None:
         return "no_prediction"
     extent = float(size[0]), float(size[1])
@@ -105,7 +105,7 @@ def failure_of(point: Point | None, boxes: Sequence[Box], size: Size) -> str:
 
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, float | int | None]:
-    """Shares and means over tasks with a target; None where nothing can be said. Names are those of README.md."""
+    """Return shares and means over tasks with a target, named as in README.md; None if undefined."""
     scored = [outcome for outcome in outcomes if outcome.scored]
     first = [outcome.first for outcome in scored if outcome.first is not None]
     hits, asked = sum(o.hits for o in scored), sum(o.asked for o in scored)

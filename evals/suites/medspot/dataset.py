@@ -1,4 +1,4 @@
-"""Reading MedSPOT for a run: the released annotations or others of their form, and the screenshots beside them."""
+"""Reader of MedSPOT for a run: the released annotations or others of their format, and the screenshots beside them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from evals.suites.medspot.rules import hardness
 from evals.suites.medspot.scorer import Step
 
 GET_PICTURES = (
-    "Take the screenshots from the data set Tajamul21/MedSPOT on the Hugging Face hub and lay its folder Images beside "
-    "the annotations, or in a folder above them that --data names."
+    "Download the screenshots from the data set Tajamul21/MedSPOT on the Hugging Face hub and put its folder Images "
+    "beside the annotations, or in a folder above them that is passed with --data."
 )
-OR_SKIP = "Get what is broken again, or pass over it with --skip-bad."
+OR_SKIP = "Download broken files again, or skip them with --skip-bad."
 LISTED = 10
-"""Tasks that a notice names; our choice."""
+"""Maximum number of tasks that a notice names."""
 
 
 @dataclass(frozen=True)
 class ShownStep:
-    """A step as it is put.
+    """A step as it is asked.
 
     Attributes:
-        step: what is scored; with the screenshot's size where it is asked.
+        step: the step to score; with the screenshot's size if it is asked.
         instruction: in words.
-        path: the screenshot; None where the step is not asked.
+        path: the screenshot; None if the step is not asked.
         before: the instructions of the task's earlier steps.
     """
 
@@ -50,7 +50,7 @@ class ShownStep:
 
 @dataclass(frozen=True)
 class Shown:
-    """A task as it is put, or one step of it."""
+    """A task as it is asked, or one step of it."""
 
     software: str
     index: int
@@ -60,17 +60,17 @@ class Shown:
 
 @dataclass
 class _Pictures:
-    """Finds screenshots by the paths that annotations give, and remembers their sizes."""
+    """Finds screenshots by the paths in annotations, and caches their sizes."""
 
     folder: Path
     sizes: dict[Path, Size] = field(default_factory=dict)
     by_name: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
 
     def find(self, named: str, annotation: Path) -> Path | None:
-        """The file of a path, from the folder of its annotation or one above it.
+        """Return the file of a path, from the folder of its annotation or one above it.
 
-        Else a file of that name anywhere, if only one lies in a folder that bears the program's name, as they do in the
-        release: the hub may lay them elsewhere.
+        Otherwise returns a file of that name anywhere, if there is exactly one in a folder with the program's name, as
+        in the release: the hub may use other paths.
         """
         relative = PurePosixPath(named.strip().replace("\\", "/"))
         if not relative.parts or relative.is_absolute() or ".." in relative.parts:
@@ -87,7 +87,7 @@ class _Pictures:
         return alike[0] if len(alike) == 1 and alike[0].is_file() else None
 
     def size(self, path: Path) -> Size:
-        """Raises OSError or ValueError if the file holds no picture."""
+        """Return the size of a picture. Raises OSError or ValueError if the file is not a picture."""
         from PIL import Image
 
         if path not in self.sizes:
@@ -100,12 +100,12 @@ class _Pictures:
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Read the tasks of a folder, file after file by name.
+    """Read the tasks of a folder, file by file, sorted by name.
 
     Raises:
-        DataError: if the folder, every annotation or every screenshot is missing, or a file is of another form.
+        DataError: if the folder, every annotation or every screenshot is missing, or a file has another format.
     """
-    folder = need_folder(data, f"Name it with --data. {REMEDY}")
+    folder = need_folder(data, f"Pass it with --data. {REMEDY}")
     files = [path for path in sorted(folder.rglob(f"*{SUFFIX}")) if path.is_file()]
     if not files:
         raise DataError(f"there is no file *{SUFFIX}.", file=folder, remedy=REMEDY)
@@ -129,18 +129,18 @@ def load(data: Path | None, options: Options) -> Loaded:
                     found.append((id_, made, file, line))
     gone = [error for error in bad if isinstance(error, _Gone)]
     if gone and not pictures.sizes:
-        raise DataError("none of the screenshots is there that the annotations name.", file=folder, remedy=GET_PICTURES)
+        raise DataError("all screenshots that the annotations name are missing.", file=folder, remedy=GET_PICTURES)
     clusters = _clusters((f"{shown.software}/{shown.index:02}", shown) for _, shown, _, _ in found)
     samples = tuple(_sample(id_, shown, options, clusters, file, line) for id_, shown, file, line in found)
     return Loaded(samples, tuple(bad), tuple(files), _left_out(idle) if options.unit == "task" else ())
 
 
 def _left_out(ids: Sequence[str]) -> tuple[str, ...]:
-    """Say which tasks hold nothing to click."""
+    """Describe the tasks without anything to click."""
     if not ids:
         return ()
     more = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
-    return (f"tasks without a click are left out: {', '.join(ids[:LISTED])}{more}.",)
+    return (f"skipped tasks without a click: {', '.join(ids[:LISTED])}{more}.",)
 
 
 class _Gone(DataError):
@@ -150,15 +150,15 @@ class _Gone(DataError):
 def _chosen(files: Sequence[Path], software: Sequence[str]) -> list[Path]:
     known = {path.name.removesuffix(SUFFIX): path for path in files}
     if unknown := [name for name in software if name not in known]:
-        problem = f"there is no program {unknown[0]!r}; there are {', '.join(known)}."
-        raise DataError(problem, file=None, remedy="Name programs by their files: --set software=NAME,NAME")
+        problem = f"unknown program {unknown[0]!r}; known are {', '.join(known)}."
+        raise DataError(problem, file=None, remedy="Use the names of the files: --set software=NAME,NAME")
     return [path for path in files if path.name.removesuffix(SUFFIX) in software]
 
 
 def _numbered(
     records: Sequence[tuple[int, TaskForm]], broken: Sequence[DataError]
 ) -> Iterator[tuple[int, int, TaskForm]]:
-    """Tasks with their number in the file, from 0, in which broken ones count, and their line."""
+    """Yield tasks with their number in the file, from 0, counting broken ones, and their line."""
     gone = {int(error.field.split(".")[1]) for error in broken}
     numbers = (number for number in count() if number not in gone)
     for number, (line, form) in zip(numbers, records, strict=False):
@@ -168,7 +168,7 @@ def _numbered(
 def _made(
     form: TaskForm, software: str, index: int, options: Options, pictures: _Pictures, file: Path, line: int
 ) -> Iterator[tuple[str, Shown | DataError | None]]:
-    """A task, or each of its steps, by id: ready to be put, or what is wrong; None where there is nothing to click."""
+    """Yield a task, or each of its steps, by id: ready to be asked, or its error; None if there is nothing to click."""
     id_ = f"{software}/{index:02}"
     places = list(range(len(form.steps)))
     parts = [(id_, places)] if options.unit == "task" else [(f"{id_}/{place + 1}", [place]) for place in places]
@@ -201,7 +201,7 @@ def _steps(
             yield ShownStep(step, words, None, before)
             continue
         if not words:
-            raise DataError("it has no words.", file=file, line=line, field=f"tasks.{index}.steps.{place}.instruction")
+            raise DataError("it is empty.", file=file, line=line, field=f"tasks.{index}.steps.{place}.instruction")
         path = pictures.find(form.image_path, file)
         if path is None:
             gone.append(place)
@@ -209,20 +209,20 @@ def _steps(
         try:
             size = pictures.size(path)
         except (OSError, ValueError) as error:
-            problem = f"the screenshot {str(path)!r} is no picture: {error}."
+            problem = f"the screenshot {str(path)!r} is not a picture: {error}."
             raise DataError(
                 problem, file=file, line=line, field=f"tasks.{index}.steps.{place}.image_path", remedy=OR_SKIP
             ) from error
         yield ShownStep(Step(step.actions, step.instruction, size), words, path, before)
     if gone:
-        more = f" So is that of {len(gone) - 1} more of the task's steps." if len(gone) > 1 else ""
+        more = f" So are those of {len(gone) - 1} more steps of the task." if len(gone) > 1 else ""
         problem = f"the screenshot {forms[gone[0]].image_path!r} is missing.{more}"
         field, remedy = f"tasks.{index}.steps.{gone[0]}.image_path", f"{GET_PICTURES} {OR_SKIP}"
         raise _Gone(problem, file=file, line=line, field=field, remedy=remedy)
 
 
 def _words(instruction: Any) -> str:
-    """An instruction in words: blanks around it are cut off, an object's texts joined by semicolons (our choice)."""
+    """Return an instruction as text: stripped, with an object's texts joined by semicolons."""
     if isinstance(instruction, str):
         return instruction.strip()
     parts = instruction.values() if isinstance(instruction, dict) else instruction
@@ -231,7 +231,7 @@ def _words(instruction: Any) -> str:
 
 
 def _clusters(tasks: Iterable[tuple[str, Shown]]) -> dict[str, str]:
-    """By task, the first task that it shares a screenshot with, directly or through others."""
+    """Return, for each task, the first task that it shares a screenshot with, directly or through others."""
     above: dict[str | Path, str | Path] = {}
 
     def top(node: str | Path) -> str | Path:

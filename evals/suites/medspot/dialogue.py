@@ -1,6 +1,6 @@
-"""Putting a task of MedSPOT to a model: one screenshot and instruction a call, the next one only after a hit.
+"""Dialogue of a MedSPOT task: one screenshot and instruction per call, the next one only after a hit.
 
-The wording is ours. How a script's model has to say its click follows from how that script reads (`parsing`).
+The wording is ours. The required form of a click follows from how each script reads replies (`parsing`).
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = Fa
     """Ask a task step by step.
 
     Returns:
-        `outputs`, what the scorer takes, one a call; and `clicks`, what came of each step that was asked, as
-        `evals.suites.medspot.rules.Click`.
+        `outputs`, the scorer's input, one per call; and `clicks`, the result of each asked step, as
+            `evals.suites.medspot.rules.Click`.
     """
     shown: Shown = sample.fields["shown"]
     options: Options = sample.fields["options"]
@@ -94,10 +94,10 @@ async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = Fa
 
 
 def read_click(text: str, size: Size, coordinates: str = "pixels") -> Point | None:
-    """Read where a reply clicks, in pixels; None where it says no place.
+    """Read the click of a reply, in pixels; None if it names no place.
 
-    What stands in tags of thinking is passed over. `click(x, y)` counts first, then a box of four numbers by its
-    centre, then a pair in brackets, then x and y by name; of several alike, the last.
+    Ignores text in tags of thinking. `click(x, y)` has priority, then a box of four numbers by its centre, then a pair
+    in brackets, then x and y by name; of several alike, the last.
     """
     text = _THINKING.sub("", text)
     for pattern in _READ:
@@ -111,12 +111,12 @@ def read_click(text: str, size: Size, coordinates: str = "pixels") -> Point | No
 
 
 def in_pixels(point: Point, size: Size, coordinates: str) -> Point:
-    """A point in pixels or thousandths, in pixels."""
+    """Convert a point in pixels or thousandths to pixels."""
     return (point[0] * size[0] / 1000, point[1] * size[1] / 1000) if coordinates == "thousandths" else point
 
 
 def said(point: Point | None, size: Size, coordinates: str) -> Point | None:
-    """The opposite of `in_pixels`."""
+    """Invert `in_pixels`."""
     if point is None or coordinates == "pixels":
         return point
     return point[0] / size[0] * 1000, point[1] / size[1] * 1000

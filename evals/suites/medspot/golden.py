@@ -1,4 +1,4 @@
-"""Golden files of MedSPOT: tasks with recorded replies, scored as one of the authors' scripts scored them."""
+"""Golden files of MedSPOT: tasks with recorded replies, and scores of the authors' scripts."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from evals.suites.medspot.scorer import (
 from tools.errors import AttendError
 
 OBJECT_INSTRUCTIONS = {("Weasis", 18): 3}
-"""The released step whose instruction is an object, by program, task and position; cases leave instructions out."""
+"""The released step whose instruction is an object, by program, task and position; cases omit instructions."""
 
 ASSUMED_SIZE = (1920, 1080)
-"""Pixels of the screenshots for entries over all tasks, which were made without screenshots."""
+"""Assumed screenshot size for entries over all tasks, which were made without screenshots."""
 
 
 class Act(Entry):
-    """One action of a step."""
+    """An action of a step."""
 
     type: str
     bbox: tuple[float, float, float, float] | None = None
 
 
 class Case(Entry):
-    """One task, what the model said, and the script's result or error."""
+    """A task, the model's replies, and the script's result or error."""
 
     id: str
     script: str
@@ -68,7 +68,7 @@ class DatasetLevel(Entry):
 
 
 class Golden(GoldenFile):
-    """The whole file; only the cases must be there."""
+    """A whole file; only the cases are required."""
 
     cases: list[Case]
     aggregates: dict[str, Any] = Field(default_factory=dict)
@@ -80,7 +80,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
     """Check a golden file; `data` is the folder of annotations, for the entries over all released tasks.
 
     Raises:
-        MediaError: if a file cannot be read or has another form.
+        MediaError: if a file cannot be read or has another format.
     """
     golden = read_golden(path, Golden)
     checks, unchecked = [], []
@@ -103,7 +103,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
     if golden.dataset_level is not None:
         results = golden.dataset_level.results
         if data is None:
-            unchecked.append(f"dataset_level: its {len(results)} entries need the released annotations; name --data.")
+            unchecked.append(f"dataset_level: its {len(results)} entries need the released annotations; pass --data.")
         else:
             tasks = read_tasks(data)
             checks += [_over_all(name, recorded, tasks) for name, recorded in results.items()]
@@ -132,14 +132,14 @@ def _case(case: Case) -> tuple[Check, dict[str, Any] | None]:
 
 
 def _aggregate(script: str, recorded: Any, results: Sequence[dict[str, Any]], cases: int) -> Check | str:
-    """Compare a script's table over the cases of the file, or say why that cannot be."""
+    """Compare a script's table over the cases of the file, or report why that is impossible."""
     if not isinstance(recorded, dict):
-        return "it is no table."
+        return "it is not a table."
     if script not in SCRIPTS:
         return check(f"aggregates.{script}", [("script", script, ABSENT)])
     counts = {key: value for key, value in recorded.items() if key in ("n", "n_cases", "n_tasks", "n_results")}
     if counts and not set(counts.values()) & {len(results), cases}:
-        return f"it is over {next(iter(counts.values()))} cases, and the file holds {len(results)} of this script."
+        return f"it is over {next(iter(counts.values()))} cases, and the file has {len(results)} of this script."
     measured, failed = metrics(script, results), failure_statistics(script, results)
     parts = []
     for key, value in recorded.items():
@@ -150,9 +150,7 @@ def _aggregate(script: str, recorded: Any, results: Sequence[dict[str, Any]], ca
             parts.append((key, value, known(value, failed) if whole else failed["failure_type_histogram"]))
         elif key in measured or key in failed:
             parts.append((key, value, (measured | failed)[key]))
-    return (
-        check(f"aggregates.{script}", parts) if parts else f"it holds none of the known tables, but {list(recorded)}."
-    )
+    return check(f"aggregates.{script}", parts) if parts else f"it has none of the known tables, but {list(recorded)}."
 
 
 def _over_all(name: str, recorded: OverAll, tasks: Iterable[Task]) -> Check:
@@ -181,7 +179,7 @@ def _over_all(name: str, recorded: OverAll, tasks: Iterable[Task]) -> Check:
 
 
 def _outputs(script: str, way: str, steps: Sequence[Step]) -> list[Any]:
-    """What a model says that always hits the centre of the target, or of the screen, or says nothing."""
+    """Return the replies of a model that always hits the centre of the target, or of the screen, or says nothing."""
     family = FAMILIES[SCRIPTS[script]]
     if way == "always_none":
         return [[] if script == GUI_ACTOR else None if script == SEECLICK else ""] * (3 * len(steps))
@@ -194,7 +192,7 @@ def _outputs(script: str, way: str, steps: Sequence[Step]) -> list[Any]:
 
 
 def _click(script: str, bbox: Sequence[float], size: Size) -> Any:
-    """The centre of a box (in percent), said as a script reads it."""
+    """Return the centre of a box (in percent) in the form that a script reads."""
     left, top, right, bottom = share_box(bbox)
     x, y = (left + right) / 2, (top + bottom) / 2
     if script in (GUI_ACTOR, SEECLICK):

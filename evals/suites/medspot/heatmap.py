@@ -1,9 +1,9 @@
-"""Where the misses of a MedSPOT run lie: beside what was to be hit, and on the screen. Writes one HTML page.
+"""Heat map of the misses of a MedSPOT run, relative to their targets and on the screen, as one HTML page.
 
     python -m evals.suites.medspot.heatmap RUN [--out FILE]
 
 RUN is a folder of `attend eval run medspot`. Distances are shares of the screenshot, since screens differ in size. The
-first picture lays all targets on one point; a cloud aside of it is a bias, such as labels clicked for their fields.
+first picture centres all targets; an off-centre cloud is a bias, such as clicking labels instead of their fields.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from evals.engine.suite import Transcript
 from tools.errors import AttendError, ConfigError
 
 WIDTH, HEIGHT = 480, 300
-"""Of a picture, in px."""
+"""Size of a picture, in px."""
 
 COLUMNS, ROWS = 24, 15
-"""Cells of a picture that misses are counted in; our choice."""
+"""Cells of a picture in which misses are counted."""
 
 COLOURS = {
     "small_target": "#8a5a00",
@@ -45,7 +45,7 @@ STYLE = (
 
 
 def page(transcripts: Iterable[Transcript], title: str = "") -> str:
-    """The page for some attempts; those that failed, or have no misses with a point, only count."""
+    """Render the page for some attempts; failed ones, and misses without a point, are only counted."""
     misses: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for transcript in transcripts:
         clicks: Any = transcript.outcome.get("clicks", [])
@@ -71,7 +71,7 @@ def _section(name: str, misses: Sequence[Mapping[str, Any]]) -> list[str]:
     beside, on_screen = [], []
     for click in placed:
         (x, y), (left, top, right, bottom) = click["point"], click["box"]
-        # The target's centre is the middle of the picture; a whole screen fits in either direction.
+        # The target's centre is the middle of the picture; a whole screen fits in each direction.
         beside.append((0.5 + (x - (left + right) / 2) / 2, 0.5 + (y - (top + bottom) / 2) / 2, click["failure"]))
         on_screen.append((x, y, click["failure"]))
     boxes = [click["box"] for click in placed]
@@ -107,7 +107,7 @@ def _figure(caption: str, dots: Sequence[tuple[float, float, str]], above: str) 
 
 
 def _within(share: float) -> float:
-    """Points outside are drawn at the nearest edge."""
+    """Clamp points outside to the nearest edge."""
     return min(max(share, 0.0), 1.0)
 
 
@@ -123,15 +123,15 @@ def main() -> None:
     """Write the page of a run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--out", type=Path, help="where the page goes; misses.html in the run's folder by default")
+    parser.add_argument("--out", type=Path, help="output file; by default misses.html in the run's folder")
     arguments = parser.parse_args()
     target = arguments.out or arguments.run / "misses.html"
     try:
         if not (arguments.run / TRANSCRIPTS).is_file():
             raise ConfigError(
-                f"{str(arguments.run)!r} holds no run.", expected="a folder that `attend eval run medspot` made"
+                f"{str(arguments.run)!r} has no run.", expected="a folder written by `attend eval run medspot`"
             )
-        # An attempt that was made again stands there twice; the last one counts.
+        # A repeated attempt occurs twice; the last one counts.
         last = {(one.task, one.id, one.epoch): one for one in read_transcripts(arguments.run / TRANSCRIPTS)}
         write_page(page(last.values(), arguments.run.name), target)
     except AttendError as error:

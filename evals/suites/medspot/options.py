@@ -1,4 +1,4 @@
-"""How MedSPOT is run: by whose rules, what is a sample, what the model is told, and how it says where to click."""
+"""Options of MedSPOT: scoring rules, unit of a sample, context, and form of a click."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Options(BaseModel):
     """The suite's options.
 
     Attributes:
-        rules: `canonical` is ours; a letter is a family of the authors' scripts, with replies read as ours are; a
-            script's name (`gpt5`) also reads replies as that script does. See README.md.
+        rules: `canonical` is ours; a letter is a family of the authors' scripts, with replies read like ours; a
+            script's name (`gpt5`) also reads replies like that script. See README.md.
         unit: `task` is asked step by step until the first miss; `step` makes every step a sample of its own.
-        coordinates: whether the model says pixels of the screenshot, or thousandths of its width and height.
+        coordinates: whether the model gives pixels of the screenshot, or thousandths of its width and height.
         act: by a line of text, or by calling the tools `click` and `give_up`.
-        overview: tell what the whole task is.
-        history: tell the instructions of the task's earlier steps.
+        overview: include the description of the whole task.
+        history: include the instructions of the task's earlier steps.
         software: the programs to run, with commas between; none is all.
-        max_tokens: the most tokens of a reply; None is the model's own setting.
+        max_tokens: maximum number of tokens of a reply; None is the model's own setting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,12 +42,14 @@ class Options(BaseModel):
     @model_validator(mode="after")
     def _fit(self) -> Self:
         if self.rules not in NAMES:
-            raise ValueError(f"there are no rules {self.rules!r}; there are {', '.join(NAMES)}")
+            raise ValueError(f"unknown rules {self.rules!r}; expected one of {', '.join(NAMES)}")
         if self.chosen.reads and (self.act, self.coordinates) != ("text", "pixels"):
-            raise ValueError(f"{self.rules}'s script has its own unit and reads text: no act or coordinates fit it")
+            raise ValueError(
+                f"{self.rules}'s script has its own unit and reads text: it cannot be combined with act or coordinates"
+            )
         return self
 
     @property
     def chosen(self) -> Rules:
-        """The rules themselves."""
+        """The selected rules."""
         return Rules.named(self.rules)

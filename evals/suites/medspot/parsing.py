@@ -1,6 +1,6 @@
-"""From a model's words to a click point, as each of MedSPOT's sixteen scripts reads them (evaluate_*.py, 2820ce6).
+"""Parsers of click points from replies, as in each of MedSPOT's sixteen scripts (evaluate_*.py, 2820ce6).
 
-Numbers are unsigned: a minus sign is not seen, so that "(-5,10)" is (5, 10). The first pattern that matches wins.
+Numbers are unsigned: a minus sign is ignored, so "(-5,10)" is (5, 10). The first matching pattern wins.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _TAG = re.compile(r"<.*?>", re.DOTALL)
 QWEN_FACTOR = 28
 QWEN_PIXELS = (256 * QWEN_FACTOR**2, 1280 * QWEN_FACTOR**2)
 QWEN_LONGEST = 200
-"""The most that Qwen2-VL's image processor lets one side exceed the other."""
+"""Maximum ratio of the sides in Qwen2-VL's image processor."""
 
 
 class NumberError(AttendError, ValueError):
-    """A pattern matched what is no number, such as 1.2.3: the authors' scripts stop there."""
+    """A pattern matched a malformed number, such as 1.2.3, where the authors' scripts stop."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a script reads: what is cut out first, its patterns, and how two numbers become a point of its space.
+    """A script's parser: what it cuts out first, its patterns, and how two numbers become a point of its space.
 
     Patterns of four numbers are boxes in thousandths, of which the centre counts.
     """
@@ -51,16 +51,16 @@ def read_point(script: str, text: str, size: Size) -> Point | None:
     """Return the point that a script reads in a reply, in pixels or as shares of the image, or None.
 
     Args:
-        script: the file name, such as `evaluate_gpt5.py`; not GUI-Actor's and SeeClick's, whose models give points.
+        script: the file name, such as `evaluate_gpt5.py`; not GUI-Actor's and SeeClick's, whose models return points.
         text: the reply.
         size: width and height of the image in pixels.
 
     Raises:
-        NumberError: if the script's pattern matches what is no number.
+        NumberError: if the script's pattern matches a malformed number.
     """
     reading = READINGS[script]
     if not isinstance(text, str):
-        raise NumberError(f"{text!r} is no text.", expected="a model's reply")
+        raise NumberError(f"{text!r} is not a text.", expected="a model's reply")
     for unwanted in reading.cut:
         text = unwanted.sub("", text)
     for pattern in reading.patterns:
@@ -68,7 +68,7 @@ def read_point(script: str, text: str, size: Size) -> Point | None:
             try:
                 x, y, *corner = (float(number) for number in found.groups())
             except ValueError as error:
-                raise NumberError(f"{found[0]!r} holds no numbers.") from error
+                raise NumberError(f"{found[0]!r} has no numbers.") from error
             if corner:
                 right, bottom = corner
                 return _clamp((x / 1000.0 + right / 1000.0) / 2.0, (y / 1000.0 + bottom / 1000.0) / 2.0)
@@ -77,9 +77,9 @@ def read_point(script: str, text: str, size: Size) -> Point | None:
 
 
 def click_text(script: str, point: Point, size: Size) -> str:
-    """What a model has to say for a script to read a point in pixels; GUI-Actor's and SeeClick's scripts read none.
+    """Return the reply from which a script reads a point in pixels; GUI-Actor's and SeeClick's scripts read none.
 
-    Points outside the image go to its nearest edge where the script cannot read them, as none reads a minus sign.
+    Clamps points outside the image to its nearest edge if the script cannot read them: none reads a minus sign.
     """
     (x, y), (width, height) = (max(0.0, point[0]), max(0.0, point[1])), size
     unit = UNITS.get(script, "pixels")
@@ -91,18 +91,18 @@ def click_text(script: str, point: Point, size: Size) -> str:
 
 
 def read_points(script: str, output: Any) -> list[list[float]]:
-    """Return the points that GUI-Actor or SeeClick gave, as shares of the image; empty where there is none.
+    """Return the points of GUI-Actor or SeeClick, as shares of the image; empty if there is none.
 
-    SeeClick gives a point, or `{"box": corners}` in thousandths; whatever else it gives is no prediction.
+    SeeClick returns a point, or `{"box": corners}` in thousandths; anything else is no prediction.
 
     Raises:
-        NumberError: if what GUI-Actor gave is no list of points.
+        NumberError: if GUI-Actor's output is not a list of points.
     """
     if script == GUI_ACTOR:
         try:
             return [[float(x), float(y)] for x, y in output]
         except (TypeError, ValueError) as error:
-            raise NumberError(f"{output!r} is no list of points.", expected="[[x, y], ...]") from error
+            raise NumberError(f"{output!r} is not a list of points.", expected="[[x, y], ...]") from error
     try:
         if isinstance(output, dict):
             (left, top), (right, bottom) = output["box"]
@@ -114,9 +114,9 @@ def read_points(script: str, output: Any) -> list[list[float]]:
 
 
 def qwen_resized(size: Size) -> Size:
-    """The width and height to which Qwen2-VL's processor scales an image before its model sees it.
+    """Return the width and height to which Qwen2-VL's processor scales an image before its model sees it.
 
-    Both become multiples of 28, with 256 to 1,280 patches of 28 by 28 in all.
+    Both become multiples of 28, with 256 to 1,280 patches of 28 by 28 in total.
 
     Raises:
         NumberError: if one side is more than 200 times the other.
@@ -156,7 +156,8 @@ def _fraction_or_pixels(x: float, y: float, size: Size) -> Point:
 
 
 def _guessed_unit(x: float, y: float, size: Size) -> Point:
-    """Llama's script takes small numbers for fractions or percents, so that pixels in the top left are misread."""
+    """Convert like Llama's script, which takes small numbers for fractions or percents and so misreads pixels in the
+    top left."""
     if (x <= 1 and y <= 1) or x > 100 or y > 100:
         return _fraction_or_pixels(x, y, size)
     return x / 100.0 * size[0], y / 100.0 * size[1]
@@ -193,7 +194,7 @@ UNITS = {
     "evaluate_llama.py": "shares",
     "evaluate_tars.py": "shares",
 }
-"""The unit of numbers that a script reads without a doubt, where it is not pixels; several guess it by the size."""
+"""The unambiguous unit of a script's numbers, if it is not pixels; several scripts guess it by the size."""
 
 _ANY_CASE = _compiled(_PAIR, _NAMED, flags=re.IGNORECASE)
 _EXACT_CASE = _compiled(_PAIR, _NAMED)

@@ -1,7 +1,7 @@
-"""One way to put and to judge a task under any rules: ours, a family's, or one script's with its own reading.
+"""Uniform interface to ask and score a task under any rules: ours, a family's, or one script's with its own parser.
 
-What was said so far is judged by the golden scorers; where they lack a reply, that step is asked next. So the protocol
-cannot differ from the scores.
+The golden scorers judge the replies so far; the step whose reply they lack is asked next. So the protocol cannot
+deviate from the scores.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ LETTERS = {
     "S": "seeclick",
     "T": "tars",
 }
-"""Families, each with a script whose reading adds nothing to the family's rules: pixels as they are, or points."""
+"""Families, each with a script whose parser adds nothing to the family's rules: pixels as they are, or points."""
 
 NAMES = (CANONICAL, *LETTERS, *(script.removeprefix("evaluate_").removesuffix(".py") for script in SCRIPTS))
 
 _NO_SIZE = (1, 1)
-"""Of steps that are never asked; all others have a size of their own."""
+"""Size of steps that are never asked; all others have a size of their own."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Whose rules hold.
+    """A set of rules.
 
     Attributes:
         script: the file name of the authors' script that scores; "" is our own scorer.
-        reads: whether that script also reads the replies.
+        reads: whether that script also parses the replies.
     """
 
     script: str
@@ -57,20 +57,20 @@ class Rules:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """The rules of one of `NAMES`."""
+        """Return the rules of one of `NAMES`."""
         if name == CANONICAL:
             return cls("", False)
         script = f"evaluate_{LETTERS.get(name, name)}.py"
         return cls(script, name not in LETTERS and script not in (GUI_ACTOR, SEECLICK))
 
     def targets(self, step: Step) -> list[tuple[float, float, float, float]]:
-        """The boxes (x, y, width, height in percent) of which a step wants one hit; none where it is not asked."""
+        """Return the boxes (x, y, width, height in percent) of which a step needs one hit; none if it is not asked."""
         actions = FAMILIES[SCRIPTS[self.script]].actions if self.script else ACTIONS
         boxes = [act.bbox for act in step.actions if act.type in actions and act.bbox is not None]
         return boxes[:1] if self.script else boxes
 
     def output(self, point: Point | None, size: Size) -> Any:
-        """A point in pixels, or none, as the scorer takes it and JSON holds it."""
+        """Return a point in pixels, or none, in the scorer's JSON form."""
         if self.script == GUI_ACTOR:
             return [] if point is None else [[point[0] / size[0], point[1] / size[1]]]
         if self.script == SEECLICK:
@@ -82,12 +82,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Click:
-    """One step that was asked and judged.
+    """A step that was asked and judged.
 
     Attributes:
         step: its position in the task, from 1.
-        box: what was to be hit, the first of several (left, top, right, bottom), in shares of the screenshot.
-        point: where was clicked, in shares; None where no point was said.
+        box: the target, the first of several (left, top, right, bottom), in shares of the screenshot.
+        point: the clicked point, in shares; None if the reply named none.
         failure: how it missed; "" is a hit.
         size: small, medium or large, by the box's share of the screenshot.
     """
@@ -101,13 +101,13 @@ class Click:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a task stands.
+    """The state of a task.
 
     Attributes:
-        wanted: the place, from 0, of the step that is to be asked now; None where the task is over.
-        clicks: what was judged, in order; only where the task is over.
-        outcome: by our own rules, where it is over.
-        result: by a script's rules, where it is over.
+        wanted: the place, from 0, of the step to ask next; None if the task is over.
+        clicks: the judged clicks, in order; only if the task is over.
+        outcome: by our own rules, if it is over.
+        result: by a script's rules, if it is over.
         failure: why there is no score although it is over, or "".
         problem: that in words.
     """
@@ -121,12 +121,12 @@ class Progress:
 
 
 def progress(rules: Rules, steps: Sequence[Step], outputs: Sequence[Any]) -> Progress:
-    """Judge what was said so far.
+    """Judge the replies so far.
 
     Args:
         rules: see `Rules`.
-        steps: the task's; those that `rules` want to be hit have a `size`.
-        outputs: one a call, as `Rules.output` makes them, or the replies where the script reads.
+        steps: the task's; those that `rules` need a hit of have a `size`.
+        outputs: one per call, as `Rules.output` returns them, or the replies if the script reads.
     """
     return _by_script(rules, steps, outputs) if rules.script else _by_ours(rules, steps, outputs)
 
@@ -174,5 +174,5 @@ def _click(rules: Rules, step: Step, position: int, share: Point | None, failure
 
 
 def hardness(boxes: Sequence[tuple[float, float, float, float]]) -> str:
-    """How small the smallest of some boxes is, in percent of the screenshot as annotated: small, medium or large."""
+    """Classify the smallest of some boxes, in percent of the screenshot as annotated: small, medium or large."""
     return difficulty(min(width * height for _, _, width, height in boxes) / 1e4)

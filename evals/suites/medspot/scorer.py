@@ -1,7 +1,7 @@
-"""MedSPOT's scores as the authors' sixteen scripts compute them, which differ; `canonical` holds our own.
+"""MedSPOT's scores as in the authors' sixteen scripts, which differ; `canonical` has our own.
 
-A step is hit if the point lies in its box or a window around the point touches it. The first miss ends a task. What
-counts as a step, how large the window is, how failures are told apart and what shares are of, is a family's: see
+A step is hit if the point is in its box or a window around the point touches it. The first miss ends a task. Families
+differ in what counts as a step, the size of the window, the classification of failures and the denominators: see
 `FAMILIES`, and README.md for the table. Scripts of github.com/Tajamul21/MedSPOT, commit 2820ce6.
 """
 
@@ -17,33 +17,33 @@ from evals.suites.medspot.parsing import GUI_ACTOR, SEECLICK, Size, read_point, 
 from tools.errors import AttendError
 
 DECAY = 0.8
-"""What a hit of the next position of a task weighs, as a share of the one before (authors)."""
+"""Weight of a hit relative to the previous position of the task (authors)."""
 
 SMALL_AREA, MEDIUM_AREA = 4e-4, 3e-3
-"""Boxes of a smaller share of the image are small, or medium (authors)."""
+"""Boxes with a smaller share of the image are small, or medium (authors)."""
 
 EDGE, TOOLBAR = 0.05, 0.12
-"""Shares of the width or height that are the margins, and of the height that is the toolbar (authors)."""
+"""Margins as shares of the width or height, and the toolbar as a share of the height (authors)."""
 
 NEAR, NEAR_SMALL = 0.03, 0.05
-"""Distances from a box's centre, in shares of width and height, that are near (authors)."""
+"""Maximum distances from a box's centre, in shares of width and height, of a near miss (authors)."""
 
 GROWTH = 1.5
-"""How much a box grows about its centre to tell near misses (authors)."""
+"""Factor by which a box grows about its centre to recognise near misses (authors)."""
 
 PATCH_PX = 14
-"""The side of a patch in pixels, from which windows are made (authors)."""
+"""Side of a patch in pixels, the unit of windows (authors)."""
 
 Box = tuple[float, float, float, float]
 Window = Callable[[Size], tuple[float, float]]
 
 
 class InstructionError(AttendError, TypeError):
-    """A script joins an instruction to its prompt that is no text (evaluate_qwen2_5vl.py)."""
+    """A script joins a non-text instruction to its prompt (evaluate_qwen2_5vl.py)."""
 
 
 class OutputsError(AttendError):
-    """There are fewer replies than a task asks for; `position` is the step, from 1, that waits for one."""
+    """There are fewer replies than a task needs; `position` is the step, from 1, without one."""
 
     def __init__(self, problem: str, position: int) -> None:
         super().__init__(problem)
@@ -76,17 +76,17 @@ class Family:
 
     Attributes:
         pixels: whether points and boxes are in pixels rather than shares of the image.
-        window: half the window's width and height in those units; None where the point alone counts.
+        window: half the window's width and height in those units; None if the point alone counts.
         actions: the types of which the first with a box is the target.
-        ends: whether a step without a target ends the task; else it is skipped.
+        ends: whether a step without a target ends the task; otherwise it is skipped.
         logs_skipped: whether a skipped step is logged, without a hit.
-        reached: whether a task is measured by the steps that were reached rather than by all that are annotated.
-        empty_is_complete: whether a task without any step to measure is complete.
-        near_box: whether a near miss lies in the grown box rather than close to the centre.
-        near_first: whether near misses are told before the edge and the toolbar.
+        reached: whether the denominator is the steps reached rather than all annotated ones.
+        empty_is_complete: whether a task without any measured step is complete.
+        near_box: whether a near miss is in the grown box rather than close to the centre.
+        near_first: whether near misses have priority over the edge and the toolbar.
         edge_y: whether the top and bottom margins are edges too.
-        near_small: whether misses of small targets are told apart by distance.
-        retries: how often a model is asked again where its reply holds no point.
+        near_small: whether misses of small targets are classified by distance.
+        retries: how often a model is asked again if its reply has no point.
     """
 
     pixels: bool
@@ -125,7 +125,7 @@ FAMILIES = {
     "S": Family(False, None, ends=True),
     "T": Family(True, _two_percent, logs_skipped=True, near_small=True, retries=2, **_BY_CENTRE),
 }
-"""The families by the letters that README.md gives them."""
+"""The families by their letters in README.md."""
 
 SCRIPTS = {
     f"evaluate_{name}.py": family
@@ -145,7 +145,7 @@ SCRIPTS = {
 
 @dataclass
 class _Run:
-    """A task under way: what is counted, and the replies that are left."""
+    """A running task: counters, and the remaining replies."""
 
     outputs: Iterator[Any]
     position: int = 0
@@ -164,7 +164,7 @@ class _Run:
         self.calls += 1
         for output in self.outputs:
             return output
-        raise OutputsError(f"call {self.calls} has no reply: the task asks for more than were recorded.", self.position)
+        raise OutputsError(f"call {self.calls} has no reply: the task needs more than were recorded.", self.position)
 
 
 def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[Any]) -> dict[str, Any]:
@@ -173,8 +173,9 @@ def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[A
     Args:
         script: its file name, a key of `SCRIPTS`.
         steps: the task's, in order.
-        size: width and height of its screenshots in pixels, but for steps that have a size of their own.
-        outputs: what the model said, one a call, in order; GUI-Actor's are lists of points, SeeClick's points or boxes.
+        size: width and height of its screenshots in pixels, except for steps with a size of their own.
+        outputs: the model's replies, one per call, in order; GUI-Actor's are lists of points, SeeClick's points or
+            boxes.
 
     Returns:
         By the authors' names: completed, correct_steps, num_steps, weighted_prefix_score, steps; with model_calls,
@@ -195,7 +196,7 @@ def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[A
                 run.steps.append(_log(position, None, "skipped_non_click", "unknown", None))
             continue
         if letter == "Q" and not isinstance(step.instruction, str):
-            raise InstructionError(f"the instruction of step {position} is no text: {step.instruction!r}.")
+            raise InstructionError(f"the instruction of step {position} is not a text: {step.instruction!r}.")
         run.evaluated += 1
         run.position, own = position, step.size or size
         box = pixel_box(target, own) if family.pixels else share_box(target)
@@ -224,10 +225,11 @@ def run_task(script: str, steps: Sequence[Step], size: Size, outputs: Sequence[A
 
 
 def metrics(script: str, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A script's metrics over tasks: completion, first step, hits a task, hit rate, weighted prefix; shares or means.
+    """Return a script's metrics over tasks: completion, first step, hits per task, hit rate, weighted prefix; shares or
+    means.
 
-    The hit rate's denominator is the family's, so that rates of two families must not be compared. Without tasks the
-    N family's scripts give nothing, the others zeros.
+    The hit rate's denominator is the family's, so that rates of two families must not be compared. Without tasks the N
+    family's scripts return nothing, the others zeros.
     """
     letter, total = SCRIPTS[script], len(results)
     if letter == "N" and not total:
@@ -254,10 +256,10 @@ def metrics(script: str, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 
 
 def failure_statistics(script: str, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How the tasks that are not complete failed: by type, and by difficulty and type.
+    """Count the failures of incomplete tasks: by type, and by difficulty and type.
 
-    The last logged step counts, in UI-TARS's script the first miss. A task that lacks no click but a step of another
-    kind stands under `null`, as JSON writes it, in the scripts of the G family under `unknown`.
+    The last logged step counts, in UI-TARS's script the first miss. A task that lacks a step of another kind than a
+    click is counted under `null`, as JSON writes it, or in the scripts of the G family under `unknown`.
     """
     letter = SCRIPTS[script]
     types: Counter[str] = Counter()
@@ -279,24 +281,24 @@ def failure_statistics(script: str, results: Sequence[Mapping[str, Any]]) -> dic
 
 
 def pixel_box(bbox: Sequence[float], size: Size) -> Box:
-    """A box in percent (x, y, width, height) as left, top, right, bottom in pixels."""
+    """Convert a box in percent (x, y, width, height) to left, top, right, bottom in pixels."""
     (x, y, w, h), (width, height) = bbox, size
     return x / 100.0 * width, y / 100.0 * height, (x + w) / 100.0 * width, (y + h) / 100.0 * height
 
 
 def share_box(bbox: Sequence[float]) -> Box:
-    """A box in percent (x, y, width, height) as left, top, right, bottom in shares of the image."""
+    """Convert a box in percent (x, y, width, height) to left, top, right, bottom in shares of the image."""
     x, y, w, h = bbox
     return x / 100.0, y / 100.0, (x + w) / 100.0, (y + h) / 100.0
 
 
 def difficulty(area: float) -> str:
-    """Tell how hard a box of a share of the image is to hit: small, medium or large."""
+    """Classify the difficulty of a box by its share of the image: small, medium or large."""
     return "small" if area < SMALL_AREA else "medium" if area < MEDIUM_AREA else "large"
 
 
 def touches(point: Sequence[float], box: Box, half: tuple[float, float]) -> bool:
-    """Tell whether a point lies in a box, or the window around it touches the box; edges count."""
+    """Return whether a point is in a box, or the window around it touches the box; edges count."""
     (x, y), (left, top, right, bottom), (across, down) = point, box, half
     if left <= x <= right and top <= y <= bottom:
         return True
@@ -304,7 +306,7 @@ def touches(point: Sequence[float], box: Box, half: tuple[float, float]) -> bool
 
 
 def in_grown(point: Sequence[float], box: Box, extent: tuple[float, float]) -> bool:
-    """Tell whether a point lies in a box grown by half about its centre, as far as the image reaches."""
+    """Return whether a point is in a box grown by half about its centre, within the image."""
     (x, y), (left, top, right, bottom) = point, box
     centre_x, centre_y = (left + right) / 2.0, (top + bottom) / 2.0
     width, height = (right - left) * GROWTH, (bottom - top) * GROWTH
@@ -314,14 +316,15 @@ def in_grown(point: Sequence[float], box: Box, extent: tuple[float, float]) -> b
 
 
 def at_edge(point: Sequence[float], extent: tuple[float, float], *, vertical: bool) -> bool:
-    """Tell whether a point lies in the margins at left and right, and with `vertical` at top and bottom."""
+    """Return whether a point is in the left or right margin, and with `vertical` also top or bottom."""
     x, y = point
     wide = x < EDGE * extent[0] or x > (1 - EDGE) * extent[0]
     return wide or (vertical and (y < EDGE * extent[1] or y > (1 - EDGE) * extent[1]))
 
 
 def _judge(script: str, family: Family, box: Box, size: Size, run: _Run) -> tuple[str | None, Any]:
-    """Ask for a click on a box: the failure, None for a hit, and the point or points as the script logs them."""
+    """Ask for a click on a box; returns the failure, None for a hit, and the point or points as the script logs
+    them."""
     if script in (GUI_ACTOR, SEECLICK):
         points = read_points(script, run.ask())
         # GUI-Actor's points are clamped to the image for the hit, but not for the failure.
@@ -370,7 +373,7 @@ def _area(box: Box, extent: tuple[float, float]) -> float:
 
 
 def _distance(point: Sequence[float], box: Box, extent: tuple[float, float]) -> float:
-    """From a box's centre, in shares of width and height."""
+    """Return the distance from a box's centre, in shares of width and height."""
     (x, y), (left, top, right, bottom) = point, box
     return math.sqrt(((x - (left + right) / 2.0) / extent[0]) ** 2 + ((y - (top + bottom) / 2.0) / extent[1]) ** 2)
 

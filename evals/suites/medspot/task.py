@@ -8,7 +8,18 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from evals.engine.suite import Call, Judged, Message, Picture, Player, Reply, Sample, Scored, Suite, Transcript
+from evals.engine.suite import (
+    Call,
+    DialogueBaseline,
+    Judged,
+    Message,
+    Picture,
+    Reply,
+    Sample,
+    Scored,
+    Suite,
+    Transcript,
+)
 from evals.suites.medspot.canonical import summarise
 from evals.suites.medspot.dataset import Shown, ShownStep, load
 from evals.suites.medspot.dialogue import TEXTS, ClickAt, Nothing, put, said
@@ -22,7 +33,7 @@ BLOCKED = "a step that is no click"
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Rate a task, or a step where each is a sample: 1 where all that is to be hit was hit, in order."""
+    """Score a task, or with `unit=step` a step: 1 if all targets were hit, in order."""
     ended = _ended(sample, transcript)
     if ended.failure:
         return Scored(failure=ended.failure)
@@ -30,7 +41,7 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """The measures of the rules that were chosen, hit rates by the target's size, and how tasks ended, counted."""
+    """Return the measures of the selected rules, hit rates by the target's size, and counts of how tasks ended."""
     held = [(sample, _ended(sample, transcript)) for sample, transcript, _ in judged if not transcript.failure]
     if not held:
         return {}
@@ -64,7 +75,7 @@ def _complete(ended: Progress) -> bool:
 
 
 def _by_size(ended: Sequence[Progress]) -> dict[str, float]:
-    """Hits over steps that were reached, for small, medium and large targets."""
+    """Return hits over reached steps, for small, medium and large targets."""
     clicks = [click for one in ended for click in one.clicks]
     table = {}
     for size in ("small", "medium", "large"):
@@ -75,9 +86,9 @@ def _by_size(ended: Sequence[Progress]) -> dict[str, float]:
 
 
 def _ends(ended: Sequence[Progress]) -> dict[str, float]:
-    """How many tasks, or steps where each is a sample, were completed, and how many ended by each failure.
+    """Count completed tasks, or with `unit=step` steps, and each failure that ended one.
 
-    These are no slices: what a task came to is its score, and tells no group of tasks from another.
+    Not slices: how a task ended is its score, and does not group tasks.
     """
     counts = Counter(_end(one) for one in ended)
     return {f"ended: {name}": float(counts[name]) for name in sorted(counts)}
@@ -89,7 +100,7 @@ def _end(ended: Progress) -> str:
 
 
 def _misses(ended: Sequence[Progress], options: Options) -> dict[str, float]:
-    """By the authors' rules their own count of failures; by ours how many of the misses their window would pass."""
+    """Count, by the authors' rules, their own failures; by ours, the misses that their window would accept."""
     if not options.chosen.script:
         outcomes = [one.outcome for one in ended if one.outcome is not None]
         return {"missed, but within 7 px": float(sum(bool(outcome.window_hit) for outcome in outcomes))}
@@ -103,10 +114,10 @@ def _stopped(held: Sequence[tuple[Sample, Progress]]) -> dict[str, float]:
     return {"tasks at which the script stops": float(stopped)} if stopped else {}
 
 
-def _player(choose: Callable[[Sample, Random, ShownStep, Picture], Point | None]) -> Callable[..., Player]:
-    """A baseline that clicks where `choose` says, in pixels, in the words that are asked for."""
+def _player(choose: Callable[[Sample, Random, ShownStep, Picture], Point | None]) -> Callable[..., DialogueBaseline]:
+    """Make a baseline that clicks where `choose` returns, in pixels, in the required form."""
 
-    def baseline(sample: Sample, rng: Random) -> Player:
+    def baseline(sample: Sample, rng: Random) -> DialogueBaseline:
         def say(messages: Sequence[Message]) -> str:
             picture, *_, instruction = messages[-1].parts
             assert isinstance(picture, Picture)
@@ -131,28 +142,28 @@ def _said(point: Point | None, step: ShownStep, options: Options) -> str:
 
 
 def anywhere(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> Point:
-    """Any place of the screenshot, all alike."""
+    """Click any place of the screenshot, uniformly."""
     return rng.random() * step.size[0], rng.random() * step.size[1]
 
 
 def middle(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> Point:
-    """The centre of the screenshot."""
+    """Click the centre of the screenshot."""
     return step.size[0] / 2, step.size[1] / 2
 
 
 def target(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> Point:
-    """The centre of the first box that counts."""
+    """Click the centre of the first box that counts."""
     options: Options = sample.fields["options"]
     x, y, width, height = options.chosen.targets(step.step)[0]
     return (x + width / 2) / 100 * step.size[0], (y + height / 2) / 100 * step.size[1]
 
 
 def grounded(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> Point | None:
-    """Where Attend's own grounding clicks, by the pixels and the instruction alone; None where it does not decide.
+    """Click where Attend's own grounding locates, by the pixels and the instruction alone; None if it does not decide.
 
     Raises:
         MediaError: if the screenshot cannot be read.
-        ToolFailed: if words have to be read and RapidOCR is not installed.
+        ToolFailed: if text has to be read and RapidOCR is not installed.
     """
     import numpy as np
     from PIL import Image
@@ -165,11 +176,11 @@ def grounded(sample: Sample, rng: Random, step: ShownStep, picture: Picture) -> 
         with Image.open(picture.path) as image:
             screen = Screen(rgb=np.asarray(image.convert("RGB")))
     except (OSError, SyntaxError) as error:
-        raise MediaError(f"the screenshot {str(picture.path)!r} cannot be read: {error}.") from error
+        raise MediaError(f"cannot read the screenshot {str(picture.path)!r}: {error}.") from error
     try:
         found = locate(step.instruction, screen, layers=PIXELS)
     except ToolRetry:
-        return None  # The instruction names nothing that can be looked for.
+        return None  # The instruction names nothing that can be located.
     if found.abstained or not found.targets:
         return None
     return found.targets[0].point.x_px, found.targets[0].point.y_px

@@ -1,4 +1,4 @@
-"""NA-VQA's questions: a folder of films, questions, and the stretches of the film that each question rests on.
+"""NA-VQA's data: a folder of films, and questions with the stretches of the film that are their evidence.
 
 The authors' files are not public, so the names of files and fields are ours:
 
@@ -8,8 +8,8 @@ The authors' files are not public, so the names of files and fields are ours:
                          "evidence": [{"text", "t0", "t1"}], "span_s", "frac", "max_gap_s", "range"}
         films/          VIDEO_ID.mp4, or another film, or its words: VIDEO_ID.srt, .vtt, .jsonl or .txt
 
-Times are seconds. A file may be a JSON list instead, with the suffix `.json`. The last four fields of a question, and
-`license`, may be left out; fields beyond these are passed over.
+Times are seconds. A file may also be a JSON list, with the suffix `.json`. The last four fields of a question, and
+`license`, are optional; other fields are ignored.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from evals.suites.na_vqa.ranges import Range, Spread, spread_of
 
 ReasoningType = Literal["Causal", "Narrative", "Character", "Thematic", "Goal-based", "Social", "Hypothetical"]
 REASONING_TYPES: tuple[ReasoningType, ...] = get_args(ReasoningType)
-REMEDY = "See the README of evals/suites/na_vqa for the form of the files; `sample/` beside it is an example."
+REMEDY = "See the README of evals/suites/na_vqa for the format of the files; `sample/` beside it is an example."
 SLACK_S = 1.0
-"""How far evidence may reach past the end of a film, whose length may be rounded; our choice."""
+"""Tolerance of evidence past the end of a film, whose length may be rounded."""
 FILM_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".srt", ".vtt", ".jsonl", ".txt")
 _Form = TypeVar("_Form", bound=BaseModel)
 
 
 class Evidence(BaseModel):
-    """A stretch of the film that an answer rests on: what happens, and from when to when, in seconds."""
+    """A stretch of the film that is evidence for an answer: what happens, and its start and end in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -52,7 +52,7 @@ class Evidence(BaseModel):
 class _Video(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    video_id: str = Field(pattern=r"^[^/\\]+$")  # it becomes part of a path
+    video_id: str = Field(pattern=r"^[^/\\]+$")  # part of a path
     title: str = ""
     duration_s: float = Field(gt=0)
     license: str = ""
@@ -60,7 +60,7 @@ class _Video(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A film; `path` is the file that shows or tells it, None where there is none."""
+    """A film; `path` is its video or text file, None if there is none."""
 
     video_id: str
     title: str
@@ -70,7 +70,7 @@ class Film:
 
 
 class Labels(BaseModel):
-    """What a file says of how evidence lies; None where it does not say. See `Spread`."""
+    """The distribution of evidence as stated in a file; None where it is not stated. See `Spread`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -95,14 +95,14 @@ class Question:
 
     Attributes:
         id: unique.
-        film: the film's `video_id`; questions of one film are not independent.
-        text: what is asked.
-        reference: the answer that it is compared with, in free words.
-        reasoning_type: what kind of reasoning it takes.
-        evidence: what it rests on, in the order of the file, which is that of the chain of events.
-        spread: how the evidence lies, as we compute it.
-        given: the same, as far as the file says it.
-        line: where it stands in its file, from 1.
+        film: the film's `video_id`; questions about one film are not independent.
+        text: the question.
+        reference: the reference answer, in free words.
+        reasoning_type: the kind of reasoning it needs.
+        evidence: its evidence, in the order of the file, which is that of the chain of events.
+        spread: the distribution of the evidence, as we compute it.
+        given: the same, as far as the file states it.
+        line: its line in the file, from 1.
     """
 
     id: str
@@ -117,7 +117,7 @@ class Question:
 
     @property
     def range(self) -> Range:
-        """The range that the file states; where it states none, ours."""
+        """The range stated in the file, else ours."""
         return self.given.range or self.spread.range
 
     @property
@@ -128,7 +128,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The films by their `video_id`, their questions, the files they stand in, and why records could not be used."""
+    """The films by their `video_id`, their questions, the files, and the errors of unusable records."""
 
     films: dict[str, Film]
     questions: tuple[Question, ...]
@@ -143,8 +143,7 @@ def load(folder: Path) -> Loaded:
         folder: see the top of this module.
 
     Raises:
-        DataError: if a file is missing, or cannot be read at all. A record that cannot be used is told of in `bad`,
-            with its line and field.
+        DataError: if a file is missing, or cannot be read. Unusable records are in `bad`, with line and field.
     """
     need_folder(folder, REMEDY)
     bad: list[DataError] = []
@@ -173,7 +172,7 @@ def _question(file: Path, line: int, entry: _Entry, films: dict[str, Film]) -> Q
     film = films.get(entry.video_id)
     if film is None:
         return DataError(
-            f"{entry.video_id!r} is no film of this folder.", file=file, line=line, field="video_id", remedy=REMEDY
+            f"{entry.video_id!r} is not a film of this folder.", file=file, line=line, field="video_id", remedy=REMEDY
         )
     for number, piece in enumerate(entry.evidence):
         if piece.end_s > film.duration_s + SLACK_S:
@@ -193,10 +192,10 @@ def _question(file: Path, line: int, entry: _Entry, films: dict[str, Film]) -> Q
 
 
 def _records(folder: Path, name: str, form: type[_Form], bad: list[DataError]) -> tuple[Path, list[tuple[int, _Form]]]:
-    """A file and its records, each with the line that it begins in; what is wrong with others is added to `bad`."""
+    """Return a file and its records, each with its first line; adds the errors of others to `bad`."""
     file = find_file([folder], [f"{name}.jsonl", f"{name}.json"])
     if file is None:
-        raise DataError(f"{str(folder)!r} holds neither {name}.jsonl nor {name}.json.", file=None, remedy=REMEDY)
+        raise DataError(f"{str(folder)!r} has neither {name}.jsonl nor {name}.json.", file=None, remedy=REMEDY)
     read = read_json_lines if file.suffix == ".jsonl" else read_json_list
     records, broken = read(file, form)
     bad += broken
@@ -204,4 +203,4 @@ def _records(folder: Path, name: str, form: type[_Form], bad: list[DataError]) -
 
 
 def _twice(file: Path, line: int, field: str, id_: str) -> DataError:
-    return DataError(f"{id_!r} stands in an earlier record too.", file=file, line=line, field=field, remedy=REMEDY)
+    return DataError(f"{id_!r} is also in an earlier record.", file=file, line=line, field=field, remedy=REMEDY)

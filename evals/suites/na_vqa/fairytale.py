@@ -1,6 +1,6 @@
-"""FairytaleQA (Xu et al. 2022) as a stand-in for NA-VQA: stories for films, sections for scenes.
+"""FairytaleQA (Xu et al. 2022) as a substitute for NA-VQA: stories for films, sections for scenes.
 
-Every question names the sections that it rests on. The files are those of the repository uci-soe/FairytaleQAData
+Every question names the sections of its evidence. The files are those of the repository uci-soe/FairytaleQAData
 (Apache-2.0), in its folder `data-by-train-split`.
 """
 
@@ -16,7 +16,7 @@ from evals.suites.na_vqa.ranges import Range, range_of
 from tools.errors import MediaError
 
 SPLITS = ("train", "val", "test")
-REMEDY = "Take them from the GitHub repository uci-soe/FairytaleQAData, and name the folder that holds them."
+REMEDY = "Download them from the GitHub repository uci-soe/FairytaleQAData, and pass their folder."
 _NUMBER = re.compile(r"\d+")
 
 
@@ -27,7 +27,7 @@ class Story:
     Attributes:
         name: that of its files.
         split: `train`, `val` or `test`, as the authors divide them.
-        sections: what each tells, in order; blanks are single.
+        sections: their texts, in order, with single spaces.
         path: its file.
         asked: the file of its questions.
     """
@@ -46,12 +46,11 @@ class Question:
     Attributes:
         story: the name of the story.
         id: its number within the story.
-        text: what is asked.
-        answers: what the annotators answered.
-        kind: what it is about: action, causal relationship, character, feeling, outcome resolution, setting or
-            prediction.
-        evidence: the positions, from 0, of the sections that it rests on, in order.
-        range: how far apart these lie.
+        text: the question.
+        answers: the annotators' answers.
+        kind: its subject: action, causal relationship, character, feeling, outcome resolution, setting or prediction.
+        evidence: the positions, from 0, of the sections of its evidence, in order.
+        range: how far apart these are.
         line: the line of its file at which it ends.
     """
 
@@ -69,17 +68,17 @@ def load(folder: Path) -> tuple[list[Story], list[Question]]:
     """Read all stories, by split and name, and their questions.
 
     Args:
-        folder: `data-by-train-split` of the repository, or a folder that holds it.
+        folder: `data-by-train-split` of the repository, or a folder that contains it.
 
     Raises:
-        MediaError: if it holds no stories, or a file is missing or cannot be understood.
+        MediaError: if it has no stories, or a file is missing or malformed.
     """
     root = next(
         (path for path in (folder, folder / "data-by-train-split") if (path / "section-stories").is_dir()), None
     )
     if root is None:
         raise MediaError(
-            f"{str(folder)!r} holds no stories of FairytaleQA: there is no 'section-stories'.", remedy=REMEDY
+            f"{str(folder)!r} has no stories of FairytaleQA: there is no 'section-stories'.", remedy=REMEDY
         )
     stories: list[Story] = []
     questions: list[Question] = []
@@ -92,7 +91,7 @@ def load(folder: Path) -> tuple[list[Story], list[Question]]:
             place = {row["section"].strip(): position for position, (_, row) in reversed(list(enumerate(rows)))}
             questions += [_question(asked, line, row, name, place, len(rows)) for line, row in _rows(asked, _ASKED)]
     if not stories:
-        raise MediaError(f"{str(root)!r} holds no file '*-story.csv' of any split.", remedy=REMEDY)
+        raise MediaError(f"{str(root)!r} has no file '*-story.csv' of any split.", remedy=REMEDY)
     return stories, questions
 
 
@@ -103,7 +102,7 @@ def _question(path: Path, line: int, row: dict[str, str], story: str, place: dic
     named = _NUMBER.findall(row["cor_section"])
     if not named or any(name not in place for name in named):
         raise MediaError(
-            f"{str(path)!r}, line {line}: `cor_section` is {row['cor_section']!r}.",
+            f"{str(path)!r}, line {line}: invalid `cor_section` {row['cor_section']!r}.",
             expected=f"numbers of sections of the story, such as {next(iter(place), '1')!r}",
             remedy=REMEDY,
         )
@@ -124,7 +123,7 @@ def _question(path: Path, line: int, row: dict[str, str], story: str, place: dic
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with the line at which each ends."""
+    """Yield the rows of a CSV file with the line at which each ends."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -134,7 +133,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
                 )
             for row in reader:
                 if any(row[name] is None for name in columns):
-                    raise MediaError(f"{str(path)!r}, line {reader.line_num}: the row is cut off.", remedy=REMEDY)
+                    raise MediaError(f"{str(path)!r}, line {reader.line_num}: the row is truncated.", remedy=REMEDY)
                 yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MediaError(f"{str(path)!r} cannot be read: {error}.", remedy=REMEDY) from error
+        raise MediaError(f"cannot read {str(path)!r}: {error}.", remedy=REMEDY) from error

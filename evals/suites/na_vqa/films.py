@@ -1,4 +1,4 @@
-"""Films as narrative memory remembers them, for a run: each is built once, and then asked by any number of threads."""
+"""Narrative memories of films for a run: each is built once, and then queried by any number of threads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from evals.suites.na_vqa.scorer import Span
 
 
 @dataclass(frozen=True)
-class Remembered:
+class MemoryAnswer:
     """An answer from memory.
 
     Attributes:
-        answer: what narrative memory answered.
+        answer: the answer of narrative memory.
         clock: what its times count, `seconds` or `sections`.
-        told: when the events are that were shown, best first.
-        cited: when those are that the answer cites, in its order.
+        told: times of the events that the model saw, best first.
+        cited: times of the events that the answer cites, in its order.
     """
 
     answer: NarrativeAnswer
@@ -42,8 +42,8 @@ class Films:
     """The memories of a run's films, each in a folder of its own.
 
     Args:
-        folder: where they are kept, for other runs too; None keeps them as long as this object lives.
-        builder: the model string of who says what pictures show and finds events; `embedded` leaves events to rules.
+        folder: folder of the memories, shared with other runs; None keeps them as long as this object.
+        builder: the model string for captions and events; `embedded` leaves events to rules.
     """
 
     def __init__(self, folder: Path | None, builder: str) -> None:
@@ -52,18 +52,18 @@ class Films:
         self._films: dict[Path, Lock] = {}
         self._built: set[Path] = set()
 
-    def ask(self, path: Path, question: str, model: MLLM | None) -> Remembered:
-        """Answer a question from the memory of a film, which is built by whoever asks first; others wait for it.
+    def ask(self, path: Path, question: str, model: MLLM | None) -> MemoryAnswer:
+        """Answer a question from the memory of a film, which the first caller builds while others wait.
 
         Args:
             path: the film, or its words.
-            question: what is asked.
-            model: who answers; None quotes the evidence.
+            question: the question.
+            model: the answering model; None quotes the evidence.
 
         Raises:
             MediaError: if the film cannot be read.
             StoreError: if the memory cannot be written or read.
-            ModelError: if a model fails; MalformedAnswer, one of them, if its answer cannot be used.
+            ModelError: if a model fails; MalformedAnswer, a subclass, if its answer cannot be used.
         """
         config = self._built_of(path)
         with open_store(config) as store:
@@ -74,10 +74,10 @@ class Films:
         shown = [(told.start_s, told.end_s) for told in answer.shown]
         first = {span: place for place, span in reversed(list(enumerate(ranked)))}
         best = sorted(shown, key=lambda span: (first.get(span, len(ranked)), span))
-        return Remembered(answer, clock, tuple(best), tuple((told.start_s, told.end_s) for told in answer.cited))
+        return MemoryAnswer(answer, clock, tuple(best), tuple((told.start_s, told.end_s) for told in answer.cited))
 
     def _built_of(self, path: Path) -> Config:
-        """The settings with which the memory of a film is opened, once it is built."""
+        """Return the settings to open the memory of a film, building it first if needed."""
         whole = path.resolve()
         with self._lock:
             self._folder = self._folder or own_folder(self, "attend-films-")
@@ -87,7 +87,7 @@ class Films:
         with film:
             if whole not in self._built:
                 place.mkdir(parents=True, exist_ok=True)
-                with FileLock(place / ".building"):  # another run may build in the same folder
+                with FileLock(place / ".building"):  # another run may be building in the same folder
                     build_narrative(str(path), config, Console(file=io.StringIO()), BuildOptions())
                 self._built.add(whole)
         return config

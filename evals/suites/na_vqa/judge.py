@@ -1,4 +1,4 @@
-"""What a judge says of answers about films: how correct they are, and which key points of the reference they make."""
+"""Judge of answers about films: correctness, and coverage of the reference's key points."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from agent.models.protocol import MLLM
 from evals.judge import Prompt, VerdictCache, judge, read_prompt
 
 FEWEST_POINTS, MOST_POINTS = 3, 6
-"""Key points of a reference; our choice."""
+"""Maximum number of key points of a reference."""
 TIMES = 20
-"""From 0 to 5 to a percentage."""
+"""Factor from the scale 0 to 5 to a percentage."""
 PROMPTS = ("correctness", "key_points", "coverage")
 Covered = Literal["covered", "absent", "contradicted"]
 
 
 class Asked(Protocol):
-    """A question with the answer that others are compared with."""
+    """A question with its reference answer."""
 
     @property
     def text(self) -> str:
-        """What is asked."""
+        """The question."""
 
     @property
     def reference(self) -> str:
-        """The answer."""
+        """The reference answer."""
 
 
 class Correctness(BaseModel):
@@ -37,7 +37,7 @@ class Correctness(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    score: int = Field(ge=0, le=5, strict=True)  # "true" is no score
+    score: int = Field(ge=0, le=5, strict=True)  # rejects "true" as a score
     why: str = ""
 
 
@@ -51,12 +51,12 @@ class KeyPoints(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judge said of one answer.
+    """A judge's verdicts on one answer.
 
     Attributes:
-        values: `correctness`, `covered` and `contradicted`, as `evals.suites.na_vqa.scorer.score` takes them; None
-            where the verdict is missing.
-        verdicts: of correctness, key points and coverage, as far as they were asked for, to be counted.
+        values: `correctness`, `covered` and `contradicted`, as `evals.suites.na_vqa.scorer.score` takes them; None for
+            a missing verdict.
+        verdicts: of correctness, key points and coverage, as far as requested, for counting.
     """
 
     values: dict[str, float | None]
@@ -64,17 +64,17 @@ class Judgement:
 
 
 def judge_answer(cache: VerdictCache, model: MLLM, question: Asked, answer: str, *, points: bool = True) -> Judgement:
-    """Have a judge rate an answer against the reference, and check the key points of the reference in it.
+    """Have a judge rate an answer against the reference, and check the reference's key points in it.
 
-    The reference is split into key points once; the cache has them for every other answer. No answer, or one without
-    words, is not judged: it is 0 correct and makes no point.
+    The reference is split into key points once; the cache has them for every other answer. A missing or empty answer is
+    not judged: it is 0 correct and makes no point.
 
     Args:
         cache: of verdicts.
         model: the judge.
-        question: what was asked, with its reference.
-        answer: what was answered.
-        points: whether key points are asked for; a reference of a few words has none.
+        question: the question, with its reference.
+        answer: the answer.
+        points: whether to check key points; a reference of a few words has none.
 
     Raises:
         StoreError: if the cache cannot be read or written.
@@ -109,7 +109,7 @@ def judge_answer(cache: VerdictCache, model: MLLM, question: Asked, answer: str,
 
 @cache
 def prompt(name: str) -> Prompt:
-    """One of `PROMPTS`."""
+    """Load one of `PROMPTS`."""
     return read_prompt("evals.suites.na_vqa", f"prompts/{name}.md")
 
 

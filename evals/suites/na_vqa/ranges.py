@@ -1,4 +1,4 @@
-"""How far apart the evidence of a question lies: Short, Medium or Far."""
+"""Range of a question's evidence: Short, Medium or Far."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Literal
 Range = Literal["Short", "Medium", "Far"]
 RANGES: tuple[Range, ...] = ("Short", "Medium", "Far")
 SHORT, MEDIUM = 0.10, 0.40
-"""The greatest share of the whole that a range spans. Our choice: NA-VQA's authors have not published theirs."""
+"""Maximum share of the whole that a range spans. Our choice: NA-VQA's authors have not published theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How the evidence of a question lies in its film, so that ranges can be told anew with other limits.
+    """The distribution of a question's evidence in its film, from which ranges with other limits can be computed.
 
     Attributes:
         span_s: from the start of the first piece to the end of the last, in seconds.
         frac: that as a share of the film.
-        max_gap_s: the longest stretch between the first and the last piece that holds none, in seconds.
+        max_gap_s: the longest stretch without evidence between the first and the last piece, in seconds.
         range: Short for a single piece, however long; else by `frac`.
     """
 
@@ -31,7 +31,7 @@ class Spread:
 
 
 def spread_of(spans: Sequence[tuple[float, float]], duration_s: float) -> Spread:
-    """Return how evidence lies.
+    """Compute the distribution of evidence.
 
     Args:
         spans: start and end of each piece, in seconds, in any order; at least one.
@@ -51,7 +51,7 @@ def range_of(span: float, whole: float) -> Range:
     Args:
         span: from the first piece of evidence to the last: of a film, end minus start in seconds; of a story, the
             difference of the positions of sections, which is 0 for one section.
-        whole: the most that it can be.
+        whole: the maximum span.
     """
     share = span / whole if whole else 0.0
     return "Short" if share <= SHORT else "Medium" if share <= MEDIUM else "Far"

@@ -1,8 +1,8 @@
-"""Runs over narrative memory without a language model: which evidence is told, and what each part of retrieval adds.
+"""Ablation of narrative retrieval without a language model: retrieved evidence, and the contribution of each part.
 
 The rows build up: flat clips, events, their neighbours, links across time, chains, and a quota for stretches of time.
-Beside them stand a bound above, `oracle`, and two below, `question_only` and `shuffled`. Rows that need a language
-model are not here: captions in a long context, and retrieval without its second round.
+`oracle` is an upper bound, `question_only` and `shuffled` are lower bounds. Rows that need a language model are absent:
+captions in a long context, and retrieval without its second round.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "+ chains": {"bins": 1},
     "+ time quota": {},
 }  # fmt: skip
-"""What the options of each row have in place of those of the whole retrieval, which is the last row."""
+"""The options of each row that differ from those of the whole retrieval, which is the last row."""
 
 
 def ablated(name: str, options: RetrieveOptions | None = None) -> RetrieveOptions:
-    """The options of a row of `ABLATIONS`, given those of the whole retrieval."""
+    """Return the options of a row of `ABLATIONS`, given those of the whole retrieval."""
     return RetrieveOptions.model_validate((options or RetrieveOptions()).model_dump() | ABLATIONS[name])
 
 
 def evidence_run(
     store: NarrativeStore, source: str, questions: Sequence[Question], options: RetrieveOptions | None = None
 ) -> list[Scored]:
-    """Score what is told of a film for each of some questions about it.
+    """Score the retrieved evidence of a film for each of some questions about it.
 
     Args:
         store: the memory.
-        source: what the memory calls the film.
+        source: the film's name in the memory.
         questions: about this film.
         options: of retrieval.
 
@@ -59,35 +59,35 @@ def shuffled(
     options: RetrieveOptions | None = None,
     seed: int = 0,
 ) -> list[Scored]:
-    """As `evidence_run`, of a memory whose events have changed places in time: what is found by chance."""
+    """Score like `evidence_run`, with events that have exchanged their times: the chance level."""
     moved = moved_times(store.events(source), seed)
     return [_scored(store, source, question, options, moved) for question in questions]
 
 
 def moved_times(events: Sequence[Event], seed: int = 0) -> dict[str, Span]:
-    """The times of some events, by id, when they have changed places with each other."""
+    """Return the times of some events, by id, after a random exchange."""
     places = np.random.default_rng(seed).permutation(len(events))
     return {event.id: (events[place].start_s, events[place].end_s) for event, place in zip(events, places, strict=True)}
 
 
 def oracle(questions: Sequence[Question]) -> list[Scored]:
-    """The scores of being told all evidence and nothing else; below 1 where there is more of it than is looked at."""
+    """Return the scores of retrieving exactly the evidence; below 1 if it exceeds the ranks considered."""
     return [score(question, Prediction(told=question.spans)) for question in questions]
 
 
 def question_only(questions: Sequence[Question]) -> list[Scored]:
-    """The scores of being told nothing."""
+    """Return the scores of retrieving nothing."""
     return [score(question, Prediction()) for question in questions]
 
 
 def told_spans(
     store: NarrativeStore, source: str, found: Retrieved, moved: Mapping[str, Span] | None = None
 ) -> tuple[Span, ...]:
-    """When what was told happens: events by their score, then those that only the chains tell.
+    """Return the times of the retrieved events: by their score, then those that only chains contain.
 
     Args:
         store: the memory.
-        source: what it calls the film.
+        source: the film's name in the memory.
         found: what was retrieved of it.
         moved: other times of events, by id.
     """

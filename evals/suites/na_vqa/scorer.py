@@ -1,7 +1,7 @@
-"""Scores of answers about films and of the evidence they rest on: by range and by reasoning type, never as one mean.
+"""Scores of answers about films and of their evidence: by range and by reasoning type, never as one mean.
 
-Pure functions: what a judge says comes in as numbers (see `evals.suites.na_vqa.judge`). The paper's own scorer is not
-public, so that none of these figures compares with its figures.
+Pure functions: a judge's verdicts come in as numbers (see `evals.suites.na_vqa.judge`). The paper's own scorer is not
+public, so these figures are not comparable with the paper's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evals.suites.na_vqa.dataset import REASONING_TYPES, Question
 from evals.suites.na_vqa.ranges import RANGES
 
 KS = (1, 3, 5, 10)
-"""Ranks down to which evidence is looked for; our choice."""
+"""Maximum rank at which evidence is searched."""
 METRICS: dict[str, tuple[float, float]] = {
     "correctness": (0.0, 100.0),
     "covered": (0.0, 1.0),
@@ -29,15 +29,15 @@ METRICS: dict[str, tuple[float, float]] = {
     "citation_precision": (0.0, 1.0),
     "abstained": (0.0, 1.0),
 }
-"""Every metric, and the least and the most that it can be.
+"""Every metric, with its minimum and maximum.
 
 correctness: the judge's 0 to 5, times 20. covered, contradicted: shares of the key points of the reference.
-rouge_l: F1 of words against the reference, and recall: share of the evidence in what was told; these two are all there
-is of a run without a judge. recall@k, all@k: the share of the evidence, and whether all of it, is among the first k
-that were told; all: whether all of it was told. order, citation_precision: of what is cited.
+rouge_l: F1 of words against the reference, and recall: share of the evidence that was retrieved; a run without a judge
+has only these two. recall@k, all@k: the share of the evidence, and whether all of it, is among the first k retrieved
+events; all: whether all of it was retrieved. order, citation_precision: of the citations.
 """
 LEAKS = ("correctness", "covered", "rouge_l", "recall", "all", "all@5")
-"""Metrics on which a run without the memory has to be worse than one with it."""
+"""Metrics on which a run without the memory must be worse than one with it."""
 _WORD = re.compile(r"\w+")
 Span = tuple[float, float]
 """Start and end, in seconds of the film; or the position of a section and the next one."""
@@ -45,11 +45,11 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a run answered to a question.
+    """A run's answer to a question.
 
     Attributes:
         answer: its words.
-        told: the events that it was shown, best first.
+        told: the events in its context, best first.
         cited: the events that it cites, in the order of the answer.
         abstained: whether it said that it cannot tell.
     """
@@ -62,7 +62,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scores of one answer; `values` has them by the names in `METRICS`, None where there is none."""
+    """The scores of one answer; `values` has them by the names in `METRICS`, None for a missing one."""
 
     id: str
     film: str
@@ -75,9 +75,9 @@ def score(question: Question, prediction: Prediction, judged: Mapping[str, float
     """Score an answer.
 
     Args:
-        question: what was asked.
-        prediction: what was answered; words are scored only where there are any, or the run abstained.
-        judged: `correctness`, `covered` and `contradicted`, None for a verdict that is missing; None: without a judge.
+        question: the question.
+        prediction: the answer; words are scored only if there are any, or the run abstained.
+        judged: `correctness`, `covered` and `contradicted`, None for a missing verdict; None: without a judge.
     """
     gold, spoke = question.spans, bool(prediction.answer.strip()) or prediction.abstained
     values: dict[str, float | None] = {
@@ -92,9 +92,9 @@ def score(question: Question, prediction: Prediction, judged: Mapping[str, float
 
 
 def evidence_scores(gold: Sequence[Span], told: Sequence[Span]) -> dict[str, float | None]:
-    """`recall` and `all` of evidence, of all that was told and of the first k of it, for each k of `KS`.
+    """Return `recall` and `all` of evidence, over all retrieved events and over the first k, for each k of `KS`.
 
-    A piece of evidence is found where something told overlaps it, however little (an IoU above 0).
+    A piece of evidence is found if a retrieved event overlaps it at all (an IoU above 0).
     """
     first = [next((rank for rank, span in enumerate(told) if overlaps(span, piece)), len(told)) for piece in gold]
     found = {"": len(told), **{f"@{k}": min(k, len(told)) for k in KS}}
@@ -106,7 +106,7 @@ def evidence_scores(gold: Sequence[Span], told: Sequence[Span]) -> dict[str, flo
 
 
 def overlaps(one: Span, other: Span) -> bool:
-    """Whether two spans share time; one of no length is a moment, and shares that with a span from its start on."""
+    """Return whether two spans share time; one of no length is a point, inside a span from its start on."""
     if one[0] == one[1] or other[0] == other[1]:
         (moment, last), span = sorted((one, other), key=lambda part: part[1] - part[0])
         return span[0] <= moment < span[1] or (moment, last) == span
@@ -114,10 +114,10 @@ def overlaps(one: Span, other: Span) -> bool:
 
 
 def order_agreement(cited: Sequence[Span], gold: Sequence[Span]) -> float | None:
-    """Kendall's tau-b between the order in which events are cited and that of the chain of evidence.
+    """Return Kendall's tau-b between the order in which events are cited and that of the chain of evidence.
 
-    A cited event stands for the piece of evidence that it shares most time with, the earlier of equals; one that shares
-    none takes no part. None where fewer than two different pieces are cited.
+    A cited event counts as the piece of evidence that it shares most time with, the earlier of equals; one without
+    overlap is ignored. None if fewer than two different pieces are cited.
     """
     from scipy.stats import kendalltau
 
@@ -132,15 +132,16 @@ def order_agreement(cited: Sequence[Span], gold: Sequence[Span]) -> float | None
 
 
 def citation_precision(cited: Sequence[Span], gold: Sequence[Span]) -> float | None:
-    """The share of cited events that overlap evidence; None where nothing is cited."""
+    """Return the share of cited events that overlap evidence; None without citations."""
     return fmean(any(overlaps(span, piece) for piece in gold) for span in cited) if cited else None
 
 
 def rouge_l(answer: str, reference: str) -> float:
-    """ROUGE-L of words (Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries, section 3): F1, from 0 to 1.
+    """Return ROUGE-L of words (Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries, section 3): F1, from 0
+    to 1.
 
-    Precision and recall are the length of the longest common subsequence, as a share of the words of each text; they
-    weigh alike. Case does not count, and words are not stemmed.
+    Precision and recall are the length of the longest common subsequence, as a share of the words of each text, equally
+    weighted. Ignores case, without stemming.
     """
     said, wanted = _WORD.findall(answer.casefold()), _WORD.findall(reference.casefold())
     if not said or not wanted:
@@ -165,7 +166,7 @@ class Summary:
 def summarise(scored: Iterable[Scored]) -> Summary:
     """Average each metric over the questions of each range and of each reasoning type, with films as clusters.
 
-    A value that is missing, such as a judge's that failed, is left out; the mean's `n` shows how many there are.
+    Missing values, such as those of a failed judge, are left out; the mean's `n` counts the rest.
     """
     all_ = list(scored)
     return Summary(
@@ -175,15 +176,16 @@ def summarise(scored: Iterable[Scored]) -> Summary:
 
 
 def leak_warnings(memory: Sequence[Scored], floors: Mapping[str, Sequence[Scored]]) -> list[str]:
-    """Say where a run without the memory scores as high as the run with it, so that the questions give it away.
+    """Report where a run without the memory scores as high as the run with it, so that the questions reveal the
+    answers.
 
     Args:
         memory: the run with the memory.
-        floors: runs that know nothing of the film, such as `question only` and `shuffled memory`, by name.
+        floors: runs without knowledge of the film, such as `question only` and `shuffled memory`, by name.
 
     Returns:
         A sentence for each floor, range and metric of `LEAKS` on which it is no worse, over the questions that both
-        have; and one for each floor that shares no score with the run.
+            have; and one for each floor without scores in common with the run.
     """
     warnings = []
     ours = {one.id: one for one in memory}
@@ -206,10 +208,10 @@ def leak_warnings(memory: Sequence[Scored], floors: Mapping[str, Sequence[Scored
                 if without >= with_memory:
                     warnings.append(
                         f"{range_}, {metric}: {floor} reaches {without:.3f}, the memory {with_memory:.3f} "
-                        f"(n = {len(pairs)}); the memory is not what answers these questions."
+                        f"(n = {len(pairs)}); these questions can be answered without the memory."
                     )
         if not compared:
-            warnings.append(f"{floor}: it shares no score with the run, so that a leak would not be seen.")
+            warnings.append(f"{floor}: no scores in common with the run, so a leak would go unnoticed.")
     return warnings
 
 

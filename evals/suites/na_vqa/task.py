@@ -1,7 +1,7 @@
 """NA-VQA: questions about whole films, answered from their narrative memory, or from the words of the question alone.
 
-`solve` is a dialogue: the memory of the film is built by whoever asks about it first, and the model under test answers
-from what it recalls (see `agent.narrative.answer`). With `--blind` the model is shown the question only.
+`solve` is a dialogue: the first question about a film builds its memory, and the model under test answers from what it
+retrieves (see `agent.narrative.answer`). With `--blind` the model sees only the question.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from evals.engine.suite import Judged, Loaded, Message, Respond, Sample, Scored,
 from evals.suites.judges import SuiteJudge, added, tally
 from evals.suites.na_vqa import dataset, fairytale, scorer
 from evals.suites.na_vqa.dataset import REMEDY
-from evals.suites.na_vqa.films import Films, Remembered
+from evals.suites.na_vqa.films import Films, MemoryAnswer
 from evals.suites.na_vqa.judge import PROMPTS, Judgement, judge_answer, prompt
 from evals.suites.na_vqa.ranges import RANGES
 from evals.suites.na_vqa.scorer import Span
@@ -38,9 +38,9 @@ FIGURES = (
     "rouge_l", "recall", "recall@5", "all", "all@5", "order", "citation_precision", "abstained", "correctness",
     "covered", "contradicted",
 )  # fmt: skip
-"""What is told by range."""
+"""Metrics reported by range."""
 BY_TYPE = ("rouge_l", "recall", "correctness")
-"""What is told by reasoning type."""
+"""Metrics reported by reasoning type."""
 _TIMES = re.compile(r"\s*\[(?:\d+(?::\d\d){1,2}|section \d+)\]")
 
 
@@ -48,14 +48,14 @@ class Options(BaseModel):
     """The suite's own options.
 
     Attributes:
-        data_set: whose files the folder holds.
-        split: the part of FairytaleQA that is asked.
-        answer: whether the model under test answers from memory, or the evidence is quoted and no model asked.
-        value: what a sample's value is. The judge's verdicts need a judge; the others need none.
+        data_set: the format of the folder.
+        split: the split of FairytaleQA.
+        answer: whether the model under test answers from memory, or the evidence is quoted without a model.
+        value: a sample's value. The judge's verdicts need a judge; the others do not.
         judge: the model string of a judge; "" for none.
-        verdicts: the folder in which the judge's verdicts are kept for other runs.
-        builder: the model string of who builds the memory; see `Films`.
-        memory: the folder in which memories are kept for other runs.
+        verdicts: the folder of the judge's verdicts, shared with other runs.
+        builder: the model string for building the memory; see `Films`.
+        memory: the folder of memories, shared with other runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,14 +80,14 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Gold:
-    """What a question's answer is measured by.
+    """The reference data of a question.
 
     Attributes:
         text: the question.
-        references: answers of annotators, the best of which counts; one for NA-VQA.
-        spans: the evidence, in what `clock` says, in the order of its chain.
+        references: annotators' answers, the best match of which counts; one for NA-VQA.
+        spans: the evidence, on the scale of `clock`, in the order of its chain.
         clock: what the times of evidence count.
-        film, range, kind: what figures are told by.
+        film, range, kind: groups of figures.
     """
 
     text: str
@@ -105,8 +105,8 @@ class Gold:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the samples of a run share."""
+class SampleData:
+    """Shared data of the samples of a run."""
 
     options: Options
     films: Films
@@ -117,21 +117,19 @@ def load(data: Path | None, options: Options) -> Loaded:
     """Read a folder of NA-VQA (see `dataset`) or of FairytaleQA (see `fairytale`)."""
     folder = need_folder(data, REMEDY if options.data_set == "na-vqa" else fairytale.REMEDY)
     judge = SuiteJudge(options.judge, options.verdicts) if options.judge else None
-    held = Held(options, Films(options.memory, options.builder), judge)
+    held = SampleData(options, Films(options.memory, options.builder), judge)
     loaded = _stories(folder, held) if options.data_set == "fairytaleqa" else _films(folder, held)
     return replace(loaded, ready=judge.open if judge else None)
 
 
-def _films(folder: Path, held: Held) -> Loaded:
+def _films(folder: Path, held: SampleData) -> Loaded:
     read = dataset.load(folder)
     samples, bad = [], list(read.bad)
     for question in read.questions:
         path = read.films[question.film].path
         if path is None:
             problem = f"there is no file of the film {question.film!r} in {str(folder / 'films')!r}."
-            remedy = (
-                f"Put it there, such as {question.film}.mp4 or {question.film}.srt, or pass it over with --skip-bad."
-            )
+            remedy = f"Put it there, such as {question.film}.mp4 or {question.film}.srt, or skip it with --skip-bad."
             bad.append(DataError(problem, file=read.files[1], line=question.line, field="video_id", remedy=remedy))
             continue
         gold = Gold(
@@ -142,7 +140,7 @@ def _films(folder: Path, held: Held) -> Loaded:
     return Loaded(tuple(samples), tuple(bad), read.files)
 
 
-def _stories(folder: Path, held: Held) -> Loaded:
+def _stories(folder: Path, held: SampleData) -> Loaded:
     stories, questions = fairytale.load(folder)
     asked = {one.name: one for one in stories if held.options.split in ("all", one.split)}
     samples = []
@@ -155,7 +153,7 @@ def _stories(folder: Path, held: Held) -> Loaded:
     return Loaded(tuple(samples), files=tuple(path for one in asked.values() for path in (one.path, one.asked)))
 
 
-def _sample(id_: str, gold: Gold, path: Path, file: Path, line: int | None, held: Held) -> Sample:
+def _sample(id_: str, gold: Gold, path: Path, file: Path, line: int | None, held: SampleData) -> Sample:
     return Sample(
         id=id_,
         cluster=gold.film,
@@ -170,10 +168,10 @@ def _sample(id_: str, gold: Gold, path: Path, file: Path, line: int | None, held
 
 
 async def from_memory(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """Let the model under test answer from the memory of the film; the generator plays no part."""
-    held: Held = sample.fields["held"]
+    """Let the model under test answer from the memory of the film; ignores the generator."""
+    held: SampleData = sample.fields["held"]
 
-    def ask(model: MLLM) -> Remembered:
+    def ask(model: MLLM) -> MemoryAnswer:
         answers = model if held.options.answer == "model" else None
         return held.films.ask(Path(sample.source), sample.questions[0], answers)
 
@@ -195,15 +193,15 @@ async def from_memory(sample: Sample, respond: Respond, rng: Random) -> Mapping[
 
 
 async def from_the_question(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """Let the model under test answer without the film: what the question gives away."""
-    held: Held = sample.fields["held"]
+    """Let the model under test answer without the film, to measure what the question alone gives away."""
+    held: SampleData = sample.fields["held"]
     what = "story" if held.options.data_set == "fairytaleqa" else "film"
     answer = await respond([Message("user", (BLIND.format(what=what, question=sample.questions[0]),))])
     return {"answer": answer.strip(), **await _judged(sample, answer.strip())}
 
 
 async def _judged(sample: Sample, answer: str) -> dict[str, JsonValue]:
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     if held.judge is None:
         return {}
     points = held.options.data_set == "na-vqa"
@@ -214,8 +212,8 @@ async def _judged(sample: Sample, answer: str) -> dict[str, JsonValue]:
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """The value that the options choose; a verdict that is missing is a failure of the judge."""
-    held: Held = sample.fields["held"]
+    """Return the value that the options select; a missing verdict is a failure of the judge."""
+    held: SampleData = sample.fields["held"]
     if "malformed" in transcript.outcome:
         return Scored(failure="parse")
     value = _scores(sample, transcript).values.get(held.options.value)
@@ -225,7 +223,7 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 
 def _scores(sample: Sample, transcript: Transcript) -> scorer.Scored:
-    """All scores of an answer; a baseline has words alone, and was told nothing."""
+    """Return all scores of an answer; a baseline has only words, and no context."""
     gold: Gold = sample.fields["gold"]
     said: Mapping[str, Any] = transcript.outcome or {"answer": transcript.answer}
     told, cited = (tuple((start, end) for start, end in said.get(name, ())) for name in ("told", "cited"))
@@ -243,7 +241,8 @@ def _scores(sample: Sample, transcript: Transcript) -> scorer.Scored:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """Means of every metric by range, of some by reasoning type, and how the judge fared; there is no overall mean."""
+    """Return means of every metric by range, of some by reasoning type, and the judge's statistics; there is no overall
+    mean."""
     answered = [(sample, made) for sample, made, scored in judged if not made.failure and scored.failure != "parse"]
     scored = [_scores(sample, made) for sample, made in answered]
     kinds = tuple(dict.fromkeys(sample.fields["gold"].kind for sample, _, _ in judged))
@@ -263,7 +262,7 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def question_words(sample: Sample, rng: Random) -> str:
-    """The words of the question in any order: what is said by knowing nothing, and shares words with the answer."""
+    """Give the words of the question in random order: no knowledge, but word overlap with the answer."""
     words = sample.questions[0].rstrip("?").split()
     rng.shuffle(words)
     return " ".join(words)

@@ -23,7 +23,7 @@ TASKS = {
     "realtime": {"OCR": 149, "ACR": 109, "ATR": 116, "STU": 178, "FPD": 101, "OJR": 184},
     "forward": {"REC": 698, "SSR": 629, "CRR": 240},
 }
-"""Questions of each task as released, 3,035 in all; the forward ones come from 172 records that are probed often."""
+"""Questions of each task as released, 3,035 in total; the forward ones come from 172 records with several probes."""
 GROUPS = tuple(TASKS)
 _GROUP_OF = {task: group for group, tasks in TASKS.items() for task in tasks}
 _KIND_OF = {"REC": "count", "SSR": "step", "CRR": "enough"}
@@ -31,15 +31,15 @@ ANNOTATION = "ovo_bench_new.json"
 VIDEO_FOLDERS = ("src_videos", "videos", "data/src_videos", "data/videos", "", "data")
 CHUNK_FOLDERS = ("chunked_videos", "videos/chunked_videos", "data/chunked_videos")
 REMEDY = (
-    f"Take {ANNOTATION} from the GitHub repository JoeLeelyf/OVO-Bench (data) and the videos, or the chunks cut from "
-    "them, from the Hugging Face data set JoeLeelyf/OVO-Bench, and name the folder that holds both."
+    f"Download {ANNOTATION} from the GitHub repository JoeLeelyf/OVO-Bench (data) and the videos, or the chunks cut "
+    "from them, from the Hugging Face data set JoeLeelyf/OVO-Bench, and pass the folder of both."
 )
 
 Task = Literal["EPM", "ASI", "HLD", "OCR", "ACR", "ATR", "STU", "FPD", "OJR", "REC", "SSR", "CRR"]
 
 
 class Probe(BaseModel):
-    """One moment at which a forward record is asked about."""
+    """A time at which a forward record is asked about."""
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
@@ -50,7 +50,7 @@ class Probe(BaseModel):
 
 
 class Annotation(BaseModel):
-    """One record of the annotation; which fields it has depends on its task."""
+    """A record of the annotation; its fields depend on its task."""
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
@@ -70,7 +70,7 @@ class Annotation(BaseModel):
             if self.question is None or self.options is None or self.realtime is None or self.gt is None:
                 raise ValueError(f"a record of {self.task} needs question, options, realtime and gt")
             if not 0 <= self.gt < len(self.options):
-                raise ValueError(f"gt {self.gt} names none of {len(self.options)} options")
+                raise ValueError(f"gt {self.gt} is not one of {len(self.options)} options")
             return self
         probe_field = {"REC": "count", "SSR": "type", "CRR": "type"}[self.task]
         if not self.test_info or any(getattr(probe, probe_field) is None for probe in self.test_info):
@@ -88,7 +88,7 @@ class Options(MomentOptions):
     """The suite's options.
 
     Attributes:
-        official_clip: watch to the next whole second, as the authors cut their clips.
+        official_clip: watch to the next whole second, like the authors' clips.
     """
 
     known_parts: ClassVar[tuple[str, ...]] = GROUPS
@@ -97,19 +97,20 @@ class Options(MomentOptions):
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Read the annotation of a folder, of the tracks in `options.parts` (empty: all). Everything before is seen.
+    """Read the annotation of a folder, of the tracks in `options.parts` (empty: all). Everything before a question is
+    seen.
 
     Raises:
-        ConfigError: if the prompt file does not fit.
+        ConfigError: if the prompt file is invalid.
         DataError: if there is no folder.
-        MediaError: if the annotation is missing or malformed, or not one of the videos is found.
+        MediaError: if the annotation is missing or malformed, or no video is found.
     """
     folder = need_folder(data, REMEDY)
     prompts = read_prompts(options.prompt, PROMPTS)
     path = find_file((folder, folder / "data"), (ANNOTATION,))
     if path is None:
         raise MediaError(
-            f"{str(folder)!r} holds no annotation of OVO-Bench; looked for {ANNOTATION!r} there and in its folder "
+            f"{str(folder)!r} has no annotation of OVO-Bench; looked for {ANNOTATION!r} there and in its folder "
             "'data'.",
             remedy=REMEDY,
         )
@@ -125,7 +126,7 @@ def load(data: Path | None, options: Options) -> Loaded:
     lost = sorted({moment.video for moment in moments if moment.path is None})
     if moments and all(moment.path is None for moment in moments):
         raise MediaError(
-            f"not one video was found in {str(folder)!r}; the first is {lost[0]!r}, looked for in the folders "
+            f"cannot find any video in {str(folder)!r}; the first is {lost[0]!r}, looked for in the folders "
             f"{', '.join(repr(name or '.') for name in VIDEO_FOLDERS)}, and as a chunk in {CHUNK_FOLDERS[0]!r}.",
             remedy=REMEDY,
         )

@@ -1,4 +1,4 @@
-"""Rating replies to OVO-Bench: pure functions of a moment and a text."""
+"""Scoring of replies to OVO-Bench, as pure functions of a moment and a text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evals.suites.moments import Moment, Scores
 
 
 def score(moment: Moment, text: str, said_s: float | None) -> Scores:
-    """Rate a reply by the way its task is answered; `said_s` plays no part here."""
+    """Score a reply by the form of its task's answer; ignores `said_s`."""
     if moment.kind == "choice":
         return {"official": moment.target in text, "strict": first_letter(text) == moment.target}
     if moment.kind == "count":
@@ -21,10 +21,11 @@ def score(moment: Moment, text: str, said_s: float | None) -> Scores:
 
 
 def official_count(text: str, count: str) -> bool:
-    """As the authors count: all digits of the reply in a row are the number, so "1 or 2" is right for 12."""
+    """Count as the authors do: all digits of the reply in sequence are the number, so "1 or 2" is right for 12."""
     return "".join(re.findall(r"\d+", text)) == count
 
 
 def official_yes_no(text: str, word: str) -> bool:
-    """As the authors count: the word stands anywhere in the reply, even inside another one, or is its letter alone."""
+    """Count as the authors do: the word occurs anywhere in the reply, even inside another one, or its letter by
+    itself."""
     return text == word[0] or word in text

@@ -1,1 +1,1 @@
-"""ProactiveBench: does a model ask for a view that helps, where the one it is given does not suffice?"""
+"""ProactiveBench: does a model ask for a view that helps, if the given one is not enough?"""

@@ -1,4 +1,4 @@
-"""Reading ProactiveBench's folder: a file of samples a data set, and the images that they show."""
+"""Reader of ProactiveBench: a file of samples per data set, and their images."""
 
 from __future__ import annotations
 
@@ -29,26 +29,24 @@ from evals.suites.proactivebench.scorer import is_kept
 
 FILE = "{dataset}_preprocessed.jsonl"
 TEST = "test"
-"""The folder of the released data that holds the files and the unpacked archives."""
+"""The folder of the released data with the files and the unpacked archives."""
 
 MOST_STEPS = 100_000
-"""The most answers of an episode that are believed; our choice, since as many images are looked for."""
+"""Maximum plausible number of answers of an episode, which decides how many images are looked up."""
 
 STEPS = {CIT: "max_steps", COCO: "granularity"}
-"""The field that the answers of an episode depend on, where that is not `num_images`."""
+"""The field that determines the answers of an episode, if it is not `num_images`."""
 
-GET_IT = (
-    "Get the folder `test` of tdemin16/ProactiveBench and unpack its archives in place, as the suite's README says."
-)
+GET_IT = "Download the folder `test` of tdemin16/ProactiveBench and unpack its archives there, see the suite's README."
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Read the chosen data sets.
+    """Read the selected data sets.
 
     Raises:
         DataError: if the folder or a file is missing, or there are too few samples to draw examples from.
     """
-    folder = need_folder(data, f"Name it with --data. {GET_IT}")
+    folder = need_folder(data, f"Pass it with --data. {GET_IT}")
     folder = folder / TEST if (folder / TEST).is_dir() else folder
     samples: list[Sample] = []
     bad: list[DataError] = []
@@ -58,13 +56,13 @@ def load(data: Path | None, options: Options) -> Loaded:
             continue
         file = folder / FILE.format(dataset=dataset)
         if not file.is_file():
-            remedy = f"{GET_IT} Other data sets are run alone with --set datasets=NAME,NAME."
-            raise DataError(f"the file of {acronym} is not there.", file=file, remedy=remedy)
+            remedy = f"{GET_IT} Select other data sets with --set datasets=NAME,NAME."
+            raise DataError(f"the file of {acronym} is missing.", file=file, remedy=remedy)
         files.append(file)
         found, broken = _read(file, dataset, folder, options)
         bad += broken
         if options.most is not None:
-            # As the authors draw: a list in the order of the file, shuffled from seed 0, its first ones.
+            # Drawn like the authors do: a list in the order of the file, shuffled from seed 0, the first ones.
             Random(0).shuffle(found)
             found = found[: options.most]
         samples += found
@@ -85,7 +83,7 @@ def _read(file: Path, dataset: str, folder: Path, options: Options) -> tuple[lis
     examples = _examples(dataset, [record for _, record, _, _ in good], options, file)
     samples = []
     for line, record, environment, pictures in good:
-        # Those of another sample in its place, where it is an example itself.
+        # If the sample is an example itself, replaced by the images of another.
         shown = [example for example in examples if example.id != record.id][: options.examples]
         samples.append(
             Sample(
@@ -108,7 +106,7 @@ def _read(file: Path, dataset: str, folder: Path, options: Options) -> tuple[lis
 def _checked(
     dataset: str, record: Record, folder: Path, options: Options, file: Path, line: int
 ) -> tuple[Environment, tuple[Path, ...]]:
-    """The environment of a record and the images it may show. Raises DataError with the field that is wrong."""
+    """Return the environment of a record and the images it may show. Raises DataError with the field that is wrong."""
 
     def wrong(error: Exception, field: str) -> DataError:
         return DataError(str(error), file=file, line=line, field=field)
@@ -131,7 +129,7 @@ def _checked(
     except EntryError as error:
         raise wrong(error, "image_template") from error
     if outside := [name for name in names if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]:
-        problem = f"the image {outside[0]!r} lies outside the data folder."
+        problem = f"the image {outside[0]!r} is outside the data folder."
         raise DataError(problem, file=file, line=line, field="image_template")
     try:
         observe(environment, state)
@@ -144,23 +142,23 @@ def _checked(
 
 
 def _problems(environment: Environment, options: Options) -> Iterator[tuple[str, str]]:
-    """What an environment cannot be played with: a field, and what is wrong with it."""
+    """Yield why an environment cannot be played: a field, and what is wrong with it."""
     record = environment.record
     if not 0 < environment.max_steps <= MOST_STEPS:
-        answers = f"an episode takes {environment.max_steps} answers, and not from 1 to {MOST_STEPS:,}."
+        answers = f"an episode takes {environment.max_steps} answers, not 1 to {MOST_STEPS:,}."
         yield STEPS.get(environment.dataset, "num_images"), answers
     if not environment.actions:
-        yield "direction", f"{record.direction!r} is no direction of a camera."
+        yield "direction", f"unknown direction {record.direction!r} of a camera."
     if options.view == "reference":
         return
     if record.first_image not in image_numbers(environment):
         yield "first_image", f"there is no image {record.first_image}."
     if not environment.suggestions:
-        yield "options", "none of them asks for anything."
+        yield "options", "none of them is a request."
 
 
 def _examples(dataset: str, records: list[Record], options: Options, file: Path) -> list[Record]:
-    """One more than are shown, so that none is an example to itself; the draw is the same for all. Our choice."""
+    """Draw one more than are shown, so that none is an example to itself; the draw is the same for all."""
     if not options.examples or DATASETS[dataset] not in EXAMPLED:
         return []
     if len(records) <= options.examples:
@@ -174,11 +172,12 @@ def _pictures_of(examples: list[Record], dataset: str, folder: Path) -> list[Pat
 
 
 def _shared(dataset: str, record: Record) -> str:
-    """What a sample shares with others: the object in front of the camera, the video, the photograph, the drawing."""
+    """Return what a sample shares with others: the object in front of the camera, the video, the photograph, the
+    drawing."""
     if dataset in (ROD, MVPN):
         return record.answer
     name = PurePosixPath(record.image_template).name
-    # ImageNet-C's folders name the damage; the same photograph is damaged in several ways.
+    # ImageNet-C's folders name the corruption; the same photograph is corrupted in several ways.
     return name if dataset == INC and "{" not in name else record.image_template
 
 

@@ -1,7 +1,7 @@
-"""Putting a sample of ProactiveBench to a model: an episode over its environment, or one free question and a judge.
+"""Dialogues of ProactiveBench: an episode in its environment, or one free question and a judge.
 
 An episode is read in two ways at once, `strict` and `robust` (see `matching`). They share the replies as long as they
-see the same; where one reading ends or goes elsewhere, the model is asked further for the other alone.
+see the same; if one reading ends or diverges, the model is asked separately for the other.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from tools.ask_user import DESCRIPTION, Intervention
 
 ASK_USER = Tool("ask_user", DESCRIPTION, Intervention)
 HISTORY_PX = 224
-"""The short edge of images where earlier turns are shown, but for COCO (authors' package, `resize_samples`)."""
+"""Short edge of images if earlier turns are shown, except for COCO (authors' package, `resize_samples`)."""
 
 EXAMPLE_PX = {"ROD": 512, "MVP-N": 112}
-"""The short edge of the images of worked examples (paper, in-context learning)."""
+"""Short edge of the images of worked examples (paper, in-context learning)."""
 
 
 class Turn(BaseModel):
-    """One answer of an episode, as the environment is given it, and how it came about."""
+    """An answer of an episode, as passed to the environment, and its origin."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class Turn(BaseModel):
 
 @dataclass(frozen=True)
 class Episode:
-    """A sample while it is put."""
+    """The state of a sample while it is asked."""
 
     sample: Sample
     environment: Environment
@@ -67,11 +67,11 @@ class Episode:
 
 
 async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = False) -> Mapping[str, JsonValue]:
-    """Put a sample.
+    """Ask a sample.
 
     Returns:
-        The turns of both readings and the seed of the random view; or the answer to a free question, with the marks of
-        the judge in both orders, None where there are none.
+        The turns of both readings and the seed of the random view; or the answer to a free question, with the judge's
+            marks in both orders, None if there are none.
 
     Raises:
         DataError: if the record's options lead nowhere.
@@ -87,7 +87,7 @@ async def put(sample: Sample, respond: Respond, rng: Random, *, blind: bool = Fa
 
 
 def replay(sample: Sample, outcome: Mapping[str, Any], reading: Reading) -> State:
-    """Where the episode of a transcript ended under one of its readings."""
+    """Return where the episode of a transcript ended under one of its readings."""
     environment: Environment = sample.fields["environment"]
     state, draws = _first(environment), Random(outcome["seed"])
     for turn in outcome[reading]:
@@ -111,7 +111,7 @@ async def _play(episode: Episode, seed: int) -> dict[str, JsonValue]:
 async def _read(
     episode: Episode, reading: Reading, draws: Random, said: dict[tuple[Message, ...], list[Reply]]
 ) -> list[Turn]:
-    """Play the episode under one reading; what was `said` to the same messages is not asked again."""
+    """Play the episode under one reading; `said` has the replies to messages that were already asked."""
     environment, options = episode.environment, episode.options
     state, turns = _first(environment), list[Turn]()
     talk, asked = _worked_examples(episode), dict[tuple[Message, ...], int]()
@@ -120,7 +120,7 @@ async def _read(
         listed = list(environment.record.categories) if options.act == "tool" else list(seen.options)
         question = _question(episode, seen, choice(seen.prompt, listed) + ("" if options.act == "text" else MAY_ASK))
         messages = (*talk, question)
-        # The same may be shown again, since some images lie in a circle: the second reply to it is another one.
+        # The same state may come again, since some images form a cycle: its second reply is another one.
         place = asked[messages] = asked.get(messages, -1) + 1
         replies = said.setdefault(messages, [])
         if place == len(replies):
@@ -129,7 +129,7 @@ async def _read(
         reply = replies[place]
         turn = _turn(reply, reading, listed, environment, state)
         if turn.by == "text" and options.act == "tool":
-            # The letters are those of a shorter list than the environment's: what it reads must be the words.
+            # The letters are those of a shorter list than the environment's, so pass the words instead.
             turn = Turn(text=match(turn.text, listed, listed, 0)[1], by="text")
         turns.append(turn)
         state = answer(environment, state, turn.text, draws)
@@ -141,7 +141,7 @@ async def _read(
 
 
 def _turn(reply: Reply, reading: Reading, listed: Sequence[str], environment: Environment, state: State) -> Turn:
-    """Put a reply as the environment reads it: a call as the option that it comes to, or as nothing."""
+    """Convert a reply to the environment's input: a call to its option, or to nothing."""
     if reply.calls:
         request = reply.calls[0].args
         assert isinstance(request, Intervention)
@@ -151,7 +151,7 @@ def _turn(reply: Reply, reading: Reading, listed: Sequence[str], environment: En
 
 
 def _as_said(reply: Reply) -> str:
-    """A reply as an earlier turn shows it; a request by the tool in its words, since the tool's result is the image."""
+    """Return a reply as shown in an earlier turn; a tool request in words, since the tool's result is the image."""
     requests = [f"ask_user: {call.args.request}" for call in reply.calls if isinstance(call.args, Intervention)]
     return "\n".join(part for part in (str(reply), *requests[:1]) if part) or "(no answer)"
 
@@ -166,7 +166,8 @@ def _question(episode: Episode, seen: Observation, text: str, edge_px: int | Non
 
 
 def _worked_examples(episode: Episode) -> tuple[Message, ...]:
-    """Episodes of other samples, answered well: on ROD a move drawn from seed 0 and the class, on MVP-N all views."""
+    """Return well-answered episodes of other samples: on ROD a move drawn from seed 0 and the class, on MVP-N all
+    views."""
     messages: list[Message] = []
     records: Sequence[Record] = episode.sample.fields["examples"]
     draws = Random(0)
@@ -199,7 +200,7 @@ async def _ask_freely(episode: Episode) -> dict[str, JsonValue]:
     expected = sample_open_ended_answers(environment.dataset, environment.record)
     outcome: dict[str, JsonValue] = {"expected": expected, "said": said, "by": "ask_user" if requests else "text"}
     if not said:
-        # There is nothing to judge: no expected statement is made.
+        # Nothing to judge: no expected statement is made.
         return {**outcome, "given": [0] * len(judge_answers(expected)), "swapped": None, "judge": tally([])}
     statements = judge_answers(expected)
     verdicts = [await _marks(options, seen.prompt, statements, said)]

@@ -1,7 +1,7 @@
 """ProactiveBench's seven environments as pure state machines: `start`, `observe`, then `answer` until it stops.
 
-Rules and quirks are those of the authors' package proactivebench 0.1.1 (module `environment`); the paper is arXiv
-2603.19466. The wording of hints is ours.
+Rules and quirks follow the authors' package proactivebench 0.1.1 (module `environment`); the paper is arXiv 2603.19466.
+The wording of hints is ours.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SIDEWAYS_OPTIONS = ("Move the camera to the left.", "Move the camera to the righ
 UPRIGHT_OPTIONS = ("Move the camera up.", "Move the camera down.")
 IMAGENET_C_LEVELS = range(1, 6)
 CORRUPT_FRAME = "natural_bluebl_greenr-banana-s6"
-"""The one frame that is damaged in the released data; a neighbour is shown for it."""
+"""The one damaged frame of the released data, which is replaced by a neighbour."""
 
 VIDEO_PREFACE = "What you see is one frame of a video; answer the question about it."
 ROD_REFERENCE_QUESTION = "Which kind of object does the image show?"
@@ -63,16 +63,16 @@ ZOOM_HINT = "Hint: stepping back may bring the object into view."
 
 @dataclass(frozen=True)
 class Environment:
-    """One sample under one set of rules.
+    """A sample under one set of rules.
 
     Attributes:
         dataset: the stem of its file, such as `ImageNet-C`.
         record: the sample.
-        reference: whether the image that suffices is shown, with the categories only.
+        reference: whether to show the sufficient image, with the categories only.
         random: whether a chosen option leads to any possible action, as in the paper's test of invalid suggestions.
-        actions: what can be done in it.
+        actions: the available actions.
         suggestions: the options that are right to choose, as far as the state allows.
-        max_steps: how many answers it takes.
+        max_steps: maximum number of answers.
     """
 
     dataset: str
@@ -86,7 +86,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Turn:
-    """What was answered to one image, and how it was judged; the action may not have been carried out."""
+    """An answer to one image, and its verdict; the action may not have been carried out."""
 
     image: int
     answer: str
@@ -97,7 +97,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class State:
-    """Where an episode stands; `sideways` and `upright` are COCO's steps in pixels so far, the first included."""
+    """The state of an episode; `sideways` and `upright` are COCO's steps in pixels so far, including the first."""
 
     image: int
     action: Action | None = None
@@ -112,7 +112,7 @@ class State:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a model is given: an image (relative to the data), perhaps a crop (left, top, right, bottom), and words."""
+    """A model's input: an image (relative to the data), optionally a crop (left, top, right, bottom), and words."""
 
     image: str
     preface: str
@@ -131,18 +131,18 @@ def start(dataset: str, record: Record, *, reference: bool = False, random: bool
     """Return the environment of a sample and its first state.
 
     Raises:
-        UnknownEnvironment: if there is no such data set.
+        UnknownEnvironment: if the data set is unknown.
         FieldError: if the record lacks a field of its data set.
-        EntryError: if the right answer is none of its categories, or there are fewer views than images.
-        OptionError: if ImageNet-C's right repair is none of the options.
+        EntryError: if the right answer is not one of its categories, or there are fewer views than images.
+        OptionError: if ImageNet-C's right repair is not one of the options.
     """
     if dataset not in DATASETS:
-        raise UnknownEnvironment(f"there is no data set {dataset!r}.", expected=f"one of {', '.join(DATASETS)}")
+        raise UnknownEnvironment(f"unknown data set {dataset!r}.", expected=f"one of {', '.join(DATASETS)}")
     missing = [name for name in NEEDED.get(dataset, ()) if getattr(record, name) in (None, [])]
     if missing:
         raise FieldError(f"sample {record.id} of {dataset} lacks {', '.join(missing)}.")
     if record.answer not in record.categories:
-        raise EntryError(f"the answer {record.answer!r} of sample {record.id} is none of its categories.")
+        raise EntryError(f"the answer {record.answer!r} of sample {record.id} is not one of its categories.")
     if dataset == MVPN and len(record.valid_images) < record.num_images:
         raise EntryError(f"sample {record.id} names {len(record.valid_images)} views for {record.num_images} images.")
     right = tuple(o for o in record.options if "cannot" not in o.lower() and "do not" not in o.lower())
@@ -150,7 +150,7 @@ def start(dataset: str, record: Record, *, reference: bool = False, random: bool
         if record.quality_answer in record.options:
             right = (record.quality_answer,) if record.quality_answer else ()
         elif not random:
-            raise OptionError(f"the repair {record.quality_answer!r} of sample {record.id} is none of its options.")
+            raise OptionError(f"the repair {record.quality_answer!r} of sample {record.id} is not one of its options.")
     steps = record.max_steps if dataset == CIT else _coco_steps(record) if dataset == COCO else record.num_images
     actions = _coco_actions(record) if dataset == COCO else ACTIONS[dataset]
     state = State(record.first_image, sideways=record.horizontal_step or 0, upright=record.vertical_step or 0)
@@ -158,10 +158,10 @@ def start(dataset: str, record: Record, *, reference: bool = False, random: bool
 
 
 def observe(environment: Environment, state: State, *, hint: bool = False) -> Observation:
-    """Return what a model is shown in a state, with the hint of its data set if wanted.
+    """Return a model's input in a state, optionally with the hint of its data set.
 
     Raises:
-        EntryError, OptionError: where the record's options do not fit its data set.
+        EntryError, OptionError: if the record's options do not fit its data set.
     """
     record, dataset = environment.record, environment.dataset
     zoom = dataset == COCO and "zoom" in (record.direction or "")
@@ -186,11 +186,11 @@ def answer(environment: Environment, state: State, text: str, rng: Random | None
 
     Raises:
         EntryError: if the episode is over.
-        OptionError: if the chosen option names no action or two, or leads to an image that there is not.
+        OptionError: if the chosen option names no action or two, or leads to a missing image.
     """
     record = environment.record
     if state.stopped:
-        raise EntryError("the episode is over: no answer is taken any more.", remedy="Start it again.")
+        raise EntryError("the episode is over and accepts no answers.", remedy="Restart it.")
     right, classes = right_answers(environment, state)
     if environment.reference:
         by_option, chosen = "mismatch", ""
@@ -201,7 +201,7 @@ def answer(environment: Environment, state: State, text: str, rng: Random | None
         by_class, named = match(text, classes, record.categories, len(valid))
     action, correct = Action.STOP, by_class == "correct"
     if correct and named != record.answer:
-        raise OptionError(f"the categories {named!r} and {record.answer!r} read alike.")
+        raise OptionError(f"the categories {named!r} and {record.answer!r} cannot be distinguished.")
     if by_option == "correct" and not correct:
         action = _draw(environment, rng or Random(0)) if environment.random else action_of(chosen, environment.actions)
     turns = (*state.turns, Turn(state.image, text, by_option, by_class, action))
@@ -213,28 +213,28 @@ def answer(environment: Environment, state: State, text: str, rng: Random | None
     moved = _move(environment, after, action)
     if moved.image not in image_numbers(environment):
         if environment.random and environment.dataset == CIT:
-            # A drawn action may lead out of the video: the package then stays and stops.
+            # A random action may lead out of the video: the package then stays and stops.
             return replace(after, action=Action.STOP, stopped=True)
         raise OptionError(f"sample {record.id} has no image {moved.image}.")
     return moved
 
 
 def valid_options(environment: Environment, state: State) -> list[str]:
-    """The options that can still be acted upon in a state; only ChangeIt and COCO take some away."""
+    """Return the options that are still available in a state; only ChangeIt and COCO remove some."""
     return _without_exhausted(environment, state, environment.record.options)
 
 
 def right_answers(environment: Environment, state: State) -> tuple[list[str], list[str]]:
-    """The options and the categories that are right in a state.
+    """Return the options and the categories that are right in a state.
 
     Raises:
-        EntryError: if more answers were given than there are images.
+        EntryError: if there are more answers than images.
     """
     record, dataset, count = environment.record, environment.dataset, len(state.turns)
     if environment.reference and dataset != COCO:
         return [], [record.answer]
     if dataset == ROD and state.action is None:
-        # What is behind the blocks cannot be known yet, so that naming it is a guess.
+        # What is behind the blocks cannot be known yet, so naming it is a guess.
         return list(environment.suggestions), []
     if dataset in (MVPN, INC, QD):
         if count >= record.num_images:
@@ -256,7 +256,7 @@ def _without_exhausted(environment: Environment, state: State, options: Sequence
         if state.image - step < 0:
             return _without(left, REWIND_OPTION)
         if state.image + step >= record.num_images and left:
-            # Where none waits, the package takes away the last option.
+            # If no option is to wait, the package removes the last option.
             return _without(left, next((option for option in left if WAIT_PHRASE in option), left[-1]))
     if environment.dataset == COCO:
         most_sideways, most_upright = _coco_limits(record)
@@ -276,7 +276,7 @@ def _without_exhausted(environment: Environment, state: State, options: Sequence
 
 def _without(options: list[str], option: str) -> list[str]:
     if option not in options:
-        raise EntryError(f"there is no option {option!r} to take away.", expected=f"it among {options!r}")
+        raise EntryError(f"there is no option {option!r} to remove.", expected=f"it among {options!r}")
     place = options.index(option)
     return options[:place] + options[place + 1 :]
 
@@ -297,7 +297,7 @@ def _move(environment: Environment, state: State, action: Action) -> State:
 
 
 def _widen(state: State, action: Action) -> State:
-    """Grow COCO's crop by a step; dividing and multiplying again is the package's way, and its rounding counts."""
+    """Grow COCO's crop by a step; divides and multiplies like the package, since its rounding matters."""
     if action in (Action.LEFT, Action.RIGHT, Action.ZOOM):
         moves = state.sideways_moves + 1
         state = replace(state, sideways_moves=moves, sideways=state.sideways / moves * (moves + 1))
@@ -322,7 +322,7 @@ def _coco_steps(record: Record) -> int:
 
 
 def _coco_limits(record: Record) -> tuple[float, float]:
-    """The extents in pixels at which moving sideways and upright ends."""
+    """Return the extents in pixels at which moving sideways and upright ends."""
     direction, granularity = record.direction or "", record.granularity or 0
     sideways, upright = record.horizontal_step or 0, record.vertical_step or 0
     if "zoom" in direction:
@@ -347,13 +347,13 @@ def _crop(record: Record, state: State) -> tuple[float, float, float, float]:
 
 
 def image_numbers(environment: Environment) -> Sequence[int]:
-    """The numbers that an image of an episode may have."""
+    """Return the possible numbers of an image of an episode."""
     record = environment.record
     return IMAGENET_C_LEVELS if environment.dataset == INC else record.valid_images or range(record.num_images)
 
 
 def image_paths(environment: Environment) -> list[str]:
-    """Every image that an episode may show, relative to the data, each once and the first one first.
+    """Return every image that an episode may show, relative to the data, each once, starting with the first one.
 
     Raises:
         EntryError: if the template does not fit the data set.
@@ -388,7 +388,7 @@ def _image_path(environment: Environment, image: int, turn: int, action: Action 
     try:
         path = record.image_template.format(image=number, level=image, informative=informative)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise EntryError(f"{record.image_template!r} is no template of {dataset}: {error}.") from error
+        raise EntryError(f"invalid template {record.image_template!r} of {dataset}: {error}.") from error
     if dataset == ROD and not environment.reference and CORRUPT_FRAME in path:
         path = path.replace("s6", "s5" if action is Action.LEFT else "s7")
     return path

@@ -1,4 +1,4 @@
-"""Golden files of ProactiveBench: transcripts of the authors' package, played again turn by turn."""
+"""Golden files of ProactiveBench: transcripts of the authors' package, replayed turn by turn."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from evals.suites.proactivebench.scorer import (
 from tools.errors import AttendError
 
 ENDS = 5
-"""How many ids the file gives from each end of a list."""
+"""Number of ids in the file from each end of a list."""
 
 
 class Transcript(Entry):
-    """One episode: the record, what was shown and answered at each turn, and its statistics or the error at its end."""
+    """An episode: the record, what was shown and answered at each turn, and its statistics or final error."""
 
     id: str
     dataset: str
@@ -49,7 +49,7 @@ class Transcript(Entry):
 
 
 class Played(Entry):
-    """Accuracy and suggestions a sample over some of the transcripts."""
+    """Accuracy and suggestions per sample over some of the transcripts."""
 
     ids: list[str]
     acc: float
@@ -57,14 +57,14 @@ class Played(Entry):
 
 
 class Parse(Entry):
-    """A judge's reply and what is read from it."""
+    """A judge's reply and its parsed content."""
 
     judge_output: str
     expected: dict[str, int]
 
 
 class OpenEnded(Entry):
-    """The judge's side of free answers, for one data set."""
+    """The judge's part of free answers, for one data set."""
 
     dataset: str
     acronym: str
@@ -75,7 +75,7 @@ class OpenEnded(Entry):
 
 
 class Kept(Entry):
-    """A list of kept samples, told by its length, ends, sum and hash."""
+    """A list of kept samples, given by its length, ends, sum and hash."""
 
     n: int
     first5: list[int]
@@ -85,7 +85,7 @@ class Kept(Entry):
 
 
 class Loaded(Entry):
-    """Rows of a file, and those that take part."""
+    """Rows of a file, and those that are used."""
 
     dataset: str
     ids_in_file: list[int]
@@ -94,7 +94,7 @@ class Loaded(Entry):
 
 
 class Golden(GoldenFile):
-    """The whole file; only the transcripts must be there."""
+    """A whole file; only the transcripts are required."""
 
     transcripts: list[Transcript]
     action_codes: dict[str, int] | None = None
@@ -106,10 +106,10 @@ class Golden(GoldenFile):
 
 
 def verify(path: Path, data: Path | None = None) -> Verdict:
-    """Check a golden file. `data` plays no part: the file holds all that is needed.
+    """Check a golden file. Ignores `data`: the file is self-contained.
 
     Raises:
-        MediaError: if the file cannot be read or has another form.
+        MediaError: if the file cannot be read or has another format.
     """
     golden = read_golden(path, Golden)
     checks, ended = [], {}
@@ -125,7 +125,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
         made = _made_anew(entry.dataset, golden.transcripts)
         checks.append(_open_ended(entry, made))
         if not made:
-            unchecked.append(f"oeg.{entry.dataset}: valid_answers, as no record of the data set is in the file.")
+            unchecked.append(f"oeg.{entry.dataset}: valid_answers, since no record of the data set is in the file.")
     if golden.oeg_long_name_error is not None:
         checks.append(_long_name(golden))
     checks += [_kept(name, kept) for name, kept in golden.filter.items()]
@@ -143,7 +143,7 @@ def verify(path: Path, data: Path | None = None) -> Verdict:
 
 
 def _replay(transcript: Transcript) -> tuple[Check, State | None]:
-    """Play a transcript again: its check, and the state at the end, None where an error ended it."""
+    """Replay a transcript: returns its check, and the final state, None if an error ended it."""
     parts: list[tuple[str, Any, Any]] = []
     place: tuple[Environment, State] | None = None
     raised: AttendError | None = None
@@ -153,7 +153,7 @@ def _replay(transcript: Transcript) -> tuple[Check, State | None]:
     except AttendError as error:
         raised = error
     if transcript.expected_error is not None:
-        # The package breaks off half-way through a turn: what its statistics then hold is not compared.
+        # The package breaks off in the middle of a turn: the statistics are not compared.
         told = raised is not None and says_error(transcript.expected_error, raised)
         got = transcript.expected_error if told else ABSENT if raised is None else f"{type(raised).__name__}: {raised}"
         return check(transcript.id, [*parts, ("expected_error", transcript.expected_error, got)]), None
@@ -171,7 +171,7 @@ def _replay(transcript: Transcript) -> tuple[Check, State | None]:
 
 
 def _turns(transcript: Transcript) -> Iterator[tuple[tuple[Environment, State], tuple[str, Any, Any]]]:
-    """Play turn by turn: where the episode then stands, and what is to be compared."""
+    """Play turn by turn: yields the state of the episode, and what to compare."""
     turns = transcript.turns
     try:
         record = Record.model_validate(transcript.entry)
@@ -212,23 +212,23 @@ def _turns(transcript: Transcript) -> Iterator[tuple[tuple[Environment, State], 
         after = {key: value for key, value in turn.items() if key not in before}
         yield (environment, state), (f"turns[{number}]", after, known(after, got))
     if transcript.expected_error is not None and not state.stopped:
-        # The answer that raised may not have been recorded; then one of the options shown must raise it.
+        # The answer that raised may not be recorded; then one of the options shown must raise it.
         for option in observe(environment, state).options:
             answer(environment, state, option, rng)
 
 
 def _made_anew(dataset: str, transcripts: list[Transcript]) -> list[str]:
-    """The reference answers that our scorer makes of each record of a data set in the file."""
+    """Return the reference answers that our scorer makes of each record of a data set in the file."""
     made = []
     for transcript in transcripts:
         if transcript.dataset == dataset:
-            with suppress(ValidationError, AttendError):  # a record that is broken on purpose
+            with suppress(ValidationError, AttendError):  # a deliberately broken record
                 made.append(sample_open_ended_answers(dataset, Record.model_validate(transcript.entry)))
     return made
 
 
 def _open_ended(entry: OpenEnded, made: list[str]) -> Check:
-    """The file names no sample: its answers must be those of one of the records of that data set."""
+    """Compare with any record of the data set: the file does not name the sample."""
     name = f"oeg.{entry.dataset}"
     parts: list[tuple[str, Any, Any]] = [
         ("acronym", entry.acronym, DATASETS.get(entry.dataset, ABSENT)),
@@ -248,7 +248,7 @@ def _open_ended(entry: OpenEnded, made: list[str]) -> Check:
 
 
 def _long_name(golden: Golden) -> Check:
-    """The package refuses a data set's full name where its acronym is wanted."""
+    """Check that a data set's full name is rejected instead of its acronym, as by the package."""
     name, recorded = (
         next(name for name, acronym in DATASETS.items() if name != acronym),
         golden.oeg_long_name_error or "",

@@ -1,4 +1,4 @@
-"""Reading an answer as one of the options: as the authors' package does, exactly, and as a person would."""
+"""Matching of an answer to one of the options: exactly, as in the authors' package, and as a person would."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _LABELLED = re.compile(r"\W*([A-Z])\W*[.):]\W*(\S.*)", re.DOTALL)
 
 
 def match(text: str, right: Sequence[str], pool: Sequence[str], offset: int) -> tuple[str, str]:
-    """Judge an answer against a pool of options as the package does, with its quirks.
+    """Match an answer to a pool of options as the package does, with its quirks.
 
     Args:
         text: the answer.
-        right: the members of the pool that are right.
+        right: the right members of the pool.
         pool: the options; the first has the letter A moved on by `offset`.
-        offset: how many options are listed before this pool.
+        offset: number of options listed before this pool.
 
     Returns:
-        `correct`, `wrong` or `mismatch`, and the option that was meant (empty where none was).
+        `correct`, `wrong` or `mismatch`, and the option that was meant (empty if none was).
     """
     whole, wholes = plain(text), [plain(option) for option in pool]
     if whole in [plain(option) for option in right]:
@@ -37,22 +37,23 @@ def match(text: str, right: Sequence[str], pool: Sequence[str], offset: int) -> 
 
 
 def plain(text: str) -> str:
-    """A text without its label, blanks and capitals. A sentence in capitals that ends in a full stop becomes empty."""
+    """Return a text without its label, blanks and capitals. A sentence in capitals that ends in a full stop becomes
+    empty."""
     label = _LABEL.match(text)
     return text[label.end() if label else 0 :].lower().strip().replace(" ", "")
 
 
 def letter(text: str) -> str | None:
-    """What stands before the first full stop, if that is one character at most; else None."""
+    """Return the text before the first full stop, if that is one character at most; else None."""
     said = text.split(".")[0].lower().strip()
     return said if len(said) <= 1 else None
 
 
 def robust(text: str, options: Sequence[str]) -> str:
-    """Return the letter of the option that a person would read in an answer, or the answer where that is unclear.
+    """Return the letter of the option that a person would read in an answer, or the answer if that is unclear.
 
-    Brackets, stars and a missing full stop do not matter, and "Answer: A" is A. `match` reads what comes back, so that
-    an episode can be played with it. The rules are our choice; the published numbers are those of `match` alone.
+    Ignores brackets, stars and a missing full stop, and reads "Answer: A" as A. `match` can read the result, so an
+    episode can be played with it. These rules are ours; the published numbers are those of `match` alone.
     """
     bare = [_bare(option) for option in options]
     cue = _CUE.match(text)

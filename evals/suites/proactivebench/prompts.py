@@ -1,7 +1,7 @@
-"""What a model and a judge are asked.
+"""Prompts of model and judge.
 
-The question with options is worded as the authors' package words it, since exact matching reads the reply
-(proactivebench 0.1.1, `data_utils.apply_multi_choice_template`, short answers); all else is ours.
+The question with options is worded like the authors' package, since exact matching reads the reply (proactivebench
+0.1.1, `data_utils.apply_multi_choice_template`, short answers); the rest is ours.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ TEXTS = {"choice": CHOICE, "may_ask": MAY_ASK, "open_hint": OPEN_HINT, "judge": 
 
 
 def choice(question: str, options: Sequence[str]) -> str:
-    """A question with its options, lettered from A."""
+    """Return a question with its options, lettered from A."""
     listed = "".join(f"{chr(ord('A') + place)}. {option}\n" for place, option in enumerate(options))
     return CHOICE.format(question=question, options=listed)

@@ -1,4 +1,4 @@
-"""ProactiveBench's data: the seven data sets, a sample's fields, and what its options do. Facts: see README.md."""
+"""ProactiveBench's records: the seven data sets, a sample's fields, and the actions of its options; see README.md."""
 
 from __future__ import annotations
 
@@ -57,25 +57,25 @@ KEYWORDS = {
     "down": Action.DOWN,
     "farther": Action.ZOOM,
 }
-"""The phrases that tell what an option does, in the package's order, on which draws at random depend."""
+"""The phrases that identify an option's action, in the package's order, on which random draws depend."""
 
 
 class EntryError(AttendError, ValueError):
-    """A record of the data contradicts itself, or an answer comes when the episode is over."""
+    """A record of the data contradicts itself, or an answer comes after the end of the episode."""
 
 
 class OptionError(AttendError, AssertionError):
-    """An option cannot be acted upon; the package stops with an assertion here."""
+    """An option has no usable action; the package stops with an assertion here."""
 
 
 class FieldError(AttendError, KeyError):
-    """A record lacks a field that its data set has."""
+    """A record lacks a field of its data set."""
 
     __str__ = AttendError.__str__
 
 
 class UnknownEnvironment(AttendError, NotImplementedError):
-    """There is no data set of that name."""
+    """The data set is unknown."""
 
 
 class Crop(BaseModel):
@@ -90,7 +90,7 @@ class Crop(BaseModel):
 
 
 class Record(BaseModel):
-    """One sample as released; which of the later fields it has depends on its data set."""
+    """A sample as released; its later fields depend on its data set."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -121,14 +121,14 @@ NEEDED = {
     CIT: ("step_size", "max_steps"),
     COCO: ("direction", "granularity", "horizontal_step", "vertical_step", "crop"),
 }
-"""The fields that a data set's records have beside the common ones."""
+"""The additional fields of a data set's records."""
 
 
 def action_of(option: str, actions: Sequence[Action]) -> Action:
-    """Return what an option does.
+    """Return the action of an option.
 
     Raises:
-        OptionError: if it holds no phrase of these actions, or two (but for turning an object, which has many).
+        OptionError: if it has no phrase of these actions, or two (except for turning an object, which has many).
     """
     found = [action for phrase, action in KEYWORDS.items() if action in actions and phrase in option.lower()]
     if not found or (len(found) > 1 and set(found) != {Action.ROTATE}):

@@ -1,4 +1,4 @@
-"""Scores of ProactiveBench: statistics of an episode, accuracy, suggestions a sample, and the judge of free answers."""
+"""Scores of ProactiveBench: statistics of an episode, accuracy, suggestions per sample, and judged free answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from evals.suites.proactivebench.records import CIT, COCO, DATASETS, INC, MVPN, 
 from tools.errors import AttendError
 
 SUGGESTIONS = {"ROD": 2, "VSOD": 3, "MVP-N": 2, "IN-C": 1, "QD": 1, "CIT": 2, "COCO": 2}
-"""How many of the judge's reference answers, from the first, are suggestions rather than the class."""
+"""Number of the judge's reference answers, from the first, that are suggestions rather than the class."""
 
 FIXED_SUGGESTIONS = {
     ROD: ("Move the blocks", "Move the camera"),
@@ -35,20 +35,20 @@ FIXED_SUGGESTIONS = {
     QD: ("Add more details to the drawing",),
     COCO: ("Move the camera", FARTHER_OPTION.rstrip(".")),
 }
-"""The suggestions that a judge is given whatever the sample; ImageNet-C and ChangeIt take the sample's options."""
+"""The suggestions in a judge's prompt for any sample; ImageNet-C and ChangeIt use the sample's options."""
 
 _BITS = re.compile(r"[01](?:\s*,\s*[01])*")
 
 
 class UnknownDataset(AttendError, KeyError):
-    """A judgement names its data set otherwise than by acronym; the package stops with a KeyError here."""
+    """A judgement does not name its data set by acronym; the package stops with a KeyError here."""
 
     __str__ = AttendError.__str__
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge found in a free answer: a suggestion, the class, either; each 0 or 1."""
+    """A judge's findings in a free answer: a suggestion, the class, either; each 0 or 1."""
 
     proactive_suggestion: int = 0
     category_prediction: int = 0
@@ -57,7 +57,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Rates:
-    """Accuracy in percent and suggestions a sample, over all samples, right or wrong."""
+    """Accuracy in percent and suggestions per sample, over all samples, right or wrong."""
 
     n: int
     acc: float
@@ -65,7 +65,7 @@ class Rates:
 
 
 def statistics(environment: Environment, state: State) -> dict[str, Any]:
-    """An episode's record, by the names of the package; `max_steps` holds for successes at the limit too."""
+    """Return an episode's record, under the package's names; `max_steps` also applies to successes at the limit."""
     return {
         "num_turns": len(state.turns),
         "generated_answers": [turn.answer for turn in state.turns],
@@ -81,7 +81,7 @@ def statistics(environment: Environment, state: State) -> dict[str, Any]:
 def play(
     dataset: str, record: Record, reply: Callable[[int], str], *, reference: bool = False, lenient: bool = False
 ) -> State:
-    """Play one sample to its end with `reply(turn)`, counted from 0; `lenient` reads answers as `robust` does.
+    """Play one sample to its end with `reply(turn)`, counted from 0; `lenient` reads answers like `robust`.
 
     Raises:
         EntryError, OptionError: as `environments.start` and `environments.answer`.
@@ -94,10 +94,11 @@ def play(
 
 
 def rates(episodes: Iterable[tuple[bool, int]]) -> Rates | None:
-    """Accuracy and suggestions a sample, from (right, turns) of each; None where there are none.
+    """Return accuracy and suggestions per sample, from (right, turns) of each; None without any.
 
-    The last turn counts as the answer, so that an episode that ran out of turns, or ended by a wrong repair, has one
-    suggestion fewer than were made (authors' example script for MCQA). Leave out what failed before its first turn.
+    The last turn counts as the answer, so an episode that ran out of turns, or ended by a wrong repair, has one
+    suggestion fewer than were made (authors' example script for MCQA). Omit episodes that failed before their first
+    turn.
     """
     held = list(episodes)
     if not held:
@@ -106,12 +107,12 @@ def rates(episodes: Iterable[tuple[bool, int]]) -> Rates | None:
 
 
 def open_ended_answers(dataset: str, suggestions: Sequence[str], categories: Sequence[str]) -> str:
-    """The reference answers of a free question as one text, as the judge's prompt is made from it.
+    """Return the reference answers of a free question as one text, the input of the judge's prompt.
 
     Args:
         dataset: the stem of its file.
         suggestions: the right options on the first image; used by ImageNet-C and ChangeIt.
-        categories: the right categories; without use where the first image cannot tell (ROD, MVP-N).
+        categories: the right categories; ignored if the first image cannot tell (ROD, MVP-N).
     """
     if dataset in (ROD, MVPN):
         named, separator = list(FIXED_SUGGESTIONS[dataset]), ", "
@@ -125,18 +126,18 @@ def open_ended_answers(dataset: str, suggestions: Sequence[str], categories: Seq
 
 
 def sample_open_ended_answers(dataset: str, record: Record) -> str:
-    """The reference answers of one sample on its first image."""
+    """Return the reference answers of one sample on its first image."""
     environment, state = start(dataset, record)
     return open_ended_answers(dataset, *right_answers(environment, state))
 
 
 def judge_answers(valid_answers: str) -> list[str]:
-    """The list that the judge is shown: split at commas, without full stops."""
+    """Return the list for the judge: split at commas, without full stops."""
     return [text.strip().replace(".", "") for text in valid_answers.split(",")]
 
 
 def parse_judgement(valid_answers: str, reply: str, acronym: str) -> Judgement:
-    """Read a judge's bits: the last run of 0 and 1 with commas anywhere in its reply; of another length, all is 0.
+    """Parse a judge's bits: the last run of 0 and 1 with commas anywhere in its reply; with another length, all are 0.
 
     Raises:
         UnknownDataset: if the data set is not named by its acronym and the bits would count.
@@ -146,7 +147,7 @@ def parse_judgement(valid_answers: str, reply: str, acronym: str) -> Judgement:
     if not bits or len(bits) != sum(bool(text.strip()) for text in valid_answers.split(",")):
         return Judgement()
     if acronym not in SUGGESTIONS:
-        raise UnknownDataset(f"there is no data set {acronym!r}.", expected=f"one of {', '.join(SUGGESTIONS)}")
+        raise UnknownDataset(f"unknown data set {acronym!r}.", expected=f"one of {', '.join(SUGGESTIONS)}")
     count = SUGGESTIONS[acronym]
     suggested, classified = int(1 in bits[:count]), int(1 in bits[count:])
     return Judgement(suggested, classified, suggested | classified)
@@ -154,17 +155,17 @@ def parse_judgement(valid_answers: str, reply: str, acronym: str) -> Judgement:
 
 @cache
 def kept_ids(dataset: str) -> frozenset[int]:
-    """The samples of a data set that the authors kept after leaving out those that models answer at once.
+    """Return the samples of a data set that the authors kept after removing those that models answer at once.
 
     The numbers are data of the package proactivebench 0.1.1 (MIT; see LICENSE-proactivebench.txt).
     """
     if dataset not in DATASETS:
-        raise UnknownDataset(f"there is no data set {dataset!r}.", expected=f"one of {', '.join(DATASETS)}")
+        raise UnknownDataset(f"unknown data set {dataset!r}.", expected=f"one of {', '.join(DATASETS)}")
     spans = json.loads(files(__package__).joinpath("kept_ids.json").read_text("utf-8"))[dataset].split()
     ends = [[int(end) for end in span.split("-")] for span in spans]
     return frozenset(number for end in ends for number in range(end[0], end[-1] + 1))
 
 
 def is_kept(dataset: str, id_: int, strong_occlusions: bool | None = None) -> bool:
-    """Tell whether a row takes part: it was kept, and its occlusion is not marked as weak."""
+    """Return whether a row is used: it was kept, and its occlusion is not marked as weak."""
     return id_ in kept_ids(dataset) and strong_occlusions is not False

@@ -1,6 +1,6 @@
-"""What a person who is asked by the tool `ask_user` does: the request, put as one of the options on the list.
+"""Simulated user of the tool `ask_user`: maps a request to one of the listed options.
 
-The paper has no such tool. Which words and kinds of request stand for which option is our choice.
+The paper has no such tool. The mapping of words and kinds of requests to options is ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS: dict[str, frozenset[Kind]] = {
     CIT: frozenset({"other_view", "repeat"}),
     COCO: frozenset({"other_view"}),
 }
-"""The kinds of request that a person can meet in some way, whatever the words are."""
+"""The kinds of requests that a person can fulfil in some way, whatever the words."""
 
 WORDS = {
     Action.LEFT: r"left(wards?)?",
@@ -45,10 +45,10 @@ WORDS = {
 
 
 def requested(request: Intervention, environment: Environment, state: State) -> str | None:
-    """Return the option that a request comes to, or None where a person could not tell.
+    """Return the option that a request means, or None if a person could not tell.
 
-    It is the one that the request or its choices name in full; else the only one whose words it uses; else, where the
-    kind of request fits the data set, the first that helps. On ImageNet-C a person cannot choose between repairs.
+    It is the one that the request or its choices name in full; else the only one whose words it uses; else, if the kind
+    of request fits the data set, the first that helps. On ImageNet-C a person cannot choose between repairs.
     """
     listed = valid_options(environment, state)
     for words in (request.request, *request.choices):

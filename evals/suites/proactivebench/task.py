@@ -9,7 +9,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from evals.engine.suite import Call, Judged, Message, Player, Reply, Sample, Scored, Suite, Transcript
+from evals.engine.suite import Call, DialogueBaseline, Judged, Message, Reply, Sample, Scored, Suite, Transcript
 from evals.suites.judges import added
 from evals.suites.proactivebench.dataset import load
 from evals.suites.proactivebench.dialogue import ASK_USER, put, replay
@@ -24,7 +24,7 @@ _LISTED = re.compile(r"^([A-Z])\. ", re.MULTILINE)
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Rate an episode by its category, 0 or 1; a single turn or a free answer is right by a suggestion, too."""
+    """Score an episode by its category, 0 or 1; a single turn or a free answer is also right with a suggestion."""
     options: Options = sample.fields["options"]
     by = transcript.outcome["by"] if options.mode == "open" else _acted(transcript.outcome[options.scoring])
     slices = {"asked by": str(by)} if options.act != "text" else {}
@@ -41,7 +41,8 @@ def score(sample: Sample, transcript: Transcript) -> Scored:
 
 
 def judgement(sample: Sample, transcript: Transcript, reading: Reading) -> Judgement | None:
-    """What the judge found in a free answer; `robust` counts what it marks in both orders. None without a verdict."""
+    """Return the judge's findings in a free answer; `robust` counts marks given in both orders. None without a
+    verdict."""
     environment: Environment = sample.fields["environment"]
     given, swapped = (_marks(transcript.outcome[name]) for name in ("given", "swapped"))
     if given is None or (reading == "robust" and transcript.outcome["said"] and swapped is None):
@@ -54,7 +55,7 @@ def judgement(sample: Sample, transcript: Transcript, reading: Reading) -> Judge
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """The authors' measures under both readings, over what did not fail: each data set's, and their unweighted mean."""
+    """Return the authors' measures under both readings, excluding failures: per data set, and their unweighted mean."""
     held = [(sample, transcript) for sample, transcript, _ in judged if not transcript.failure]
     if not held:
         return {}
@@ -75,7 +76,8 @@ def figures(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def _measures(held: Sequence[tuple[Sample, Transcript]], options: Options, reading: Reading) -> dict[str, float]:
-    """`acc` in percent and `psr` of whole episodes; `cc`, `ps` and `agg` in percent of first answers and free ones."""
+    """Return `acc` in percent and `psr` of whole episodes; `cc`, `ps` and `agg` in percent of first answers and free
+    ones."""
     if options.mode == "choice" and options.turns == "multi":
         states = [replay(sample, transcript.outcome, reading) for sample, transcript in held]
         found = rates((state.correct, len(state.turns)) for state in states)
@@ -97,7 +99,7 @@ def _measures(held: Sequence[tuple[Sample, Transcript]], options: Options, readi
 
 
 def _replies(held: Sequence[tuple[Sample, Transcript]], options: Options) -> dict[str, float]:
-    """How many replies exact matching could not read, and how suggestions were made, a sample."""
+    """Return the number of replies that exact matching could not read, and of suggestions by origin, per sample."""
     ends = [_end(replay(sample, transcript.outcome, "strict")) for sample, transcript in held]
     table = {"ended by a reply that exact matching cannot read": ends.count("not read") / len(ends)}
     if options.act == "text":
@@ -109,13 +111,13 @@ def _replies(held: Sequence[tuple[Sample, Transcript]], options: Options) -> dic
 
 
 def _suggestions(sample: Sample, transcript: Transcript, reading: Reading, by: str) -> int:
-    """How many right suggestions an episode has that were made in one way."""
+    """Count the right suggestions of an episode with one origin."""
     turns = zip(replay(sample, transcript.outcome, reading).turns, _turns(transcript.outcome[reading]), strict=True)
     return sum(turn.option == "correct" and noted["by"] == by for turn, noted in turns)
 
 
 def _judged(held: Sequence[tuple[Sample, Transcript]]) -> dict[str, float]:
-    """How verdicts came about, and how often the order of what is expected changed one."""
+    """Return statistics of verdicts, and how often the order of the expected statements changed one."""
     marks = [(_marks(transcript.outcome["given"]), _marks(transcript.outcome["swapped"])) for _, transcript in held]
     both = [(given, swapped) for given, swapped in marks if given is not None and swapped is not None]
     table = added(transcript.outcome["judge"] for _, transcript in held)
@@ -125,14 +127,14 @@ def _judged(held: Sequence[tuple[Sample, Transcript]]) -> dict[str, float]:
 
 
 def _first_turn(state: State) -> Judgement:
-    """The first answer as one judged freely."""
+    """Return the first answer as if judged freely."""
     turn = state.turns[0]
     suggested, named = int(turn.option == "correct"), int(turn.category == "correct")
     return Judgement(suggested, named, suggested | named)
 
 
 def _end(state: State) -> str:
-    """How an episode ended, in words."""
+    """Describe how an episode ended."""
     last = state.turns[-1]
     if state.correct:
         return "right category"
@@ -144,7 +146,7 @@ def _end(state: State) -> str:
 
 
 def _acted(turns: Any) -> str:
-    """How a model acted in an episode: by text, by the tool, or by both."""
+    """Return how a model acted in an episode: by text, by the tool, or by both."""
     used = {turn["by"] for turn in _turns(turns)}
     return "both" if len(used) == 2 else used.pop()
 
@@ -157,8 +159,8 @@ def _marks(held: Any) -> list[int] | None:
     return None if held is None else list(held)
 
 
-def random_player(sample: Sample, rng: Random) -> Player:
-    """Say a letter on the list at random; to a free question, one of the options or categories."""
+def random_player(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Choose a letter on the list at random; for a free question, one of the options or categories."""
     record = sample.fields["environment"].record
 
     def say(messages: Sequence[Message]) -> str:
@@ -169,8 +171,9 @@ def random_player(sample: Sample, rng: Random) -> Player:
     return say
 
 
-def oracle(sample: Sample, rng: Random) -> Player:
-    """Name the right category as soon as it counts: on ROD after one suggestion. To a free question, all expected."""
+def oracle(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Name the right category as soon as it counts: on ROD after one suggestion. For a free question, all expected
+    statements."""
     environment: Environment = sample.fields["environment"]
     options: Options = sample.fields["options"]
     answers: Iterator[str] = iter(())

@@ -1,1 +1,1 @@
-"""PubMedQA: yes, no or maybe to questions of research, with and without their abstracts."""
+"""PubMedQA: yes/no/maybe questions of biomedical research, with and without their abstracts."""

@@ -1,4 +1,4 @@
-"""Baselines of PubMedQA: the annotators, chance, and a rule that reads no more than the words of one sentence."""
+"""Baselines of PubMedQA: the annotators, chance, and a rule that reads the words of a single sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from random import Random
 
-from evals.engine.suite import Baseline, Message, Player, Sample
+from evals.engine.suite import Baseline, DialogueBaseline, Message, Sample
 from evals.suites.pubmedqa.dataset import DECISIONS, Record
 from tools.literature.retrieval.relevance import best_sentences
 from tools.literature.support.stance import stance
@@ -17,18 +17,18 @@ _LABELLED = re.compile(r"(?P<label>[A-Z][A-Z &/,-]+): (?P<text>.+)")
 
 
 def _by_record(choose: Callable[[Record, Random], str | None]) -> Baseline:
-    def baseline(sample: Sample, rng: Random) -> Player:
+    def baseline(sample: Sample, rng: Random) -> DialogueBaseline:
         said = choose(sample.fields["held"].question.record, rng)
         return lambda messages: said or ""
 
     return baseline
 
 
-def by_stance(sample: Sample, rng: Random) -> Player:
-    """Say yes or no by the words of the sentence that fits the question best; chosen on the half that is not the test.
+def by_stance(sample: Sample, rng: Random) -> DialogueBaseline:
+    """Answer yes or no by the words of the sentence that fits the question best; chosen on the half outside the test.
 
-    What decides is the sentence of the texts in the prompt that says most on the question and reports a finding, or
-    that there was none, by the rule of `tools.literature.support.stance`. Where there is none, it is `maybe`.
+    The sentence is the one in the prompt's texts that is most relevant to the question and reports a finding, or its
+    absence, by the rule of `tools.literature.support.stance`. Without one, the answer is `maybe`.
     """
     question = sample.fields["held"].question.record.question
 
@@ -42,7 +42,7 @@ def by_stance(sample: Sample, rng: Random) -> Player:
 
 
 def _document(number: int, text: str) -> Document:
-    """A text with a label before some of its lines, as a document with sections."""
+    """Parse a text with labels before some of its lines as a document with sections."""
     lines = [line for line in text.splitlines() if line.strip()]
     labelled = [(match["label"], match["text"]) if (match := _LABELLED.fullmatch(one)) else ("", one) for one in lines]
     return Document(id=f"local:{number}", sections=tuple(Section(label=label, text=told) for label, told in labelled))

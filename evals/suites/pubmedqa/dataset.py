@@ -1,4 +1,4 @@
-"""PubMedQA's files: questions with the abstracts that they were made from, and which of them are the test.
+"""PubMedQA's files: questions with the abstracts that they were made from, and the test split.
 
     FOLDER/
         ori_pqal.json           {PMID: {"QUESTION", "CONTEXTS": [...], "LABELS": [...], "MESHES": [...], "YEAR",
@@ -6,8 +6,9 @@
                                         "LONG_ANSWER"}}
         test_ground_truth.json  {PMID: "yes", "no" or "maybe"}
 
-CONTEXTS are the sections of the abstract but for its conclusion, which is LONG_ANSWER; LABELS name the sections. The
-two `pred` are what an annotator said who read the sections only (`required`), and who read the conclusion too (`free`).
+CONTEXTS are the sections of the abstract without its conclusion, which is LONG_ANSWER; LABELS name the sections. The
+two `pred` are decisions of an annotator who read only the sections (`required`), and of one who also read the
+conclusion (`free`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ REMEDY = "See the README of evals/suites/pubmedqa for how to get the files; `sam
 
 
 class Record(BaseModel):
-    """A question, the abstract of the paper that asks it, and what annotators decided."""
+    """A question, the abstract of its paper, and the annotators' decisions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -51,13 +52,13 @@ class Record(BaseModel):
 
     @property
     def annotators(self) -> tuple[Decision, ...]:
-        """What annotators said: the one who read the sections, then the one who read the conclusion too."""
+        """The annotators' decisions: of the one who read the sections, then of the one who also read the conclusion."""
         return tuple(one for one in (self.human, self.human_with_conclusion) if one is not None)
 
 
 @dataclass(frozen=True)
 class Question:
-    """A record with its PMID, and the line at which it begins."""
+    """A record with its PMID, and its first line."""
 
     pmid: str
     record: Record
@@ -65,7 +66,7 @@ class Question:
 
     @property
     def document(self) -> Document:
-        """The abstract as a document, without the conclusion; no title, since the question was the title."""
+        """Return the abstract as a document, without the conclusion; no title, since the question was the title."""
         record = self.record
         labels = record.labels or ("",) * len(record.contexts)
         return Document(
@@ -83,13 +84,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What was read.
+    """The content of a folder.
 
     Attributes:
-        questions: all that could be read, in the order of the file.
-        test: the PMIDs of the official test with their decisions; None where only the questions are there.
-        bad: records that cannot be used.
-        files: what was read.
+        questions: all readable ones, in the order of the file.
+        test: the PMIDs of the official test with their decisions; None if only the questions are available.
+        bad: unusable records.
+        files: the files read.
     """
 
     questions: tuple[Question, ...]
@@ -98,7 +99,7 @@ class Dataset:
     files: tuple[Path, ...]
 
     def of(self, split: Split) -> tuple[Question, ...]:
-        """The questions of a part: the official test, what is not in it, or all."""
+        """Return the questions of a split: the official test, the rest, or all."""
         if split == "all":
             return self.questions
         held = self.test or {}
@@ -109,7 +110,8 @@ def load(data: Path | None, split: Split) -> Dataset:
     """Read the folder.
 
     Raises:
-        DataError: if a file is missing or of another form; the file of the test may be missing where all is asked.
+        DataError: if a file is missing or has another format; the file of the test may be missing if all questions are
+            asked.
     """
     folder = need_folder(data, REMEDY)
     file, truth = folder / QUESTIONS, folder / TRUTH
@@ -131,7 +133,7 @@ def load(data: Path | None, split: Split) -> Dataset:
             continue
         problem = ""
         if pmid not in decided:
-            problem = f"{QUESTIONS} holds no question {pmid}."
+            problem = f"{QUESTIONS} has no question {pmid}."
         elif decision != decided[pmid]:
             problem = f"it is {decision!r} here and {decided[pmid]!r} in {QUESTIONS}."
         if problem:
@@ -140,7 +142,7 @@ def load(data: Path | None, split: Split) -> Dataset:
 
 
 def _line(text: str, key: str) -> int:
-    """The line, from 1, on which a key of an object first stands."""
+    """Return the line, from 1, of the first occurrence of an object's key."""
     return 1 + text.count("\n", 0, text.find(f'"{key}"'))
 
 
@@ -149,10 +151,10 @@ def _object(file: Path) -> tuple[str, dict[str, Any]]:
         text = file.read_text("utf-8-sig")
         held = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"it is no JSON: {error.msg}.", file=file, line=error.lineno, remedy=REMEDY) from error
+        raise DataError(f"it is not JSON: {error.msg}.", file=file, line=error.lineno, remedy=REMEDY) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"it cannot be read: {error}.", file=file, remedy=REMEDY) from error
+        raise DataError(f"cannot read it: {error}.", file=file, remedy=REMEDY) from error
     if not isinstance(held, dict) or not held:
         kind = "an empty object" if held == {} else f"a {type(held).__name__}"
-        raise DataError(f"it holds {kind}, not an object by PMID.", file=file, remedy=REMEDY)
+        raise DataError(f"it contains {kind}, not an object by PMID.", file=file, remedy=REMEDY)
     return text, held

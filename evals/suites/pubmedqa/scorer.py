@@ -1,9 +1,8 @@
-"""Reading yes, no or maybe from a reply, and PubMedQA's two scores: accuracy and macro-F1.
+"""Parser of yes, no or maybe from a reply, and PubMedQA's two scores: accuracy and macro-F1.
 
-The authors' script (evaluation.py of pubmedqa/pubmedqa, MIT) wants a decision for each id of the test and no other, and
-takes scikit-learn's `accuracy_score` and `f1_score(average="macro")` of them. `accuracy` and `macro_f1` are these. What
-the script has no word for is a reply without a decision: it counts as wrong in one headline, and is left out of the
-other.
+The authors' script (evaluation.py of pubmedqa/pubmedqa, MIT) requires a decision for exactly the ids of the test, and
+computes scikit-learn's `accuracy_score` and `f1_score(average="macro")`. `accuracy` and `macro_f1` are these. The
+script does not cover replies without a decision: they count as wrong in one headline, and are left out of the other.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from evals.suites.answers import without_thoughts
 from evals.suites.pubmedqa.dataset import DECISIONS, Decision
 
 RESAMPLES = 2_000
-"""Bootstrap resamples behind the interval of macro-F1; our choice."""
+"""Bootstrap resamples of the interval of macro-F1."""
 _MARKS = re.compile(r"[*_`\"“”#>]+")
 _ALONE = re.compile(r"\W*(yes|no|maybe)\W*", re.IGNORECASE)
-# "No evidence was found" begins with the article-like no, and "Yes and no" with neither.
+# "No evidence was found" begins with no as an article, and "Yes and no" with neither.
 _LEADING = re.compile(
     r"\W*(?:(yes|maybe)\b(?!\s*(?:,\s*)?(?:/|or\b|and\b|nor\b|no\b|yes\b|maybe\b))"
     r"|(no)(?=\s*[.,;:!)]|\s+[-–—]\s|\s*\n)(?!\s*[,.]?\s*(?:/|or\b|and\b|yes\b|maybe\b)))",
@@ -36,11 +35,11 @@ _STATED = re.compile(
 
 
 def decision(reply: str) -> Decision | None:
-    """The decision of a reply, or None.
+    """Return the decision of a reply, or None.
 
-    Read are a reply that is one of the three words; one that begins with it; what is called the answer; and a last line
-    that is one of the words. Where these differ, or two words are offered at once, there is none; nor is "no" taken
-    from words such as "no evidence" or "not enough information".
+    Accepts a reply that is one of the three words; one that begins with it; the word that is called the answer; and a
+    last line that is one of the words. If these differ, or two words are offered at once, there is none; nor is "no"
+    taken from phrases such as "no evidence" or "not enough information".
     """
     text = _MARKS.sub("", without_thoughts(reply)).strip()
     if alone := _ALONE.fullmatch(text):
@@ -58,26 +57,26 @@ def _word(text: str) -> Decision:
 
 
 def accuracy(truth: Sequence[str], said: Sequence[str | None]) -> float:
-    """The share of decisions that are the right ones; None is wrong. Both of shape (n,), n at least 1."""
+    """Return the share of right decisions; None is wrong. Both of shape (n,), n at least 1."""
     return sum(one == other for one, other in zip(truth, said, strict=True)) / len(truth)
 
 
 def official(truth: Mapping[str, str], said: Mapping[str, str]) -> tuple[float, float]:
-    """Accuracy and macro-F1 of decisions by PMID.
+    """Return accuracy and macro-F1 of decisions by PMID.
 
     Raises:
-        ValueError: unless there is a decision for each id and no other, as in the authors' script.
+        ValueError: unless the decisions are for exactly the ids of the test, as in the authors' script.
     """
     if truth.keys() != said.keys():
         missing, more = sorted(truth.keys() - said.keys()), sorted(said.keys() - truth.keys())
-        raise ValueError(f"{len(missing)} ids have no decision ({missing[:3]}), {len(more)} are no ids ({more[:3]})")
+        raise ValueError(f"{len(missing)} ids have no decision ({missing[:3]}), {len(more)} are not ids ({more[:3]})")
     pairs = [(truth[pmid], said[pmid]) for pmid in truth]
     right, decided = [one for one, _ in pairs], [other for _, other in pairs]
     return accuracy(right, decided), macro_f1(right, decided)
 
 
 def macro_f1_interval(truth: Sequence[str], said: Sequence[str | None], seed: int = 0) -> tuple[float, float] | None:
-    """The 95% interval of macro-F1 by the percentile bootstrap over questions; None for fewer than 20 (our choice)."""
+    """Return the 95% interval of macro-F1 by the percentile bootstrap over questions; None for fewer than 20."""
     if len(truth) < 20:
         return None
     drawn = np.random.default_rng(seed).integers(len(truth), size=(RESAMPLES, len(truth)))

@@ -1,4 +1,4 @@
-"""PubMedQA on the engine: see README.md."""
+"""PubMedQA as a suite; see README.md."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Options(BaseModel):
     Attributes:
         setting: one of `SETTINGS`, or several with commas, which are asked one by one and compared.
         split: the 500 questions of the official test, the rest, or all.
-        k: abstracts that are shown in the setting `retrieval`; our choice.
-        dense: whether retrieval ranks by meaning too, and not by words alone.
-        index: the folder in which the index of all abstracts is kept for other runs; a temporary one by default.
+        k: number of abstracts in the setting `retrieval`.
+        dense: whether retrieval ranks by meaning too, not by words alone.
+        index: the folder of the index of all abstracts, shared with other runs; a temporary one by default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,15 +55,15 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a sample's dialogue and scorer need.
+class SampleData:
+    """Data of a sample for its dialogue and scorer.
 
     Attributes:
-        question: what is asked.
+        question: the question.
         other: the question whose abstract is shown in the setting `mismatched`.
         pool: all abstracts.
         k: how many are retrieved.
-        test: the PMIDs of the official test; None where they were not read.
+        test: the PMIDs of the official test; None if they were not read.
     """
 
     question: Question
@@ -94,8 +94,8 @@ def _sample(read: Dataset, pool: Papers, options: Options, setting: str, setting
             questions=(question.record.question,),
             reference=question.record.decision,
             labels=question.record.annotators,
-            # Whose abstract is shown instead does not depend on what is drawn of the part.
-            fields={SETTING: setting, "held": Held(question, asked[place - 1], pool, options.k, test)},
+            # The mismatched abstract does not depend on which samples are drawn.
+            fields={SETTING: setting, "held": SampleData(question, asked[place - 1], pool, options.k, test)},
             file=read.files[0],
             line=question.line,
         )
@@ -104,8 +104,8 @@ def _sample(read: Dataset, pool: Papers, options: Options, setting: str, setting
 
 
 async def ask(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
-    """Ask a question with the evidence of its setting; the generator plays no part."""
-    held: Held = sample.fields["held"]
+    """Ask a question with the evidence of its setting; ignores the generator."""
+    held: SampleData = sample.fields["held"]
     setting = sample.fields[SETTING]
     shown: Sequence[Document] = ()
     if setting == "abstract":
@@ -120,7 +120,7 @@ async def ask(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, Jso
 
 async def ask_alone(sample: Sample, respond: Respond, rng: Random) -> Mapping[str, JsonValue]:
     """Ask a question without evidence, whatever the setting."""
-    held: Held = sample.fields["held"]
+    held: SampleData = sample.fields["held"]
     await respond([Message("user", (_prompt(held.question.record.question, ()),))])
     return {"shown": []}
 
@@ -138,8 +138,8 @@ def _text(document: Document) -> str:
 
 
 def score(sample: Sample, transcript: Transcript) -> Scored:
-    """Whether the decision is the right one; in `retrieval`, told apart by whether the own abstract was shown."""
-    held: Held = sample.fields["held"]
+    """Score whether the decision is right; `retrieval` has a slice for whether the own abstract was shown."""
+    held: SampleData = sample.fields["held"]
     slices = {}
     if sample.fields[SETTING] == "retrieval" and (shown := _shown(transcript)):
         slices = {"own abstract": "shown" if held.question.document.id in shown else "not shown"}
@@ -155,10 +155,11 @@ def _shown(transcript: Transcript) -> list[JsonValue]:
 
 
 def figures(judged: Sequence[Judged]) -> dict[str, float]:
-    """Accuracy and macro-F1 of each setting in both headlines, what was retrieved, costs, and what evidence is worth.
+    """Return accuracy and macro-F1 of each setting in both headlines, retrieval statistics, costs, and the value of
+    evidence.
 
-    `official` stands before the scores of a setting in which each id of the test has a decision, as the authors' script
-    wants.
+    The scores of a setting with a decision for each id of the test have the prefix `official`, as the authors' script
+    requires.
     """
     found = accuracies(judged)
     parts: defaultdict[str, list[Judged]] = defaultdict(list)

@@ -19,7 +19,7 @@ from evals.suites.streamingbench.prompts import PROMPTS
 from tools.errors import MediaError
 
 GROUPS = ("real", "omni", "sqa", "proactive", "proactive50")
-"""The parts; the last, the fifth of `proactive` that published results use, is read only where it is asked for."""
+"""The parts; the last, the fifth of `proactive` that published results use, is read only on request."""
 FILES = {
     "real": ("questions_real.json",),
     "omni": ("questions_omni.json",),
@@ -40,23 +40,23 @@ REAL_TASKS = {
     "Causal Reasoning": 128,
     "Prospective Reasoning": 108,
 }
-"""Questions of each task of the part `real`, as released: 2,500 in all."""
+"""Questions of each task of the part `real`, as released: 2,500 in total."""
 WHOLE = -1.0
 POLL_EVERY_S = 1.0
 POLL_AFTER_S = 4.0
-"""A proactive question is put each second, from one after it was asked to four after its answer is due (authors)."""
+"""A proactive question is asked each second, from one after it was posed to four after its answer is due (authors)."""
 REMEDY = (
-    "Take the question files from the GitHub repository THUNLP-MT/StreamingBench (src/data) and the videos from the "
-    "Hugging Face data set mjuicem/StreamingBench, and name the folder that holds both."
+    "Download the question files from the GitHub repository THUNLP-MT/StreamingBench (src/data) and the videos from "
+    "the Hugging Face data set mjuicem/StreamingBench, and pass the folder of both."
 )
 NOW = "What is shown right now?"
-"""What memory is asked for a proactive question: it is put at the very moments that it is about."""
+"""The question passed to memory for a proactive question, which is asked at the very times that it is about."""
 BEFORE = "These questions about the video came before; the new one may refer to them."
 _TIME = r"^\s*(\d+\s*:\s*){0,2}\d+\s*$"
 
 
 class Question(BaseModel):
-    """One question as the files have it; `answer` and `options` are missing in proactive ones, and only there."""
+    """A question from the files; only proactive ones lack `answer` and `options`."""
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
@@ -82,7 +82,7 @@ class Options(MomentOptions):
     """The suite's options.
 
     Attributes:
-        context_s: seconds before a question that are seen (the authors' main setting: 60); -1 is everything.
+        context_s: seconds of video seen before a question (the authors' main setting: 60); -1 is everything.
     """
 
     known_parts: ClassVar[tuple[str, ...]] = GROUPS
@@ -98,12 +98,12 @@ class Options(MomentOptions):
 
 
 def load(data: Path | None, options: Options) -> Loaded:
-    """Read the question files of a folder: those of `options.parts`, or all that are there.
+    """Read the question files of a folder: those of `options.parts`, or all available ones.
 
     Raises:
-        ConfigError: if the prompt file does not fit.
+        ConfigError: if the prompt file is invalid.
         DataError: if there is no folder.
-        MediaError: if a file is missing, none is there, one is malformed, or not one of the videos is found.
+        MediaError: if a file is missing, none exists, one is malformed, or no video is found.
     """
     folder = need_folder(data, REMEDY)
     prompts = read_prompts(options.prompt, PROMPTS)
@@ -120,7 +120,7 @@ def load(data: Path | None, options: Options) -> Loaded:
             looked = " or ".join(repr(str(folder / name)) for name in FILES[group])
             if options.parts:
                 raise MediaError(f"the part {group!r} is missing: there is no {looked}.", remedy=REMEDY)
-            notices.append(f"The part {group!r} is left out: there is no {looked}.")
+            notices.append(f"The part {group!r} is skipped: there is no {looked}.")
             continue
         files.append(path)
         part = [_found(moment, places, videos) for moment in _read(path, group, context_s)]
@@ -129,24 +129,24 @@ def load(data: Path | None, options: Options) -> Loaded:
         samples += [as_sample(moment, folder, path, options, prompts) for moment in part]
     if not files:
         raise MediaError(
-            f"{str(folder)!r} holds no questions of StreamingBench; looked for {FILES['real'][0]!r} and the like there "
+            f"{str(folder)!r} has no questions of StreamingBench; looked for {FILES['real'][0]!r} and the like there "
             "and in its folders 'src/data' and 'data'.",
             remedy=REMEDY,
         )
     lost = sorted({moment.video for moment in moments if moment.path is None})
     if moments and len(lost) == len({moment.video for moment in moments}):
-        raise MediaError(f"not one video was found in {str(folder)!r}; the first is {lost[0]!r}.", remedy=REMEDY)
+        raise MediaError(f"cannot find any video in {str(folder)!r}; the first is {lost[0]!r}.", remedy=REMEDY)
     files += [options.prompt] if options.prompt else []
     return Loaded(tuple(samples), files=tuple(files), notices=tuple(notices))
 
 
 def seconds(stamp: str) -> float:
-    """Turn `HH:MM:SS`, `MM:SS` or `SS` into seconds; parts may exceed 59, as the authors' script allows."""
+    """Convert `HH:MM:SS`, `MM:SS` or `SS` to seconds; parts may exceed 59, as the authors' script allows."""
     return float(sum(int(part) * 60**power for power, part in enumerate(reversed(stamp.split(":")))))
 
 
 def lettered(options: list[str]) -> list[str]:
-    """Return the options with their letters, as the authors add them: only if the first has none."""
+    """Return the options with letters, added like the authors do: only if the first has none."""
     if options and options[0].startswith("A."):
         return options
     return [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, options, strict=False)]
@@ -216,9 +216,10 @@ def _proactive(id_: str, group: str, video: str, question: Question, context_s: 
 
 
 def _index_videos(folder: Path) -> dict[str, Path]:
-    """Every mp4 by its own name, and by the name the authors' script would give it.
+    """Index every mp4 by its own name, and by the name that the authors' script would give it.
 
-    Unpacked, a video lies in `KIND/sample_N/`; their script renames it to `sample_N_KIND.mp4`, spaces as underscores.
+    Unpacked, a video is in `KIND/sample_N/`; their script renames it to `sample_N_KIND.mp4`, with spaces as
+    underscores.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.mp4")):
@@ -241,5 +242,5 @@ def _count_notices(group: str, moments: list[Moment]) -> list[str]:
         odd = sorted(task for task in REAL_TASKS | tasks if tasks[task] != REAL_TASKS.get(task, 0))
         notices.append(f"The counts of these tasks of 'real' differ from the released ones: {', '.join(odd)}.")
     if group == "omni":
-        notices.append("Most questions of 'omni' are about sound too, which is not heard here.")
+        notices.append("Most questions of 'omni' also concern sound, which is not available here.")
     return notices

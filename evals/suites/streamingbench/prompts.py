@@ -1,4 +1,4 @@
-"""The prompts, worded by us; `--set prompt=FILE` takes others, such as the authors'."""
+"""Prompts, in our wording; `--set prompt=FILE` loads others, such as the authors'."""
 
 PROMPTS = {
     "choice": (

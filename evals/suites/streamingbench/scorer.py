@@ -1,4 +1,4 @@
-"""Rating replies to StreamingBench: pure functions of a moment and a text."""
+"""Scoring of replies to StreamingBench, as pure functions of a moment and a text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from evals.suites.answers import first_letter, says
 from evals.suites.moments import Moment, Scores
 
 TOLERANCE_S = 2.0
-"""A proactive answer is in time this close to the moment that it was due at (authors)."""
+"""Tolerance of a proactive answer around the time that it was due (authors)."""
 
 
 def score(moment: Moment, text: str, said_s: float | None) -> Scores:
-    """Rate a reply. A proactive one has a further score, `in_time`, and is right only if it was in time."""
+    """Score a reply. A proactive one has an additional score, `in_time`, and is right only if it was in time."""
     if moment.due_s is not None:
         in_time = said_s is not None and abs(said_s - moment.due_s) <= TOLERANCE_S
         return {
@@ -22,10 +22,10 @@ def score(moment: Moment, text: str, said_s: float | None) -> Scores:
 
 
 def official_choice(text: str, letter: str) -> bool:
-    """As the authors count: the very first character is the letter, so ` B` and `(B)` are wrong for B."""
+    """Count as the authors do: the very first character is the letter, so ` B` and `(B)` are wrong for B."""
     return text[:1] == letter
 
 
 def strict_choice(text: str, letter: str) -> bool:
-    """The first letter that stands alone is the right one."""
+    """Count the first isolated letter."""
     return first_letter(text) == letter

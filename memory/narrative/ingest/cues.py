@@ -1,4 +1,4 @@
-"""`Cue`: words with a time, as subtitle files and transcripts give them; and how such files are read and mended."""
+"""`Cue`, words with a time span, and how subtitle files and transcripts are decoded and repaired."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ log = logging.getLogger(__name__)
 
 Clock = Literal["seconds", "sections"]
 Tell = Callable[[str], None]
-"""Is given what a person should know of a file that could be read, a sentence at a time; the log, unless said
-otherwise."""
+"""Receives warnings about a file that could be read, one sentence each; writes to the log by default."""
 
 MENDED_S = 1.0
-"""The length given to a cue that ends no later than it starts; our choice."""
+"""Length given to a cue that does not end after it starts."""
 WORDS_PER_S = 2.5
-"""How fast people speak, for the last cue of a transcript that states beginnings only; our choice."""
+"""Speaking rate, for the last cue of a transcript that states only start times."""
 MAX_FILE_BYTES = 64 * 2**20
-"""Larger files are refused, since they hold something else; our choice: the subtitles of a film take 100 kB."""
+"""Larger files are rejected as something else: the subtitles of a film take 100 kB."""
 _SHOWN_CHARS = 60  # of a text that a message quotes
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -38,15 +37,15 @@ _MARKS = (
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words and when they are said or shown.
+    """Words, and when they are spoken or shown.
 
     Attributes:
-        start_s: when they begin, in what `clock` says.
-        end_s: when they end, after `start_s`.
-        text: the words, without markup; a speaker who is named stands before them: "Anna: Hello".
-        line: the line of the file that states it, from 1; 0 where it comes from no file.
-        clock: what the times count. Seconds of media time; or, for a text that states no times, its `sections`: the
-            first one lasts from 0 to 1, and such a time must never be shown as a time of day or of a video.
+        start_s: start, on the scale of `clock`.
+        end_s: end, after `start_s`.
+        text: the words, without markup; a named speaker comes first: "Anna: Hello".
+        line: line in the file, from 1; 0 if the cue comes from no file.
+        clock: what the times count: seconds of media time or, for a text without times, its `sections`. The first
+            section lasts from 0 to 1, and such a time must never be shown as a time of day or of a video.
     """
 
     start_s: float
@@ -57,7 +56,7 @@ class Cue:
 
 
 def clock_of(cues: Iterable[Cue]) -> Clock:
-    """What the times of cues count; seconds, if there are none.
+    """Return what the times of cues count; seconds if there are no cues.
 
     Raises:
         StoreError: if some count seconds and others sections.
@@ -73,16 +72,16 @@ def clock_of(cues: Iterable[Cue]) -> Clock:
 
 
 def shown(text: str) -> str:
-    """A text as a message quotes it: on one line, and not too long."""
+    """Return a text as a message quotes it: on one line, and shortened."""
     words = " ".join(text.split())
     return repr(words if len(words) <= _SHOWN_CHARS else words[: _SHOWN_CHARS - 1] + "…")
 
 
 def read_text(path: Path, tell: Tell = log.warning) -> str:
-    """The text of a file in UTF-8, UTF-16 or UTF-32, else in Windows-1252 or Latin-1, which `tell` is told of.
+    """Read a text file in UTF-8, UTF-16 or UTF-32, else in Windows-1252 or Latin-1 (which `tell` reports).
 
     Raises:
-        MediaError: if it cannot be read, holds no text, or is larger than `MAX_FILE_BYTES`.
+        MediaError: if it cannot be read, has no text, or is larger than `MAX_FILE_BYTES`.
     """
     path = Path(path)
     try:
@@ -94,9 +93,9 @@ def read_text(path: Path, tell: Tell = log.warning) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise MediaError(
-            f"{str(path)!r} cannot be read: {error.strerror or error}.",
+            f"cannot read {str(path)!r}: {error.strerror or error}.",
             expected="a text file",
-            remedy="Check its name and who may read it.",
+            remedy="Check the name and the permissions of the file.",
         ) from error
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None) or _utf16(raw) or "utf-8"
     try:
@@ -105,7 +104,7 @@ def read_text(path: Path, tell: Tell = log.warning) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         if encoding != "utf-8":
             raise MediaError(
-                f"{str(path)!r} is said to be {encoding} by its first bytes, but is not in line {line}.",
+                f"cannot decode {str(path)!r}: it begins as {encoding}, but line {line} does not match.",
                 expected="a text in one encoding",
                 remedy="Save it again as UTF-8.",
             ) from error
@@ -116,13 +115,16 @@ def read_text(path: Path, tell: Tell = log.warning) -> str:
         )
     if "\0" in text:
         raise MediaError(
-            f"{str(path)!r} holds binary data.", expected="a text file", remedy="Name the subtitles or the transcript."
+            f"{str(path)!r} contains binary data.",
+            expected="a text file",
+            remedy="Pass a subtitle file or a transcript.",
         )
     return text
 
 
 def _utf16(raw: bytes) -> str | None:
-    """UTF-16 without a mark, where one of two bytes is mostly zero, as in text in Latin letters."""
+    """Return the byte order of UTF-16 without a mark, recognised by every other byte being mostly zero, as in Latin
+    text."""
     head = raw[:4096]
     half = len(head) // 2
     if not half or len(raw) % 2:
@@ -134,7 +136,7 @@ def _utf16(raw: bytes) -> str | None:
 
 
 def _western(raw: bytes) -> str:
-    """Windows-1252, which has quotation marks where Latin-1 has control characters; Latin-1 where that fails."""
+    """Decode as Windows-1252, which has quotation marks where Latin-1 has control characters; else as Latin-1."""
     try:
         return raw.decode("cp1252")
     except UnicodeDecodeError:
@@ -142,35 +144,35 @@ def _western(raw: bytes) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Its lines as editors count them; `str.splitlines` also splits at form feeds and other marks."""
+    """Split a text into lines as editors do; `str.splitlines` also splits at form feeds and other marks."""
     return re.split(r"\r\n|\r|\n", text)
 
 
 def mended(cues: Sequence[Cue], path: Path, tell: Tell = log.warning) -> list[Cue]:
-    """Cues in order of time, none before 0 and each of some length; every change is told with its line."""
+    """Return cues in order of time, none before 0 or without length; reports every change with its line."""
     fixed = []
     for cue in cues:
         start_s, end_s = max(cue.start_s, 0.0), cue.end_s
         if cue.start_s < 0:
-            tell(f"{str(path)!r}, line {cue.line}: it starts at {cue.start_s:g} s; it is taken to start at 0.")
+            tell(f"{str(path)!r}, line {cue.line}: it starts at {cue.start_s:g} s; set to start at 0.")
         if end_s <= start_s:
             tell(
                 f"{str(path)!r}, line {cue.line}: it starts at {cue.start_s:g} s and ends at {cue.end_s:g} s; it is "
-                f"taken to last {MENDED_S:g} s."
+                f"given a length of {MENDED_S:g} s."
             )
             end_s = start_s + MENDED_S
         fixed.append(replace(cue, start_s=start_s, end_s=end_s))
     ordered = sorted(fixed, key=lambda cue: (cue.start_s, cue.end_s, cue.line))
     late = [after.line for before, after in pairwise(fixed) if after.start_s < before.start_s]
     if late:
-        tell(f"{str(path)!r}: {len(late)} cues stand after later ones, the first in line {late[0]}; they were sorted.")
+        tell(f"{str(path)!r}: {len(late)} cues are out of order, the first in line {late[0]}; they were sorted.")
     return ordered
 
 
 def with_ends(starts: Sequence[tuple[float, float | None, str, int]]) -> list[Cue]:
-    """Cues from (start, end or None, text, line): one without an end lasts until the next one starts.
+    """Build cues from (start, end or None, text, line); one without an end lasts until the next one starts.
 
-    The last one lasts as long as it takes to say it.
+    The last one lasts as long as it takes to speak.
     """
     later = sorted({start_s for start_s, *_ in starts})
     next_s = dict(pairwise(later))
@@ -184,10 +186,10 @@ def with_ends(starts: Sequence[tuple[float, float | None, str, int]]) -> list[Cu
 
 
 def seconds(hours: str | None, minutes: str, secs: str, fraction: str | None) -> float:
-    """Seconds from the parts of a time of a file; a time that has so many digits that no number holds it is refused.
+    """Return the seconds of a parsed time.
 
     Raises:
-        OverflowError: so that a caller, who knows the line, can say so.
+        OverflowError: if it has more digits than a float can hold; the caller, who knows the line, reports it.
     """
     whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(secs)
     total = whole + (int(fraction) / 10 ** len(fraction) if fraction else 0.0)

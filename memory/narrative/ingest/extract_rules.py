@@ -1,8 +1,8 @@
-"""Events, what they name, and links, found by rules: a method of its own, for when no language model is at hand.
+"""Rule-based extraction of events, entities and links, for use without a language model.
 
-A sentence is an event; one that is too long is cut where a clause ends. What it names is told from articles and capital
-letters, for English and languages like it. Links are few, and each says why: events that follow one another; a cause
-that is named as such; and something that comes up again after it was out of sight, by what it has been rare in.
+Each sentence is an event; a sentence that is too long is cut at a clause boundary. Entities are recognised by articles
+and capital letters, in English and similar languages. Links are few, and each states its reason: consecutive events, an
+explicit cause, or something rare that comes up again after an absence.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from tools.wordlists import load_words
 _LISTS = load_words(__package__, "rules")
 
 MIN_WORDS = 4
-"""Shorter sentences are taken together with the next one, if it follows at once; our choice: "No!" is no event."""
+"""Shorter sentences are joined with the next one if it follows at once: "No!" is not an event."""
 JOINED_S = 1.0
-"""The longest pause over which short sentences that are said are taken together; our choice: who says "He knocked." ten
-seconds later tells of something else."""
+"""Longest pause over which short spoken sentences are joined: ten seconds after "He knocked.", the next sentence is
+about something else."""
 RARE = 8
-"""Events that name something which still tells them apart; our choice."""
+"""A name in more events than this no longer distinguishes them."""
 AGAIN_S = 1.0
-"""Between two events that name the same, in seconds (or sections), for the second to resume the first; our choice."""
+"""Minimum interval in seconds (or sections) between two events with the same name for the second to resume the first.
+"""
 MOST_RESUMED = 3
-"""Links from one event to earlier ones that name the same; our choice, so that the cost of an event is bounded."""
+"""Links from one event to earlier ones with the same name, at most; bounds the cost of an event."""
 CAUSE_CONFIDENCE, RESUME_CONFIDENCE = 0.7, 0.8
-"""Of links that rules find; our choice."""
+"""Of links that the rules find."""
 
 
 _END = re.compile(r"""(?<=[.!?…])["”’')\]]*(?:\s+|$)|\n+""")
@@ -62,7 +63,7 @@ _FIELDS: tuple[Field, ...] = ("caption", "dialogue", "text")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A stretch of a field of a segment that makes one event: characters `start` to `end`."""
+    """A part of a segment's field that makes one event: characters `start` to `end`."""
 
     field: Field
     start: int
@@ -71,11 +72,11 @@ class Sentence:
 
 
 def sentences(segment: Segment, pauses: Sequence[int] = ()) -> Iterator[Sentence]:
-    """The sentences of a segment, field by field; each has at most `MAX_SUMMARY_WORDS` words.
+    """Yield the sentences of a segment, field by field; each has at most `MAX_SUMMARY_WORDS` words.
 
     Args:
         segment: of a source.
-        pauses: characters of its dialogue before which it is silent for longer than `JOINED_S`.
+        pauses: character offsets in its dialogue that follow a silence longer than `JOINED_S`.
     """
     for field in _FIELDS:
         whole: str = getattr(segment, field)
@@ -88,14 +89,14 @@ def sentences(segment: Segment, pauses: Sequence[int] = ()) -> Iterator[Sentence
 def extract(
     segments: Sequence[Segment], heads: Mapping[str, int] | None = None, cues: Sequence[Cue] = ()
 ) -> list[Event]:
-    """The events of some segments, by time; of those that begin at once, in the order of their words.
+    """Extract the events of some segments by time; those that begin at once are in the order of their words.
 
-    An event lasts as long as the cues that say it; without these, as its share of the characters of its field.
+    An event spans the cues that contain it; without cues, a share of the segment in proportion to its characters.
 
     Args:
         segments: of one source, by time.
-        heads: how often each noun was named with an article (see `count_heads`); None counts in these segments.
-        cues: those that the segments were made of (see `memory.narrative.ingest.segments.tile`), where their times are
+        heads: how often each noun follows an article (see `count_heads`); None counts in these segments.
+        cues: the cues that the segments were made of (see `memory.narrative.ingest.segments.tile`), if their times are
             known.
     """
     known = count_heads(segments) if heads is None else heads
@@ -121,12 +122,12 @@ def extract(
                     ),
                 )
             )
-        events += sorted(found, key=order)  # what is seen and what is said go on side by side
+        events += sorted(found, key=order)  # caption and dialogue run side by side
     return events
 
 
 def entities_of(events: Iterable[Event]) -> list[Entity]:
-    """Who and what some events name, each once, in the order in which they are named first."""
+    """Return the entities that events name, each once, in order of first mention."""
     found: dict[tuple[str, str], Entity] = {}
     for event in events:
         for name in (*event.actors, *event.objects):
@@ -135,12 +136,12 @@ def entities_of(events: Iterable[Event]) -> list[Entity]:
 
 
 def kind_of(name: str) -> Literal["person", "object"]:
-    """Whether a name is that of a person: a proper name, or a description by a word for people."""
+    """Classify a name: a proper name, or a noun for people, is a person."""
     return "person" if name[:1].isupper() or name.split()[-1] in _PEOPLE else "object"
 
 
 def count_heads(segments: Iterable[Segment]) -> Counter[str]:
-    """How often each word stands right after an article or the like, which makes it likely a noun."""
+    """Count how often each word follows an article or similar, which makes it likely a noun."""
     counts: Counter[str] = Counter()
     for segment in segments:
         words = [word.group().casefold() for word in _WORD.finditer(segment.words)]
@@ -151,11 +152,11 @@ def count_heads(segments: Iterable[Segment]) -> Counter[str]:
 
 
 def mentions(sentence: str, heads: Mapping[str, int]) -> tuple[str, ...]:
-    """Who and what a sentence names, in order: proper names as they are spelt, else a noun in small letters.
+    """Return the entities that a sentence names, in order: proper names as spelt, else a noun in lower case.
 
     Args:
         sentence: the text.
-        heads: see `count_heads`; a noun is one that was named with an article.
+        heads: see `count_heads`; a noun is a word that has followed an article.
     """
     found: dict[str, None] = {}
     words = [(word.group(), word.start()) for word in _WORD.finditer(sentence)]
@@ -180,9 +181,11 @@ def mentions(sentence: str, heads: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(found)
 
 
-class Named:
-    """Where each name was named before, so that links across time cost the same at any length of the source; and what
-    was told last of what is seen, said and read."""
+class MentionIndex:
+    """Index of earlier mentions by name, and the last event of each field.
+
+    Keeps the cost of a link across time independent of the length of the source.
+    """
 
     def __init__(self) -> None:
         self._last: dict[str, Event] = {}
@@ -190,7 +193,8 @@ class Named:
         self._times: Counter[str] = Counter()
 
     def resumed_by(self, event: Event) -> list[tuple[Event, str]]:
-        """Earlier events that named the same, out of sight since then: at most `MOST_RESUMED`, rarest name first."""
+        """Return earlier events with a name in common that was absent since: at most `MOST_RESUMED`, rarest name
+        first."""
         names = sorted(
             (self._times[name], name) for name in (*event.actors, *event.objects) if 0 < self._times[name] <= RARE
         )
@@ -202,26 +206,26 @@ class Named:
         return list(found.values())[:MOST_RESUMED]
 
     def told_before(self, event: Event) -> Event | None:
-        """The event that was told right before another in the same field: an answer is to what was said."""
+        """Return the event that precedes another in the same field: an answer refers to what was said."""
         return self._told.get(event.spans[0].field)
 
     def add(self, event: Event) -> None:
-        """Note what an event names, and that it was told."""
+        """Record the names of an event, and make it the last of its field."""
         self._told[event.spans[0].field] = event
         for name in (*event.actors, *event.objects):
             self._last[name] = event
             self._times[name] += 1
 
 
-def link(events: Sequence[Event], named: Named | None = None, before: Event | None = None) -> list[Link]:
-    """Links between events of one source, in order of time.
+def link(events: Sequence[Event], named: MentionIndex | None = None, before: Event | None = None) -> list[Link]:
+    """Find links between events of one source, in order of time.
 
     Args:
-        events: as `extract` gives them.
-        named: what was named and told before them; it is told of these.
+        events: as `extract` returns them.
+        named: the mentions before them; updated with these events.
         before: the event right before them.
     """
-    named = named or Named()
+    named = named or MentionIndex()
     links = []
     for event in events:
         if before is not None:
@@ -243,17 +247,17 @@ def _link(src: Event, dst: Event, type_: Literal["causes", "resumes"], confidenc
 
 
 def _said(segment: Segment, waiting: deque[Cue]) -> list[tuple[int, Cue]]:
-    """The cues that the dialogue of a segment is made of, taken out of those that wait, and where each ends in it."""
+    """Take the cues that make up the dialogue of a segment from the waiting ones; return each with its end offset."""
     said: list[tuple[int, Cue]] = []
     length = 0
     while waiting and segment.dialogue.startswith(waiting[0].text, length):
-        length += len(waiting[0].text) + 1  # and the end of its line
+        length += len(waiting[0].text) + 1  # the line break after it
         said.append((length, waiting.popleft()))
     return said
 
 
 def _pauses(said: Sequence[tuple[int, Cue]]) -> list[int]:
-    """Where in a dialogue a pause is too long for what stands on both sides of it to be one event."""
+    """Return the offsets in a dialogue where a pause is too long to join the sentences around it."""
     pauses, said_s = [], 0.0
     for (end, cue), (_, after) in pairwise(said):
         said_s = max(said_s, cue.end_s)
@@ -263,13 +267,13 @@ def _pauses(said: Sequence[tuple[int, Cue]]) -> list[int]:
 
 
 def _apart(parts: Iterable[tuple[int, int]], pauses: Sequence[int]) -> Iterator[list[tuple[int, int]]]:
-    """Parts of a text, those together between which no pause lies."""
+    """Group the parts of a text that no pause separates."""
     for _, together in groupby(parts, key=lambda part: bisect_right(pauses, part[0])):
         yield list(together)
 
 
 def _times(segment: Segment, sentence: Sentence, said: Sequence[tuple[int, Cue]]) -> tuple[float, float]:
-    """When a sentence is told, in seconds, within its segment."""
+    """Return when a sentence is spoken or shown, in seconds, within its segment."""
     if sentence.field == "dialogue" and said and said[-1][0] > len(segment.dialogue):
         first = next(cue for end, cue in said if sentence.start < end)
         last = next(cue for end, cue in said if sentence.end <= end)
@@ -292,7 +296,7 @@ def _cut(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _joined(text: str, parts: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Sentences that are too short are joined with the next one, the last one with the one before."""
+    """Join sentences that are too short with the next one, the last one with the one before."""
     held: tuple[int, int] | None = None
     done: tuple[int, int] | None = None
     for start, end in parts:
@@ -309,7 +313,8 @@ def _joined(text: str, parts: Iterable[tuple[int, int]]) -> Iterator[tuple[int, 
 
 
 def _shortened(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Parts of at most `MAX_SUMMARY_WORDS` words, cut where a clause ends, the nearer to the middle the better."""
+    """Split a text at clause boundaries, preferably near the middle, into parts of at most `MAX_SUMMARY_WORDS`
+    words."""
     if len(text[start:end].split()) <= MAX_SUMMARY_WORDS:
         yield start, start + len(text[start:end].rstrip())
         return
@@ -326,13 +331,13 @@ def _shortened(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _in_sentence(sentence: str, start: int) -> bool:
-    """Whether a word does not begin a sentence or a speech, where any word has a capital letter."""
+    """Return whether a word is inside a sentence; at the beginning of one, every word is capitalised."""
     before = sentence[:start].rstrip()
     return bool(before) and before[-1] not in ".!?:\"“‘'(—"
 
 
 def _goes_on(words: Sequence[tuple[str, int]], place: int) -> bool:
-    """Whether the next word has a capital letter too, as in names of two words."""
+    """Return whether the next word is capitalised too, as in names of two words."""
     return place + 1 < len(words) and words[place + 1][0][0].isupper() and words[place + 1][0] not in _NO_NAMES
 
 
@@ -341,7 +346,7 @@ def _adjoin(sentence: str, one: tuple[str, int], other: tuple[str, int]) -> bool
 
 
 def _noun(words: Sequence[tuple[str, int]], place: int, heads: Mapping[str, int]) -> str | None:
-    """The noun of a phrase that begins after its article: the last of up to three words that is one."""
+    """Return the noun of a phrase after its article: the last of up to three words that is a noun."""
     noun = None
     for word, _ in words[place : place + 3]:
         folded = word.casefold().removesuffix("'s").removesuffix("’s")

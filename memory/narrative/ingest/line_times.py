@@ -1,4 +1,4 @@
-"""When each line of a segment's text is said or seen: `lines_of`, `times_of`."""
+"""Time spans of the lines of a segment's text: `lines_of`, `times_of`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from memory.narrative.types import Segment, SourceSpan
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a field of a segment: characters `start` to `end`, told from `start_s` to `end_s` of media time."""
+    """A line of a segment's field: characters `start` to `end`, spoken or shown from `start_s` to `end_s` of media
+    time."""
 
     start: int
     end: int
@@ -29,16 +30,16 @@ Lines = Mapping[tuple[str, str], Sequence[Line]]
 def lines_of(
     segments: Sequence[Segment], cues: Sequence[Cue] = (), captions: Iterable[Seen] = (), texts: Iterable[Seen] = ()
 ) -> Lines:
-    """Find out what each line of some segments was made of.
+    """Find the time span of each line of some segments.
 
-    A line that repeats within a segment is told from its first time to its last. Fields that are not made of lines with
-    times, as those of a story, are left out.
+    A line that repeats within a segment spans its first to its last occurrence. Fields without timed lines, such as
+    those of a story, are left out.
 
     Args:
         segments: all of one source, by time.
-        cues: what `memory.narrative.ingest.segments.tile` was given, as the next two.
-        captions: what is seen.
-        texts: what is read.
+        cues: as passed to `memory.narrative.ingest.segments.tile`, like the next two.
+        captions: descriptions of what is seen.
+        texts: text read in pictures.
     """
     found: dict[tuple[str, str], list[Line]] = {}
     if not segments or any(cue.clock == "sections" for cue in cues):
@@ -66,8 +67,10 @@ def lines_of(
 
 
 def times_of(lines: Lines, spans: Iterable[SourceSpan], within: Segment) -> tuple[float, float] | None:
-    """When what some characters of a segment say is told in it, first to last, in seconds; None where that is not
-    known. What goes on after it, or comes late, is told until it ends."""
+    """Return the first start and last end, in seconds, of the lines that some spans of a segment cover.
+
+    None if they are unknown. A line that continues beyond the segment ends with it.
+    """
     touched = [
         line
         for span in spans

@@ -1,7 +1,7 @@
-"""What is known of a source in words, as segments that tile its time line.
+"""Segmentation: captions, dialogue and read text as segments that tile the time line of a source.
 
-A segment ends where nobody speaks, if it can, and where the scene changes. Where one ends depends on nothing that comes
-long after, so that a source that goes on changes its last segments only.
+Segments end at pauses in speech where possible, and at scene cuts. A boundary depends only on what is near it, so that
+a source that grows changes only its last segments.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from memory.narrative.types import Segment
 from tools.errors import StoreError
 
 LENGTH_S = 30.0
-"""The length of segments that is aimed at; our choice, as the specification's, after VideoRAG's clips (HKUDS)."""
+"""Target length of segments, after the clips of VideoRAG (HKUDS)."""
 PAUSE_S = 1.0
-"""Pauses in speech that are longer are none the better for ending a segment; our choice."""
+"""Pauses in speech longer than this are equally good boundaries."""
 SPARSE_S = 3600.0
-"""A stretch of which nothing is known is one segment from then on; our choice: no film is silent for so long, and one
-mistyped hour of a subtitle must not cost a hundred thousand empty segments."""
+"""A longer stretch without content is a single segment: no film is silent for so long, and one mistyped hour in a
+subtitle must not create a hundred thousand empty segments."""
 MAX_SEGMENTS = 1_000_000
-"""Of one source; our choice: at 30 s each, a year."""
+"""Of one source: a year at 30 s each."""
 Seen = tuple[float, str, str]
-"""(time, id of a frame or "", words): what is seen or read in a picture."""
+"""(time, frame id or "", words): what is seen or read in a picture."""
 
 
 def tile(
@@ -38,31 +38,30 @@ def tile(
     length_s: float = LENGTH_S,
     cuts: Iterable[float] = (),
 ) -> list[Segment]:
-    """The segments of a source, in order, without gaps or overlap, from 0 to its end.
+    """Divide a source into segments, in order, without gaps or overlap, from 0 to its end.
 
-    Each lasts from half of `length_s` to one and a half; only the last may be shorter, and longer is one alone: where
-    nothing is known for more than `SPARSE_S`, what is left of that stretch. Another ends within that range where
-    no cue is cut in two: at a scene cut, else in a pause, the longer ones (up to `PAUSE_S`) and those nearer to
-    `length_s` first. A cue is cut only if it is longer than `length_s`, or if cues overlap one another through all of
-    the range; its words then stand in the segment where it begins. Cues of sections are one segment each, and their
-    times are positions.
+    A segment lasts from half of `length_s` to one and a half. Only the last may be shorter; only the rest of a stretch
+    without content that is longer than `SPARSE_S` may be longer. Within that range, a segment ends where no cue is cut
+    in two: at a scene cut, else in a pause, preferring longer pauses (up to `PAUSE_S`) and those near `length_s`. A cue
+    is cut only if it is longer than `length_s`, or if cues overlap throughout the range; its words then go to the
+    segment where it begins. A cue of a text in sections is one segment, and its times are positions.
 
-    What is said is the `dialogue` of a segment, one cue after the other; what a section tells is its `caption`, since
-    that is told and not spoken. Captions and read texts follow in order of time, a line each, and those that repeat one
-    of the same segment are not written again.
+    The cues' words form the `dialogue` of a segment, in order; sections of a story go to its `caption`, since they are
+    narrated and not spoken. Captions and read texts follow in order of time, a line each, without repetition within a
+    segment.
 
     Args:
         cues: what is said, or the sections of a story; sorted here if they are not.
-        captions: what is seen, as (time in seconds, id of the frame or "", words).
+        captions: what is seen, as (time in seconds, frame id or "", words).
         texts: what is read in pictures, likewise.
-        source: the name that the segments bear, with credentials masked.
-        duration_s: the length of the source in seconds; for sections None or their number.
-        length_s: the length aimed at in seconds.
-        cuts: when the scene changes, seconds.
+        source: name for the segments, with credentials masked.
+        duration_s: length of the source in seconds; for sections None or their number.
+        length_s: target length in seconds.
+        cuts: times of scene changes in seconds.
 
     Raises:
         StoreError: if a number is out of range; if some cues count seconds and others sections; or if words come more
-            than `length_s` after the end, and so belong to something else.
+            than `length_s` after the end, and so belong to another source.
     """
     in_order = sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))
     for cue in in_order:
@@ -80,7 +79,7 @@ def tile(
         cut_times = sorted(cuts)
         for cut_s in cut_times:
             _check_time(cut_s, "a scene cut is at")
-        # The words of a cue stand where it begins, however late it is said to end.
+        # The words of a cue go where it begins, however late it ends.
         known = [(cue.start_s, min(cue.end_s, cue.start_s + length_s)) for cue in in_order]
         known += [(t_s, t_s) for t_s in (*(one[0] for one in (*seen, *read)), *cut_times)]
         bounds = _bounds(in_order, _checked(duration_s, length_s), length_s, cut_times, _unknown(known))
@@ -119,10 +118,10 @@ def _check_time(t_s: float, what: str) -> None:
 
 
 def _checked(duration_s: float | None, length_s: float) -> float:
-    """The duration, if a number of segments that can be held covers it."""
+    """Return the duration, if it needs no more than the maximum number of segments."""
     if duration_s is None or not 0 < duration_s < math.inf:
         raise StoreError(
-            f"a source of {duration_s!r} seconds has no segments.",
+            f"invalid duration {duration_s!r} s of a source.",
             expected="a duration above 0",
             remedy="Give the length of the video, or the end of the last cue.",
         )
@@ -138,13 +137,13 @@ def _of_sections(sections: list[Cue], duration_s: float | None) -> list[float]:
     for k, cue in enumerate(sections):
         if (cue.start_s, cue.end_s) != (k, k + 1):
             raise StoreError(
-                f"section {k}{_line(cue)} has the times {cue.start_s:g} to {cue.end_s:g}.",
+                f"invalid times {cue.start_s:g} to {cue.end_s:g} of section {k}{_line(cue)}.",
                 expected=f"{k} to {k + 1}, its position among the sections",
             )
     if duration_s not in (None, len(sections)):
         raise StoreError(
-            f"a story of {len(sections)} sections is given the duration {duration_s!r}.",
-            expected="none, or the number of sections: their times are positions and no seconds",
+            f"invalid duration {duration_s!r} for a story of {len(sections)} sections.",
+            expected="none, or the number of sections: their times are positions, not seconds",
         )
     return [float(k) for k in range(len(sections) + 1)]
 
@@ -152,7 +151,7 @@ def _of_sections(sections: list[Cue], duration_s: float | None) -> list[float]:
 def _bounds(
     cues: list[Cue], duration_s: float, length_s: float, cut_times: list[float], unknown: list[tuple[float, float]]
 ) -> list[float]:
-    """Where segments begin, and where the last one ends; in one pass over cues, cuts, and stretches without either."""
+    """Return where segments begin, and where the last one ends, in one pass over cues, cuts and empty stretches."""
     pauses = _pauses([cue for cue in cues if cue.end_s - cue.start_s <= length_s])
     pause_at = cut_at = unknown_at = 0
     bounds = [0.0]
@@ -166,7 +165,7 @@ def _bounds(
             bounds.append(until_s)
             continue
         rest_s = duration_s - bounds[-1]
-        # The last two share what is left, so that the last one is not a scrap.
+        # The last two share the remaining length, to avoid a very short last one.
         target_s = bounds[-1] + (length_s if rest_s > 2 * length_s else rest_s / 2)
         low_s, high_s = bounds[-1] + 0.5 * length_s, bounds[-1] + 1.5 * length_s
         while pauses[pause_at][1] < low_s:
@@ -186,8 +185,8 @@ def _bounds(
 
 
 def _unknown(known: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The stretches of more than `SPARSE_S` of which nothing is known, from (start, end) of all that is; the last one
-    is without end."""
+    """Return the stretches longer than `SPARSE_S` without content, from the (start, end) of all content; the last is
+    open-ended."""
     stretches, known_s = [], 0.0
     for start_s, end_s in sorted(known):
         if start_s - known_s > SPARSE_S:
@@ -197,7 +196,7 @@ def _unknown(known: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _pauses(cues: list[Cue]) -> list[tuple[float, float]]:
-    """When no cue is said, from 0 to without end; of length 0 where one ends as the next begins."""
+    """Return the pauses between cues, from 0 to infinity; of length 0 where one cue ends as the next begins."""
     pauses, said_s = [], 0.0
     for cue in cues:
         if cue.start_s >= said_s:
@@ -215,7 +214,7 @@ def _from(pauses: list[tuple[float, float]], at: int, high_s: float) -> Iterable
 def _cuts_in_pauses(
     cuts: list[float], cut_at: int, pauses: list[tuple[float, float]], pause_at: int, high_s: float
 ) -> list[float]:
-    """The cuts up to a time at which no cue is said."""
+    """Return the cuts up to a time that fall in pauses."""
     free = []
     while cut_at < len(cuts) and cuts[cut_at] <= high_s:
         while pauses[pause_at][1] < cuts[cut_at]:
@@ -231,7 +230,7 @@ def _by_time(seen: Iterable[Seen]) -> list[Seen]:
 
 
 def _placed(timed: list[tuple[float, str, str]], bounds: list[float], late_s: float) -> list[list[str]]:
-    """The words of each segment, from (time, words, what they are in a message) in order of time."""
+    """Assign words to segments, from (time, words, description for messages) in order of time."""
     found: list[list[str]] = [[] for _ in bounds[1:]]
     for t_s, words, what in timed:
         _check_time(t_s, f"{what} is at")

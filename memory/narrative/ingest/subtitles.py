@@ -1,10 +1,10 @@
-"""Subtitle files as cues: SubRip (SRT) and WebVTT; SubStation (ASS, SSA) through pysubs2.
+"""Parsers for subtitle files: SubRip (SRT) and WebVTT here, SubStation (ASS, SSA) through pysubs2.
 
-SRT and WebVTT are taken apart here. pysubs2 (1.8.1) reads both line by line: it takes comments and names of cues for
-words of the cue before, 100 hours for 0, ".50" for 50 ms, "{laughs}" and a last line that is a number for no words, and
-damaged blocks for words, without a word about it.
+pysubs2 (1.8.1) parses SRT and WebVTT line by line: it takes comments and cue names for words of the cue before, 100
+hours for 0, ".50" for 50 ms, drops "{laughs}" and a last line that is a number, and takes damaged blocks for words, all
+silently. So these two are parsed here.
 
-Formats: https://www.w3.org/TR/webvtt1/ (2019); SubRip has no document, so what players accept is accepted.
+Formats: https://www.w3.org/TR/webvtt1/ (2019); SubRip has no specification, so this parser accepts what players accept.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tools.errors import MediaError
 from tools.extras import require
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
-"""Of files that `read_cues` reads, the preferred first."""
-_MAX_TOLD = 20  # damaged blocks that are told of one by one; of the others, how many there are
+"""File types of `read_cues`, the preferred first."""
+_MAX_TOLD = 20  # damaged blocks reported one by one; the rest are counted
 _TIME = r"(-?)(?:(\d+):)?(\d+):(\d+)(?:[.,](\d+))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-{{1,3}}>\s*{_TIME}(?:\s.*)?", re.ASCII)
 _PART_OF_TIME = re.compile(r"\d\s*[:.,]\s*\d|^\s*\d+\s*-->", re.ASCII)
 _NUMBER = re.compile(r"\s*\d+\s*", re.ASCII)
 _KARAOKE = re.compile(r"<\d[\d:.]*>", re.ASCII)
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>", re.IGNORECASE)
-# Only what is known to be markup: "<laughs>" and "{door}" are words.
+# Known markup only: "<laughs>" and "{door}" are words.
 _BREAK = re.compile(r"<\s*br\s*/?\s*>|\\[Nn]", re.IGNORECASE)
 _TAG = re.compile(
     r"<\s*/?\s*(?:v|c|i|b|u|s|em|strong|font|span|p|div|lang|ruby|rt)(?:[\s.][^<>]*)?/?>"
@@ -44,7 +44,7 @@ _FLAGS = ("default", "sdh", "cc", "hi", "forced")
 
 @dataclass
 class _Block:
-    """The lines of a file from a line of times to the next."""
+    """The lines of a file from one line of times to the next."""
 
     line: int
     times: tuple[float, float] | None
@@ -53,27 +53,27 @@ class _Block:
 
 
 def find_subtitles(video: Path, tell: Tell = log.warning) -> Path | None:
-    """The subtitle file beside a video: of the same name, with or without a language (`clip.srt`, `clip.en.vtt`).
+    """Find the subtitle file beside a video: of the same name, with or without a language (`clip.srt`, `clip.en.vtt`).
 
-    Of several, the one without a language is taken, then English, then by the alphabet; those that hold foreign parts
-    only (`clip.en.forced.srt`) come last; SRT before WebVTT before ASS. `tell` is told which was taken.
+    Prefers a file without a language, then English, then alphabetical order; files with foreign parts only
+    (`clip.en.forced.srt`) come last; SRT before WebVTT before ASS. Reports the choice to `tell`.
     """
     video = Path(video)
     try:
         names = sorted(path.name for path in video.parent.iterdir() if path.is_file())
     except OSError:
-        return None  # no folder of this machine, such as the address of a stream
+        return None  # not a local folder, such as the address of a stream
     found = sorted((rank, name) for name in names if (rank := _rank(name, video.stem)) and name != video.name)
     if not found:
         return None
     if len(found) > 1:
         others = ", ".join(repr(name) for _, name in found[1:])
-        tell(f"{video.name!r} has several subtitle files: {found[0][1]!r} is read, and not {others}.")
+        tell(f"{video.name!r} has several subtitle files: {found[0][1]!r} is read, not {others}.")
     return video.parent / found[0][1]
 
 
 def _rank(name: str, stem: str) -> tuple[bool, bool, bool, str, int] | None:
-    """Where a file stands among the subtitles of a video, the best first; None if it is none of them."""
+    """Return the sort key of a file among the subtitles of a video, best first; None if it is not one of them."""
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES or not name.startswith(stem):
         return None
@@ -90,14 +90,14 @@ def _rank(name: str, stem: str) -> tuple[bool, bool, bool, str, int] | None:
 
 
 def read_cues(path: Path, tell: Tell = log.warning) -> list[Cue]:
-    """The cues of a subtitle file in order of time, without markup and without empty ones; they may overlap.
+    """Read the cues of a subtitle file in order of time, without markup and empty cues; they may overlap.
 
     Args:
-        path: an SRT, WebVTT, ASS or SSA file; what it holds decides between the first two, not its name.
-        tell: is told, with file and line, of everything that is mended or cannot be used.
+        path: an SRT, WebVTT, ASS or SSA file; the content, not the name, decides between the first two.
+        tell: receives, with file and line, every repair and everything that cannot be used.
 
     Raises:
-        MediaError: if the file cannot be read, or holds no subtitles.
+        MediaError: if the file cannot be read, or has no subtitles.
     """
     path = Path(path)
     text = read_text(path, tell)
@@ -105,7 +105,7 @@ def read_cues(path: Path, tell: Tell = log.warning) -> list[Cue]:
         return mended(_substation(text, path, tell), path, tell)
     is_vtt = text.lstrip().startswith("WEBVTT")
     if path.suffix.lower() == ".vtt" and not is_vtt:
-        tell(f"{str(path)!r}, line 1: 'WEBVTT' is missing; the file was read all the same.")
+        tell(f"{str(path)!r}, line 1: 'WEBVTT' is missing; read anyway.")
         is_vtt = True
     lines = lines_of(text)
     blocks = _blocks(lines, is_vtt)
@@ -118,7 +118,7 @@ def read_cues(path: Path, tell: Tell = log.warning) -> list[Cue]:
     if not any(block.times for block in blocks) and not (is_vtt and not trouble):
         first = next((line for line in lines if line.strip()), "")
         raise MediaError(
-            f"{str(path)!r} holds no subtitles; it starts with {shown(first)}.",
+            f"{str(path)!r} has no subtitles; it starts with {shown(first)}.",
             expected="cues such as '00:01:05,000 --> 00:01:07,500' with their words below (SRT or WebVTT)",
             remedy="Give a subtitle file, or read it as a transcript.",
         )
@@ -128,7 +128,7 @@ def read_cues(path: Path, tell: Tell = log.warning) -> list[Cue]:
 
 
 def _blocks(lines: list[str], is_vtt: bool) -> list[_Block]:
-    """The file at its lines of times; the first block, without times, is what stands before them."""
+    """Split a file at its lines of times; the first block, without times, precedes them."""
     blocks = [_Block(1, None, [])]
     header = next((i for i, line in enumerate(lines) if line.strip()), 0)
     skip = 0
@@ -157,7 +157,7 @@ def _times(found: re.Match[str]) -> tuple[float, float] | None:
 
 
 def _take_name(block: _Block, is_vtt: bool) -> int | None:
-    """Take the number or name of the next cue off the end of a block, and return it if it is a number."""
+    """Remove the number or name of the next cue from the end of a block, and return it if it is a number."""
     words = block.words
     if not is_vtt:  # an empty line between a number and its times
         at = next((i for i in range(len(words) - 1, -1, -1) if words[i][1].strip()), -1)
@@ -176,20 +176,20 @@ def _take_name(block: _Block, is_vtt: bool) -> int | None:
 
 
 def _cue(block: _Block, is_vtt: bool, trouble: list[str]) -> Cue | None:
-    """The cue of a block, one line of its text a line; what cannot be used of it is added to `trouble`."""
+    """Parse the cue of a block, one line of text per line; adds what cannot be used to `trouble`."""
     paragraphs = list(_paragraphs(block.words, is_vtt))
     own: list[str] = []
     if block.times is not None:
         if paragraphs and (not is_vtt or paragraphs[0][0][0] == block.line + 1):
             own = [line for _, line in paragraphs.pop(0)]
         while not is_vtt and paragraphs and not _lacks_times(paragraphs[0], block):
-            own += [line for _, line in paragraphs.pop(0)]  # an empty line amid the words of a cue
+            own += [line for _, line in paragraphs.pop(0)]  # an empty line within the words of a cue
     for paragraph in paragraphs:
         number, first = paragraph[0]
         if is_vtt and re.match(r"(NOTE|STYLE|REGION)(\s|$)", first):
             continue
         words = shown(" ".join(line for _, line in paragraph))
-        trouble.append(f"line {number}: {words} is left out, since it has no times that can be read.")
+        trouble.append(f"line {number}: skipped {words}, which has no readable times.")
     if block.times is None:
         return None
     if not (text := _plain("\n".join(own))):
@@ -198,7 +198,7 @@ def _cue(block: _Block, is_vtt: bool, trouble: list[str]) -> Cue | None:
 
 
 def _paragraphs(words: list[tuple[int, str]], is_vtt: bool) -> Iterator[list[tuple[int, str]]]:
-    """Runs of lines that are not empty. In WebVTT a line with a space is not."""
+    """Yield runs of non-empty lines. In WebVTT, a line with a space is not empty."""
     run: list[tuple[int, str]] = []
     for number, line in words:
         if line if is_vtt else line.strip():
@@ -211,13 +211,13 @@ def _paragraphs(words: list[tuple[int, str]], is_vtt: bool) -> Iterator[list[tup
 
 
 def _lacks_times(paragraph: list[tuple[int, str]], block: _Block) -> bool:
-    """Whether lines begin with the number of the next cue, and so are one whose times are missing."""
+    """Return whether lines begin with the number of the next cue, and so are a cue without times."""
     first = paragraph[0][1].strip()
     return len(paragraph) > 1 and block.number is not None and first == str(block.number + 1)
 
 
 def _plain(text: str) -> str:
-    """The words of a cue: no tags, speakers as "Name: ", entities read. Empty where nobody says anything."""
+    """Return the words of a cue: without tags, speakers as "Name: ", entities decoded. Empty if nobody speaks."""
     if not _spoken(_VOICE.sub("", text)):
         return ""
     return _spoken(text)
@@ -231,7 +231,7 @@ def _spoken(text: str) -> str:
 
 
 def _unrolled(cues: list[Cue]) -> list[Cue]:
-    """Captions that roll up, as made by machines, without the lines that each cue repeats from the one before."""
+    """Remove the lines that cues of machine-made roll-up captions repeat from the one before."""
     kept: list[Cue] = []
     before: list[str] = []
     for cue in cues:
@@ -245,7 +245,7 @@ def _unrolled(cues: list[Cue]) -> list[Cue]:
 
 
 def _joined(cue: Cue) -> Cue:
-    """With the lines of one sentence joined; who speaks next begins a new line."""
+    """Join the lines of one sentence; a new speaker begins a new line."""
     text = ""
     for line in cue.text.split("\n"):
         text += line if not text else ("\n" if _NEW_SPEAKER.match(line) else " ") + line
@@ -259,7 +259,7 @@ def _substation(text: str, path: Path, tell: Tell) -> list[Cue]:
         events = pysubs2.SSAFile.from_string(text).events
     except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
         raise MediaError(
-            f"{str(path)!r} cannot be read as subtitles: {error}.",
+            f"cannot read {str(path)!r} as subtitles: {error}.",
             expected="an ASS or SSA file",
             remedy="Save it as SRT, for example with Aegisub.",
         ) from error

@@ -1,4 +1,4 @@
-"""Transcripts and stories as cues: text with times, JSON, JSON lines, CSV, and text that states no times."""
+"""Parsers for transcripts and stories: text with times, JSON, JSON lines, CSV, and text without times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memory.narrative.ingest.cues import Cue, Tell, lines_of, log, mended, read_
 from memory.narrative.ingest.subtitles import SUFFIXES, read_cues
 from tools.errors import MediaError
 
-_MAX_TOLD = 20  # lines that are told of one by one; of the others, how many there are
+_MAX_TOLD = 20  # damaged lines reported one by one; the rest are counted
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _TIME = r"(?:(\d{1,4}):)?(\d{1,3}):([0-5]\d)(?:[.,](\d{1,6}))?"
 _TIMED = re.compile(
@@ -24,25 +24,25 @@ _TIMED = re.compile(
 )
 _MEANT_AS_TIME = re.compile(r"\s*[\[(]\s*\d[\d:.,\s]*:[\d:.,\s]*[\])]", re.ASCII)
 _BARE_SHARE = 0.5
-"""Where lines begin with times like "1:05 ..." only, so many must before these are taken for times; a story may tell of
-half past ten, too. Our choice."""
-_MAX_S = 1e9  # thirty years; nothing lasts longer, and neither NaN nor infinity passes
+"""Minimum number of lines with bare times like "1:05 ..." for these to count as times; a story may mention half past
+ten, too."""
+_MAX_S = 1e9  # thirty years; also rejects NaN and infinity
 _Start = tuple[float, float | None, str, int]
 
 
 def read_transcript(path: Path, tell: Tell = log.warning) -> list[Cue]:
-    """The cues of a transcript or of a story, in order.
+    """Read the cues of a transcript or a story, in order.
 
-    Read are lines with times (`[1:05] text`, `00:01:05 Anna: text`, `1:05 - 1:20 text`; lines without one go on from
-    the line before), JSON and JSON lines of `{"start", "end", "text", "speaker"}` (seconds; also what whisper writes,
-    under `segments`), and subtitle files. Where no end is stated, a cue lasts until the next one.
+    Accepts lines with times (`[1:05] text`, `00:01:05 Anna: text`, `1:05 - 1:20 text`; a line without one continues the
+    line before), JSON and JSON lines of `{"start", "end", "text", "speaker"}` (seconds; also whisper's output, under
+    `segments`), and subtitle files. A cue without an end lasts until the next one.
 
     A text without times has sections: its paragraphs, or the rows of a CSV file with the columns `section` and `text`.
-    Their cues have the `clock` "sections": the times are positions from 0, and no seconds.
+    Their cues have the `clock` "sections": the times are positions from 0, not seconds.
 
     Args:
         path: the file.
-        tell: is told, with file and line, of everything that is mended, cannot be used, or was taken for something.
+        tell: receives, with file and line, every repair, every guess and everything that cannot be used.
 
     Raises:
         MediaError: if the file cannot be read, or nothing in it can be used.
@@ -69,15 +69,15 @@ def read_transcript(path: Path, tell: Tell = log.warning) -> list[Cue]:
         tell(f"{str(path)!r}: {len(trouble) - _MAX_TOLD} more places are damaged.")
     if trouble and not starts:
         raise MediaError(
-            f"{str(path)!r} has nothing that can be used; {trouble[0]}",
+            f"{str(path)!r} has no usable line; {trouble[0]}",
             expected='lines such as "[1:05] text", or entries such as {"start": 65.0, "end": 70.0, "text": "..."}',
-            remedy="Mend the file, or export the transcript as SRT.",
+            remedy="Repair the file, or export the transcript as SRT.",
         )
     return mended(with_ends(starts), path, tell)
 
 
 def _has_times(lines: list[str]) -> bool:
-    """Whether lines begin with times, which in a story some may do by chance."""
+    """Return whether lines begin with times; in a story, some may by chance."""
     matches = [_match(line) for line in lines if line.strip()]
     found = [match for match in matches if match]
     if any(match["open"] for match in found):
@@ -92,7 +92,7 @@ def _match(line: str) -> re.Match[str] | None:
 
 
 def _timed(lines: list[str], trouble: list[str]) -> Iterator[_Start]:
-    """Lines that begin with times, with those that follow them."""
+    """Yield the lines that begin with times, each with the lines that continue it."""
     start: tuple[float, float | None, int] | None = None
     words: list[str] = []
     for number, line in enumerate(lines, 1):
@@ -104,9 +104,9 @@ def _timed(lines: list[str], trouble: list[str]) -> Iterator[_Start]:
             start, words = (seconds(h, m, s, fraction), end_s, number), _words(found["text"])
             continue
         if _MEANT_AS_TIME.match(line):
-            trouble.append(f"line {number}: {shown(line)} begins with no time that can be read; it was kept as words.")
+            trouble.append(f"line {number}: {shown(line)} does not begin with a valid time; kept as words.")
         if start is None and line.strip():
-            trouble.append(f"line {number}: {shown(line)} is left out, since it stands before the first time.")
+            trouble.append(f"line {number}: skipped {shown(line)}, which precedes the first time.")
         else:
             words += _words(line)
     if start is not None and words:
@@ -114,39 +114,39 @@ def _timed(lines: list[str], trouble: list[str]) -> Iterator[_Start]:
 
 
 def _words(text: str) -> list[str]:
-    """The line, if there are words in it, with single spaces."""
+    """Return the line with single spaces, if it has words."""
     return [" ".join(text.split())] if text.strip() else []
 
 
 def _entries(text: str, path: Path, trouble: list[str]) -> Iterator[_Start]:
-    """What is said by the entries of JSON or of JSON lines; what is wrong with others is added to `trouble`."""
+    """Yield the content of entries of JSON or JSON lines; adds what is wrong with others to `trouble`."""
     for line, where, entry in _objects(text, path, trouble):
         try:
             start_s, end_s, words = _number(entry, "start"), _number(entry, "end", needed=False), _said(entry)
         except ValueError as error:
-            trouble.append(f"{where}: it is left out, since {error}")
+            trouble.append(f"{where}: skipped, since {error}")
             continue
         if words:
             yield start_s, end_s, words, line
 
 
 def _objects(text: str, path: Path, trouble: list[str]) -> Iterator[tuple[int, str, Any]]:
-    """(line, where that is in words, entry) of each entry."""
+    """Yield (line, where it is in words, entry) of each entry."""
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError) as error:
         lines = [(number, line) for number, line in enumerate(lines_of(text), 1) if line.strip()]
         if path.suffix.lower() == ".json" or not _is_json(lines[0][1]):
             raise MediaError(
-                f"{str(path)!r} is no JSON: {error}.",
-                expected='a list of {"start", "end", "text"}, or one such object a line',
-                remedy="Mend the file; if it has an object a line, call it .jsonl.",
+                f"cannot parse {str(path)!r} as JSON: {error}.",
+                expected='a list of {"start", "end", "text"}, or one such object per line',
+                remedy="Repair the file; if it has one object per line, name it .jsonl.",
             ) from error
         for number, line in lines:
             try:
                 yield number, f"line {number}", json.loads(line)
             except (ValueError, RecursionError) as damage:
-                trouble.append(f"line {number}: {shown(line)} is left out, since it is no JSON: {damage}.")
+                trouble.append(f"line {number}: skipped {shown(line)}, which is not JSON: {damage}.")
         return
     entries = whole
     if isinstance(whole, dict):
@@ -170,27 +170,25 @@ def _is_json(line: str) -> bool:
 
 def _number(entry: Any, key: str, *, needed: bool = True) -> Any:
     if not isinstance(entry, dict):
-        raise ValueError(f"{shown(json.dumps(entry))} is no object with 'start' and 'text'.")
+        raise ValueError(f"{shown(json.dumps(entry))} is not an object with 'start' and 'text'.")
     value = entry.get(key)
     if value is None and not needed:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_S:
-        raise ValueError(
-            f"its {key!r} is {value!r}, and not a number of seconds; words: {shown(str(entry.get('text')))}."
-        )
+        raise ValueError(f"its {key!r} is {value!r}, not a number of seconds; words: {shown(str(entry.get('text')))}.")
     return float(value)
 
 
 def _said(entry: dict[str, Any]) -> str:
     text, speaker = entry.get("text"), entry.get("speaker")
     if not isinstance(text, str):
-        raise ValueError(f"its 'text' is {text!r}, and not a text.")
+        raise ValueError(f"its 'text' is {text!r}, not a string.")
     words = " ".join(text.split())
     return f"{speaker}: {words}" if words and isinstance(speaker, str) and speaker.strip() else words
 
 
 def _paragraphs(lines: list[str], path: Path, tell: Tell) -> list[Cue]:
-    """What stands between empty lines; if there are none, each line."""
+    """Return the paragraphs of a text, separated by empty lines; if there are none, each line."""
     body = "\n".join(lines).strip("\n")
     in_runs = re.search(r"\n[^\S\n]*\n", body) is not None
     found: list[tuple[int, list[str]]] = []
@@ -205,8 +203,8 @@ def _paragraphs(lines: list[str], path: Path, tell: Tell) -> list[Cue]:
             goes_on = True
     what = "paragraphs" if in_runs else "lines"
     tell(
-        f"{str(path)!r} states no times: its {len(found)} {what} are read as sections, whose times count sections and "
-        "are no seconds."
+        f"{str(path)!r} states no times: its {len(found)} {what} are read as sections; their times count sections, "
+        "not seconds."
     )
     return _sections(((" ".join(" ".join(run).split()), number) for number, run in found))
 
@@ -216,7 +214,7 @@ def _sections(texts: Iterable[tuple[str, int]]) -> list[Cue]:
 
 
 def _table(text: str, path: Path, delimiter: str, tell: Tell) -> list[Cue]:
-    """The rows of a CSV file with the columns `section` and `text`, in their order."""
+    """Read the rows of a CSV file with the columns `section` and `text`, in order."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found: list[tuple[str, str, int]] = []
     try:
@@ -235,27 +233,27 @@ def _table(text: str, path: Path, delimiter: str, tell: Tell) -> list[Cue]:
                 raise MediaError(
                     f"{str(path)!r}, line {line}: the row has {len(row)} fields.",
                     expected=f"{len(names)}, as in the first line",
-                    remedy='Put texts that hold commas in quotation marks: "...".',
+                    remedy='Put texts that contain commas in quotation marks: "...".',
                 )
             found.append((row[at].strip(), " ".join(row[words].split()), line))
     except csv.Error as error:
         raise MediaError(
-            f"{str(path)!r}, line {rows.line_num}: it is no CSV: {error}.",
+            f"cannot parse {str(path)!r} as CSV, line {rows.line_num}: {error}.",
             expected="a CSV file",
-            remedy="Mend that line.",
+            remedy="Repair that line.",
         ) from error
     _check_numbers(found, path, tell)
     return _sections((words, line) for _, words, line in found)
 
 
 def _check_numbers(found: list[tuple[str, str, int]], path: Path, tell: Tell) -> None:
-    """Tell where names of sections are not their numbers in a row, since they are counted by position."""
+    """Report sections whose names are not consecutive numbers, since they are counted by position."""
     names = [name for name, _, _ in found]
     first = int(names[0]) if names and names[0].isdecimal() and len(names[0]) < 10 else 1
     odd = next((k for k, name in enumerate(names) if name != str(first + k)), None)
     if odd is not None:
         tell(
-            f"{str(path)!r}, line {found[odd][2]}: section {names[odd]!r} stands where {str(first + odd)!r} is "
+            f"{str(path)!r}, line {found[odd][2]}: section {names[odd]!r} comes where {str(first + odd)!r} is "
             "expected; sections are counted by their position."
         )
     for name, words, line in found:

@@ -1,9 +1,8 @@
-"""Events and segments by their words, ranked by BM25: SQLite's full-text index, in the transactions of the records.
+"""BM25 ranking of events and segments by SQLite's full-text index, updated in the transactions of the records.
 
-Words are stemmed (Porter), and words that say nothing, such as "the" and "did", are left out of questions; "no" and
-"not" stay. The index holds no text of its own. The scores are those of FTS5's `bm25()`, but taken of all rows at once:
-FTS5 looks up the length of each, which takes 70 ms where a question's words stand in 70,000. Internal to
-`memory.narrative`.
+Words are stemmed (Porter); stop words such as "the" and "did" are removed from questions, but "no" and "not" stay. The
+index stores no text of its own. Scores equal those of FTS5's `bm25()`, computed for all rows at once: FTS5 looks up the
+length of each row, which takes 70 ms for words that occur in 70,000 rows. Internal to `memory.narrative`.
 """
 
 from __future__ import annotations
@@ -17,28 +16,28 @@ from contextlib import closing
 
 import numpy as np
 
-from memory.narrative.retrieval.search_cache import Rows, put
+from memory.narrative.retrieval.search_cache import RowCache, put
 from memory.narrative.retrieval.vectors import Kind
 from memory.narrative.store.database import TOKENIZER
 from memory.narrative.types import Event, Record, Segment
 from tools.sqlite import Database, connect
 
 TABLES: dict[Kind, str] = {"event": "event_words", "segment": "segment_words"}
-"""An index for each kind, since BM25 weighs lengths against their mean."""
+"""One index per kind, since BM25 normalises by the mean length."""
 MOST_TERMS = 32
-"""Of a question; our choice: a paragraph has no more that tell it apart."""
+"""Words of a question that are searched; a paragraph has no more that are distinctive."""
 MOST_FOUND = 1_000_000
-"""Rows held in memory with the words that were asked for; our choice: 12 MB, in which 20 words of a question find room
-that stand in half of 100,000 events."""
+"""Rows cached with the words that were searched: 12 MB, enough for 20 words of a question that occur in half of 100,000
+events."""
 MOST_NEW = 500
-"""Records whose words are added to what was read of the index; where there are more, it is read anew. Our choice."""
+"""Records whose words are added to the cached postings; if there are more, the index is read again."""
 _Found = tuple[np.ndarray, np.ndarray]
-"""Row numbers that have a word (N,), ascending, and how often each has it (N,)."""
+"""Row numbers that contain a word (N,), ascending, and its frequency in each (N,)."""
 K1, B, LEAST_IDF = 1.2, 0.75, 1e-6
-"""Of BM25, as FTS5 has them: how soon more of a word adds little, how much lengths count, and the least weight."""
+"""BM25 parameters as in FTS5: term-frequency saturation, length normalisation, and minimum weight."""
 _WORD = re.compile(r"[^\W_]+")
 _EMPTY = frozenset(
-    # Articles, pronouns, prepositions, auxiliaries and question words of English; our choice.
+    # Articles, pronouns, prepositions, auxiliaries and question words of English.
     """
     a an the this that these those it its he his him she her they their them we us our you your i me my
     of to in on at for with by from into after before as and or but if than then so
@@ -49,7 +48,7 @@ _EMPTY = frozenset(
 
 
 def body(record: Segment | Event) -> str:
-    """The text by which a record is found. Another text for the same record needs another version of the schema."""
+    """Return the text by which a record is found. To change it, raise the schema version."""
     if isinstance(record, Segment):
         return record.words
     said = record.summary.casefold()
@@ -61,17 +60,17 @@ def body(record: Segment | Event) -> str:
 
 
 def add(sql: sqlite3.Connection, row_id: int, record: Segment | Event) -> None:
-    """Put a record into its index, within its transaction."""
+    """Add a record to its index, within its transaction."""
     sql.execute(f"INSERT INTO {_table(record)} (rowid, body) VALUES (?, ?)", (row_id, body(record)))
 
 
 def remove(sql: sqlite3.Connection, rows: Iterable[tuple[int, Record]]) -> None:
-    """Take records out of the indexes for good, within a transaction: their words are left in none of the pages."""
+    """Remove records from the indexes for good, within a transaction; none of their words stay in a page."""
     for row_id, record in rows:
         if isinstance(record, (Segment, Event)):
             table = _table(record)
             sql.execute(f"INSERT INTO {table} ({table}, rowid, body) VALUES ('delete', ?, ?)", (row_id, body(record)))
-    for table in TABLES.values():  # else they stay until parts of the index happen to be merged
+    for table in TABLES.values():  # otherwise they stay until SQLite happens to merge parts of the index
         sql.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
 
 
@@ -80,27 +79,27 @@ def _table(record: Segment | Event) -> str:
 
 
 def terms(question: str) -> list[str]:
-    """The words of a question that are searched for, each once; all of them if none says anything."""
+    """Return the search terms of a question, each once; all its words if none is distinctive."""
     found = list(dict.fromkeys(_WORD.findall(question.casefold())))
     return ([word for word in found if word not in _EMPTY] or found)[:MOST_TERMS]
 
 
-class EventWords:
-    """The indexes of words of one memory. Threads may share it."""
+class BM25Index:
+    """The word indexes of one memory. Thread-safe."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: Database, rows: RowCache) -> None:
         self._database, self._rows = database, rows
         self._forgotten = -1
         self._lengths = {kind: np.zeros(1, np.int32) for kind in TABLES}
-        self._last = 0  # the newest row whose words are in what was read
+        self._last = 0  # newest row whose words are in the cached postings
         self._forgotten_before = -1
-        self._found_before: dict[tuple[str, str], _Found] = {}  # by table and word, asked for longest ago first
+        self._found_before: dict[tuple[str, str], _Found] = {}  # by table and word, least recently used first
 
     def match(self, question: str, k: int, source: str | None, kind: Kind, version: int) -> list[tuple[str, float]]:
-        """At most `k` of (id, BM25) of the records that held at a version and share a word, best first, equals by id.
+        """Return at most `k` of (id, BM25) of the records valid at a version that share a word, best first, ties by id.
 
-        How rare a word is, is counted over all that was put in up to that version, of that source: what is told of
-        other films, or later, changes no ranking.
+        Document frequencies count all records of the source added up to that version: neither other films nor later
+        records change a ranking.
         """
         found = [(rows, times) for rows, times in self._found(TABLES[kind], _stems(terms(question))) if len(rows)]
         if not found:
@@ -108,14 +107,14 @@ class EventWords:
         with self._rows.lock:
             by_row = self._refreshed(kind)
             fits = self._rows.fits(source, version)
-            by_row = by_row[: len(fits)]  # a row that was committed meanwhile is left for the next question
+            by_row = by_row[: len(fits)]  # a row committed in the meantime waits for the next question
             counted = (by_row > 0) & fits[: len(by_row)]
         if not (count := int(counted.sum())):
             return []
         mean = by_row[counted].mean()
         scores = np.zeros(len(by_row))
         for rows, times in found:
-            known = rows < len(by_row)  # what is committed meanwhile is not
+            known = rows < len(by_row)  # rows committed in the meantime are not
             rows, times = rows[known], times[known]
             fits = counted[rows]
             rows, times = rows[fits], times[fits]
@@ -125,7 +124,7 @@ class EventWords:
         return self._rows.best(rows, scores[rows], k, source, version)
 
     def _found(self, table: str, stems: list[str]) -> list[_Found]:
-        """Where each word stands; of a word that was asked for before, only new records are read."""
+        """Return the postings of each word; for a cached word, reads only new records."""
         with self._rows.lock:
             self._catch_up()
             found = []
@@ -142,9 +141,10 @@ class EventWords:
             return found
 
     def _catch_up(self) -> None:
-        """Add the words of new records to what was read; where they are many, or some were forgotten, read it again.
+        """Add the words of new records to the cached postings; if there are many, or some were removed, read them
+        again.
 
-        A word that was read later than the others has the newest records already.
+        A word that was read later than the others already covers the newest records.
         """
         forgotten = self._database.meta("forgotten", 0)
         new = self._database.read(
@@ -168,13 +168,13 @@ class EventWords:
                         self._found_before[table, stem] = (next(joined), next(joined))
 
     def _read(self, table: str, stem: str) -> _Found:
-        # One text that lists them all is read in a quarter of the time of as many rows.
+        # One group_concat is read in a quarter of the time of as many rows.
         listed = self._database.read(f"SELECT group_concat(doc) FROM temp.{table}_at WHERE term = ?", (stem,))[0][0]
         rows, times = np.unique(np.fromstring(listed or "", np.int64, sep=","), return_counts=True)
         return rows, times.astype(np.int32)
 
     def _refreshed(self, kind: Kind) -> np.ndarray:
-        """The length in words of each row (N,), by its number; 0 for those of no text of that kind."""
+        """Return the length in words of each row (N,), by row number; 0 for rows of another kind."""
         if (forgotten := self._rows.refresh()) != self._forgotten:
             self._lengths = {kind: np.zeros(1, np.int32) for kind in TABLES}
             self._forgotten = forgotten
@@ -189,7 +189,7 @@ class EventWords:
 
 
 def _varint(code: bytes) -> int:
-    """The number that FTS5 notes as a row's length: seven bits a byte, the highest first."""
+    """Decode FTS5's length of a row: a varint of seven bits per byte, the highest first."""
     number = 0
     for byte in code:
         number = number << 7 | byte & 0x7F
@@ -197,12 +197,12 @@ def _varint(code: bytes) -> int:
 
 
 def _stems(words: list[str]) -> list[str]:
-    """Words as they stand in the index."""
+    """Return words as the index stores them."""
     return [stem for _, stem in _tokens(list(enumerate(words)))]
 
 
 def _words_of(rows: list[tuple[int, str, str]]) -> dict[tuple[str, str], _Found]:
-    """Of some records, given as (row number, kind, body as JSON), where each word stands, by table and word."""
+    """Return the postings of some records, given as (row number, kind, body as JSON), by table and word."""
     found: dict[tuple[str, str], _Found] = {}
     forms: dict[Kind, type[Segment] | type[Event]] = {"segment": Segment, "event": Event}
     for kind, form in forms.items():
@@ -219,7 +219,7 @@ def _words_of(rows: list[tuple[int, str, str]]) -> dict[tuple[str, str], _Found]
 
 
 def _tokens(texts: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The words of numbered texts as they stand in the index, each with the number of its text, in order."""
+    """Yield the indexed words of numbered texts, each with the number of its text, in order."""
     with closing(connect(":memory:")) as sql:
         sql.execute("BEGIN")  # the index is written once, not after each text
         sql.execute(f"CREATE VIRTUAL TABLE words USING fts5 (body, content='', tokenize='{TOKENIZER}')")

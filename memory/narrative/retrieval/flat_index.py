@@ -1,7 +1,7 @@
-"""`ExactVectors`: the nearest among all vectors of a source, at any version, from a copy of them in memory.
+"""Exact nearest-neighbour search over all vectors of a source, at any version, from an in-memory copy.
 
-SQLite takes half a second to read 100,000 vectors; in memory they are compared in a few milliseconds. A process reads
-those of a source once, and then those that are new. Internal to `memory.narrative`.
+SQLite takes half a second to read 100,000 vectors; comparing them in memory takes a few milliseconds. A process reads
+the vectors of a source once, and then only new ones. Internal to `memory.narrative`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from memory.narrative.retrieval.search_cache import Rows
+from memory.narrative.retrieval.search_cache import RowCache
 from tools.sqlite import Database
 
 MAX_BYTES = 512 * 2**20
-"""Of the vectors held in memory. Our choice: 350,000 of 384 numbers. Sources that were searched longest ago give way;
-those of one that has more are read from the file each time."""
+"""Size of the vectors in memory: 350,000 of 384 numbers. The least recently searched sources are evicted; a larger
+source is read from the file each time."""
 BLOCK = 8_192
-"""Vectors read, and compared, at once; our choice: 12 MB, of which the newest are copied when there are more."""
+"""Vectors read and compared at once: 12 MB. When there are more, the newest block is copied."""
 
 _Block = tuple[np.ndarray, np.ndarray]
 """Row numbers (N,), and their vectors (N, D), float32."""
@@ -33,7 +33,7 @@ class _Held:
     blocks: list[_Block] = field(default_factory=list)
 
     def add(self, new: _Block) -> None:
-        """Put some more behind the others."""
+        """Append vectors."""
         if self.blocks and len(self.blocks[-1][0]) + len(new[0]) <= BLOCK:
             old = self.blocks.pop()
             new = (np.concatenate([old[0], new[0]]), np.concatenate([old[1], new[1]]))
@@ -41,32 +41,32 @@ class _Held:
 
     @property
     def bytes(self) -> int:
-        """What they take in memory."""
+        """Their size in memory."""
         return sum(map(_bytes, self.blocks))
 
 
-class ExactVectors:
-    """The vectors of a memory, compared one by one. Threads may share it."""
+class FlatIndex:
+    """The vectors of a memory, compared one by one. Thread-safe."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: Database, rows: RowCache) -> None:
         self._database, self._rows = database, rows
         self._forgotten = -1
-        self._held: dict[tuple[str, str | None], _Held] = {}  # searched longest ago first
+        self._held: dict[tuple[str, str | None], _Held] = {}  # least recently searched first
 
     def nearest(
         self, vector: np.ndarray, k: int, source: str | None, kind: str, version: int
     ) -> list[tuple[str, float]]:
-        """At most `k` of (id, cosine) of what held at a version, best first, equals by id.
+        """Return at most `k` of (id, cosine) of the records valid at a version, best first, ties by id.
 
         Args:
-            vector: a unit vector (D,), float32.
-            k: the most that are returned.
-            source: of one source; None: of all.
+            vector: unit vector (D,), float32.
+            k: maximum number of results.
+            source: one source; None: all.
             kind: `event` or `segment`.
             version: of the memory.
         """
         with self._rows.lock:
-            # Not by BLAS, whose threads take five times as long where other work keeps the processor busy.
+            # Without BLAS, whose threads take five times as long while other work keeps the processor busy.
             found = [(rows, np.einsum("ij,j->i", vectors, vector)) for rows, vectors in self._blocks(kind, source)]
         if not found:
             return []
@@ -74,7 +74,7 @@ class ExactVectors:
         return self._rows.best(rows, cosines, k, source, version)
 
     def clear(self) -> None:
-        """Let go of all vectors."""
+        """Release all vectors."""
         with self._rows.lock:
             self._held.clear()
 
@@ -100,12 +100,13 @@ class ExactVectors:
             self._held[kind, source] = held
 
     def _make_room(self, size: int) -> None:
-        """Let go of what was searched longest ago, until there is room for some bytes."""
+        """Evict the least recently searched vectors until `size` bytes fit."""
         while self._held and size + sum(held.bytes for held in self._held.values()) > MAX_BYTES:
             del self._held[next(iter(self._held))]
 
     def _all(self, kind: str, source: str | None, newest: int) -> Iterator[_Block]:
-        """Those of a source, in the order of the index by time: each block is read from where the last one ended."""
+        """Yield the vectors of a source in the order of the index by time; each block is read from where the last one
+        ended."""
         if source is None:
             yield from self._since(kind, None, 0, newest)
             return
@@ -136,5 +137,5 @@ def _bytes(block: _Block) -> int:
 
 def _block(rows: list[tuple[Any, ...]]) -> _Block:
     vectors = np.frombuffer(b"".join(row[1] for row in rows), np.float32)
-    # A copy by NumPy lies in large pages of memory, which are read at up to twice the speed.
+    # A copy by NumPy uses large memory pages, which are read at up to twice the speed.
     return np.array([row[0] for row in rows], np.int64), vectors.reshape(len(rows), -1).copy()

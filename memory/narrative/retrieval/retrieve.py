@@ -1,9 +1,9 @@
-"""What a question rests on, also where that lies far apart: `retrieve`.
+"""Hybrid retrieval of evidence for a question, also where it is far apart in the source: `retrieve`.
 
-Events are ranked by their words and their meaning, and by those of the segments that they lie in; the rankings are
-fused by their reciprocal ranks (Cormack et al. 2009). What is linked to something that is well ranked gains by that,
-along typed links, over several steps. Every stretch of the source with good evidence then gives some, within a budget
-of events and tokens, and what is found is told in order of time.
+Events are ranked by BM25 and by vectors, of themselves and of the segments that contain them; the rankings are fused by
+reciprocal rank (Cormack et al. 2009). Events linked to well-ranked ones gain score over several typed links. Every
+stretch of the source with good evidence then contributes, within a budget of events and tokens, and the result is in
+order of time.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from memory.narrative.types import LINK_WEIGHTS, Chain, Event, Link
 from tools.media.types import Span
 
 CHANNELS = ("words", "meaning", "segment words", "segment meaning")
-"""Rankings that are fused: of events, and of the segments that they lie in."""
+"""Rankings that are fused: of events, and of the segments that contain them."""
 TOKENS_PER_WORD = 1.4
-"""For the budget; our choice: of SmolLM2's tokens on English stories."""
+"""For the token budget; measured with SmolLM2's tokenizer on English stories."""
 
 
 class RetrieveOptions(BaseModel):
-    """How evidence is chosen. All values are our choice; `rrf_k`, `decay` and `beside` by cross-validation on
-    FairytaleQA (`evals.bench.narrative`).
+    """How evidence is chosen. `rrf_k`, `decay` and `beside` are our choice, by cross-validation on FairytaleQA
+    (`evals.bench.narrative`).
 
     Attributes:
         channels: the rankings that are fused.
-        rrf_k: the constant of reciprocal rank fusion: what is at rank r gains 1 / (rrf_k + r).
-        least_cosine: what is less near in meaning is not counted as found, so that nothing may be.
-        depth: ranks read of each channel, and events that are scored, at most.
-        seeds: events, the best ranked, from which links are followed.
-        steps: links followed from a seed, one after the other.
-        decay: what is left of a gain after each link, times its weight and confidence; 0 follows none.
-        beside: what an event gains of the better of the two right beside it.
-        bins: equal stretches of time that each give evidence; 1 leaves the choice to the ranks alone.
-        bin_share: the share of the best score that the best event of a stretch must have, to be told in any case.
-        most_a_bin: events of a stretch, at most.
-        events: events told, at most.
-        tokens: of what is told, about, at most.
-        chains: chains told, at most.
+        rrf_k: constant of reciprocal rank fusion: rank r scores 1 / (rrf_k + r).
+        least_cosine: minimum cosine to count as found, so that a search may find nothing.
+        depth: maximum number of ranks read of each channel, and of events scored.
+        seeds: number of best-ranked events from which links are followed.
+        steps: length of the paths followed from a seed.
+        decay: factor per link, times its weight and confidence; 0 follows none.
+        beside: share that an event gains of the better of its two neighbours.
+        bins: number of equal stretches of time that each contribute evidence; 1 uses the ranks alone.
+        bin_share: share of the best score that the best event of a stretch needs to be included in any case.
+        most_a_bin: maximum number of events per stretch.
+        events: maximum number of events in the result.
+        tokens: approximate maximum number of tokens of the result.
+        chains: maximum number of chains in the result.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,12 +66,13 @@ class RetrieveOptions(BaseModel):
 
 
 Ranks = Mapping[str, Mapping[str, int]]
-"""Of each event, its rank in each ranking that it is in, by channel and number of the query."""
+"""The ranks of each event, by channel and number of the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An event, its score, and why: its rank by channel and number of the query, and the link that led to it."""
+    """An event, its score, and the reasons: its ranks by channel and number of the query, and the link that led to
+    it."""
 
     event: Event
     score: float
@@ -81,13 +82,13 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What was found.
+    """The result of a search.
 
     Attributes:
-        ranked: all that was scored, best first, equals by id.
-        told: what fits the budgets, in the order in which it is shown.
-        chains: those that what is told is most of, best first.
-        tokens: of what is told, about.
+        ranked: everything that was scored, best first, ties by id.
+        told: what fits the budgets, in order of presentation.
+        chains: those with the largest share of their events in `told`, best first.
+        tokens: approximate size of `told`.
     """
 
     ranked: tuple[Scored, ...]
@@ -104,16 +105,16 @@ def retrieve(
     as_of: int | None = None,
     within: Span | None = None,
 ) -> Retrieved:
-    """Find what bears on some queries, such as the parts of a question, in one source.
+    """Find the evidence for some queries, such as the parts of a question, in one source.
 
     Args:
         store: the memory.
-        source: where is searched.
+        source: the source to search.
         queries: at least one.
         options: see `RetrieveOptions`.
-        as_of: the version of the memory that is searched; None: the newest.
-        within: only events that are shown, at least in part, in some seconds. Of what ranks low in the whole source,
-            some may be missed (see `depth`).
+        as_of: version of the memory to search; None: the newest.
+        within: only events shown, at least in part, in this span of seconds. May miss events that rank low in the whole
+            source (see `depth`).
 
     Raises:
         StoreError: if the memory cannot be read.
@@ -130,7 +131,7 @@ def gather(
     as_of: int | None = None,
     within: Span | None = None,
 ) -> Retrieved:
-    """Score what is ranked, and choose what is told of it; see `retrieve`."""
+    """Score ranked events and choose the result; see `retrieve`."""
     scores, via = score(store, ranks, options, as_of)
     order = sorted(scores, key=lambda id_: (-scores[id_], id_))[: options.depth]
     events = {
@@ -147,7 +148,7 @@ def gather(
 def rank(
     store: NarrativeStore, source: str, queries: Sequence[str], options: RetrieveOptions, as_of: int | None = None
 ) -> Ranks:
-    """The rank, from 1, of each event in each ranking that it is in; a segment gives its rank to its events."""
+    """Return the rank, from 1, of each event in each ranking; a segment passes its rank to its events."""
     ranks: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for number, query in enumerate(queries):
         vector = store.vector_of(query) if any(name.endswith("meaning") for name in options.channels) else None
@@ -174,12 +175,12 @@ def rank(
 def score(
     store: NarrativeStore, ranks: Ranks, options: RetrieveOptions, as_of: int | None = None
 ) -> tuple[dict[str, float], dict[str, Link]]:
-    """Fuse ranks, and let each event give of its score to those that it is linked to.
+    """Fuse ranks, and pass score along links.
 
-    From a seed, the best path counts: the product of weight, confidence and decay of its links, either way.
+    From a seed, the best path counts: the product of weight, confidence and decay of its links, in either direction.
 
     Returns:
-        The score of each event that has any, and of those that gained by a link, the one that gave the most.
+        The score of each event that has any, and for events that gained by a link, the one that contributed most.
     """
     fused: defaultdict[str, float] = defaultdict(float)
     for id_, places in ranks.items():
@@ -214,7 +215,7 @@ def score(
 
 
 def _quota(ranked: Sequence[Scored], options: RetrieveOptions) -> tuple[Scored, ...]:
-    """What is told: the best of each stretch of time first, then the best of all, within the budgets; by time."""
+    """Select the result within the budgets: the best of each stretch of time first, then the best overall; by time."""
     if not ranked:
         return ()
     start_s = min(scored.event.start_s for scored in ranked)
@@ -250,5 +251,5 @@ def _chains(store: NarrativeStore, told: set[str], most: int, as_of: int | None)
 
 
 def tokens_of(event: Event) -> int:
-    """What it takes to tell a model of an event, about."""
+    """Estimate the tokens of an event in a prompt."""
     return round(TOKENS_PER_WORD * len(event.summary.split())) + 8  # its time and its number

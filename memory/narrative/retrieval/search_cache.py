@@ -1,7 +1,7 @@
-"""`Rows`: of every segment and event, what tells whether it is searched, in memory, so that many are ranked at once.
+"""In-memory columns of every segment and event that decide whether a row is searched: `RowCache`.
 
-A row of the file takes a microsecond or two to read, and a common word stands in tens of thousands of them. Of each row
-number, its source, its version and its id are held as numbers, 20 bytes in all, and read once: they never change.
+Reading a row from the file takes a microsecond or two, and a common word occurs in tens of thousands of them. For each
+row number, the source, version and id are cached as numbers, 20 bytes in all, and read once: they never change.
 Internal to `memory.narrative`.
 """
 
@@ -15,16 +15,16 @@ from memory.narrative.store.database import HELD
 from tools.sqlite import Database
 
 _KEY_DIGITS = 16
-"""Of an id, those that its rows are sorted by; as many as a number has."""
+"""Digits of an id by which its rows are sorted; as many as fit a number."""
 _MORE = 4
-"""Rows asked for when too few of the best still hold, as a multiple of those before; our choice."""
+"""Factor by which more rows are requested when too few of the best are still valid."""
 
 
-class Rows:
-    """The segments and events of a memory by row number. Threads may share it.
+class RowCache:
+    """The segments and events of a memory by row number. Thread-safe.
 
     Attributes:
-        lock: held while what is read here is used.
+        lock: acquire it while using these columns.
     """
 
     def __init__(self, database: Database) -> None:
@@ -33,20 +33,20 @@ class Rows:
         self._clear()
 
     def _clear(self) -> None:
-        self._last = 0  # the newest row that was read
+        self._last = 0  # newest row that was read
         self._codes: dict[str, int] = {}
         self._source = np.zeros(1, np.int32)  # 0: neither a segment nor an event
         self._added = np.zeros(1, np.int64)
         self._key = np.zeros(1, np.uint64)
 
     def refresh(self) -> int:
-        """Read what is new, and return how often something was forgotten: what is derived of rows is then void."""
+        """Read new rows, and return how often records were removed: everything derived from rows is then void."""
         with self.lock:
             forgotten: int = self._database.meta("forgotten", 0)
             if forgotten != self._forgotten:
                 self._clear()
                 self._forgotten = forgotten
-            new = self._database.read(  # the plus keeps SQLite from going through all records of these kinds
+            new = self._database.read(  # the plus keeps SQLite from scanning all records of these kinds
                 "SELECT row_id, source, added, id FROM records WHERE row_id > ? AND +kind IN ('segment', 'event') "
                 "ORDER BY row_id",
                 (self._last,),
@@ -61,7 +61,7 @@ class Rows:
             return forgotten
 
     def fits(self, source: str | None, version: int) -> np.ndarray:
-        """Of each row number, whether it is of a source (None: of any), and was put in by a version; bool (N,)."""
+        """Return, for each row number, whether it is of a source (None: any) and was added by a version; bool (N,)."""
         with self.lock:
             self.refresh()
             fits = self._added <= version
@@ -71,13 +71,13 @@ class Rows:
     def best(
         self, rows: np.ndarray, scores: np.ndarray, k: int, source: str | None, version: int
     ) -> list[tuple[str, float]]:
-        """At most `k` of (id, score) of the rows that held at a version, best first, equals by id.
+        """Return at most `k` of (id, score) of the rows valid at a version, best first, ties by id.
 
         Args:
-            rows: numbers (N,), each once.
+            rows: row numbers (N,), each once.
             scores: of each (N,).
-            k: the most that are returned.
-            source: only those of it; None: of all.
+            k: maximum number of results.
+            source: only rows of it; None: of all.
             version: of the memory.
         """
         with self.lock:
@@ -105,7 +105,7 @@ class Rows:
 
 
 def put(values: np.ndarray, places: object, new: object) -> np.ndarray:
-    """Numbers by row number with some more, whose places ascend and lie beyond them; 0 where there is none."""
+    """Extend an array indexed by row number with new values, whose places ascend beyond its end; 0 elsewhere."""
     at = np.asarray(places, np.int64)
     longer = np.zeros(int(at[-1]) + 1, values.dtype)
     longer[: len(values)] = values
@@ -114,7 +114,7 @@ def put(values: np.ndarray, places: object, new: object) -> np.ndarray:
 
 
 def _first(scores: np.ndarray, keys: np.ndarray, k: int) -> np.ndarray:
-    """The places of the `k` best, best first, equals by key; without sorting the others."""
+    """Return the places of the `k` best, best first, ties by key, without a full sort."""
     if len(scores) > k:
         least = np.partition(scores, len(scores) - k)[len(scores) - k]
         places = np.flatnonzero(scores >= least)

@@ -1,9 +1,10 @@
-"""`EventVectors`: events and segments near in meaning. Vectors lie in SQLite; Chroma indexes those that hold now.
+"""Semantic search over events and segments: vectors in SQLite, indexed by Chroma as far as their records are valid.
 
-What has to be embedded and put into the index stands in the table `pending`, which is written with the change itself
-and cleared when the index has it: what a kill cuts off is done again. Nothing is ever taken out of an index, since
-Chroma 1.5.9 no longer finds some of what is left after many removals (its issue 7758): what was retired is passed over,
-until there is so much of it that the index is made anew. Internal to `memory.narrative`.
+Rows to be embedded and indexed are listed in the table `pending`, which is written in the transaction of the change and
+cleared once the index has them, so that work interrupted by a kill is repeated. Nothing is ever removed from an index,
+since Chroma 1.5.9 fails to find some of the rest after many removals (its issue 7758): results skip retired records,
+and the index is rebuilt once there are too many.
+Internal to `memory.narrative`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from memory.narrative.retrieval.flat_index import ExactVectors
-from memory.narrative.retrieval.search_cache import Rows
+from memory.narrative.retrieval.flat_index import FlatIndex
+from memory.narrative.retrieval.search_cache import RowCache
 from memory.narrative.store.database import add_to_meta, newest_version
 from memory.narrative.types import Event, Segment
 from memory.store.vectors import VectorIndex
@@ -35,41 +36,41 @@ Embed = Callable[[list[str]], np.ndarray]
 Kind = Literal["event", "segment"]
 VECTORS = "vectors"
 EXACT = 200_000
-"""Vectors of a source that are compared one by one, in memory; Chroma is asked where there are more. Our choice: with
-100,000 that takes about as long as Chroma's graph, which missed neighbours that stood among many alike."""
+"""Largest source that is compared exhaustively, in memory; Chroma searches larger ones. Our choice: with 100,000
+vectors this takes about as long as Chroma's graph, which missed neighbours in dense clusters."""
 MIN_SHARE = 0.05
-"""Of the vectors in the index: a source with more is searched among all, one with less by Chroma's filter. Our choice:
-with 100,000 vectors, the filter took 28 ms for a source that had 0.5% of them, and 120 ms for one that had half."""
+"""Share of the index from which a source is searched among all vectors; a smaller source uses Chroma's filter. Our
+choice: with 100,000 vectors, the filter took 28 ms for a source with 0.5% of them, and 120 ms for one with half."""
 MAX_RETIRED, RETIRED_SHARE = 1_000, 0.5
-"""An index is made anew when it has more retired records than both this, and this share of those that hold. Our choice:
-it costs one or two more writes for each that was retired."""
+"""An index is rebuilt when its retired records exceed both this number and this share of the valid ones; costs one or
+two more writes for each retired record."""
 
 
 _FORGOT: set[Path] = set()
-"""Folders of which this process forgot something. Chroma 1.5.9 fills the unused part of a new graph's file with what
-its process had in that memory before, so that one that forgot must not write an index again."""
+"""Folders from which this process deleted records. Chroma 1.5.9 fills the unused part of a new graph's file with
+whatever its process had in that memory, so a process that deleted records must not write an index again."""
 
 
 class EventVectors:
-    """The vectors of one memory, and the indexes of events and of segments. Threads may share it.
+    """The vectors of one memory, and the indexes of events and of segments. Thread-safe.
 
     Args:
-        folder: the folder of the memory; `vectors` in it is made by its writer.
-        database: the truth.
+        folder: folder of the memory; its writer makes `vectors` in it.
+        database: the source of truth.
         rows: of the database.
-        embed: what makes vectors of texts; None finds only what is near to a vector.
-        writer: whether this process writes the memory. Only it may open the folder of Chroma; others compare every
-            vector of a source, or ask the server.
-        server: the address of a Chroma server, used instead of the folder.
+        embed: embeds texts; None allows only searches by vector.
+        writer: whether this process writes the memory. Only the writer may open Chroma's folder; others compare every
+            vector of a source, or query the server.
+        server: address of a Chroma server to use instead of the folder.
     """
 
     def __init__(
-        self, folder: Path, database: Database, rows: Rows, embed: Embed | None, writer: bool, server: str | None
+        self, folder: Path, database: Database, rows: RowCache, embed: Embed | None, writer: bool, server: str | None
     ) -> None:
         self._folder, self._database, self._embed, self._writer = folder / VECTORS, database, embed, writer
-        self._server, self._lock, self._all = server, RLock(), ExactVectors(database, rows)
+        self._server, self._lock, self._all = server, RLock(), FlatIndex(database, rows)
         self._matched: set[str] = set()  # indexes that were compared with the file
-        # The name tells memories on one server apart, and this one from one whose file was removed.
+        # The name identifies a memory on a shared server, and distinguishes it from one whose file was removed.
         memory = database.meta("memory")
         self._indexes: dict[str, VectorIndex] = {}
         if server is not None or (writer and self._folder.resolve() not in _FORGOT):
@@ -78,21 +79,22 @@ class EventVectors:
                 self._indexes[kind] = VectorIndex(self._folder / f"{kind}s", f"{kind}s-{memory}", truth, server)
 
     def index(self, *, tidy: bool = True) -> None:
-        """Embed what has no vector yet, and bring the index in step with what holds now. Costs what is new only.
+        """Embed records without a vector, and update the index to the valid records. The cost depends on new records
+        only.
 
         Args:
-            tidy: make an index anew that has much of what was retired.
+            tidy: rebuild an index that has many retired records.
 
         Raises:
-            StoreError: if the index cannot be written even anew, or the model's vectors have another length than those
-                that are held.
+            StoreError: if the index cannot be written even after a rebuild, or the model's vectors have another length
+                than the stored ones.
         """
         with self._lock:
             while rows := self._pending():
                 self._embed_new(rows)
                 for kind in get_args(Kind):
                     self._put_in(kind, [row[0] for row in rows if row[1] == kind and row[3]])
-                with self._database.transaction() as sql:  # but not what was retired meanwhile
+                with self._database.transaction() as sql:  # but not what was retired in the meantime
                     sql.executemany(
                         "DELETE FROM pending WHERE row_id = ? AND version = ?", [(row[0], row[4]) for row in rows]
                     )
@@ -122,24 +124,24 @@ class EventVectors:
             try:
                 return self._indexed(vector, k, source, kind)
             except StoreError as error:
-                log.warning("all vectors are read: %s", error)
+                log.warning("comparing every vector instead: %s", error)
         return self._exact(vector, k, source, kind, newest_version(self._database) if version is None else version)
 
     def rebuild(self) -> int:
-        """Make the indexes anew from SQLite, and return how many vectors they hold."""
+        """Rebuild the indexes from SQLite, and return how many vectors they have."""
         with self._lock:
             if not self._indexes:
                 raise StoreError(
-                    f"the process that forgot something of {str(self._folder)!r} must not make an index of the rest.",
-                    remedy="Let another process do it: the next that searches does so by itself.",
+                    f"cannot rebuild the index of {str(self._folder)!r} in the process that deleted records from it.",
+                    remedy="Run it in another process; the next search rebuilds the index by itself.",
                 )
             self.index()
             return sum(index.rebuild() for index in self._indexes.values())
 
     def forget(self) -> None:
-        """Remove the indexes, so that nothing forgotten is left in them; the next process makes new ones.
+        """Remove the indexes, so that no deleted record remains in them; the next process rebuilds them.
 
-        Until it ends, this process reads every vector instead (see `_FORGOT`). A server is asked to remove its own.
+        Until it ends, this process compares every vector instead (see `_FORGOT`). A server deletes its own.
         """
         with self._lock:
             self._matched.clear()
@@ -151,21 +153,21 @@ class EventVectors:
                 _FORGOT.add(self._folder.resolve())
             try:
                 if self._folder.exists():
-                    shutil.rmtree(self._folder)  # also where the index was in the folder before it was on a server
+                    shutil.rmtree(self._folder)  # also if the index was in the folder before it was on a server
             except OSError as error:
                 raise StoreError(
-                    f"the vector index {str(self._folder)!r} cannot be removed: {error}.", remedy="Remove it by hand."
+                    f"cannot remove the vector index {str(self._folder)!r}: {error}.", remedy="Remove it manually."
                 ) from error
 
     def close(self) -> None:
-        """Let go of the index. May be called twice."""
+        """Release the index. Idempotent."""
         with self._lock:
             for index in self._indexes.values():
                 index.close()
 
     def _pending(self) -> list[tuple[Any, ...]]:
-        """Rows to be indexed: number, kind, body, whether the record holds now, the version that made it so, and
-        whether it has a vector. Without a model, those that have none wait."""
+        """Return the rows to index: number, kind, body, whether the record is valid, the version that made it so, and
+        whether it has a vector. Without a model, rows without a vector wait."""
         return self._database.read(
             "SELECT row_id, kind, body, retired IS NULL, pending.version, vector IS NOT NULL "
             "FROM pending JOIN records USING (row_id) LEFT JOIN vectors USING (row_id) "
@@ -174,7 +176,7 @@ class EventVectors:
         )
 
     def _embed_all(self) -> None:
-        """Embed what has no vector yet; the index may wait."""
+        """Embed records without a vector, without updating the index."""
         last = -1
         with self._lock:
             while self._embed is not None and (
@@ -199,7 +201,7 @@ class EventVectors:
             sql.execute("INSERT OR IGNORE INTO meta VALUES ('dim', ?)", (vectors.shape[1],))
             for row_id, vector in zip(texts, vectors, strict=True):
                 kinds = sql.execute("SELECT kind, retired IS NULL FROM records WHERE row_id = ?", (row_id,)).fetchall()
-                for kind, holds in kinds:  # none where it was forgotten meanwhile
+                for kind, holds in kinds:  # none if it was deleted in the meantime
                     new = sql.execute("INSERT OR IGNORE INTO vectors VALUES (?, ?)", (row_id, vector.tobytes()))
                     add_to_meta(sql, f"vectors:{kind}", int(holds and new.rowcount > 0))
 
@@ -214,7 +216,8 @@ class EventVectors:
             )
         }
         index = self._indexes[kind]
-        if rows and kind not in self._matched and index.exists():  # a kill may have cut off what cleared `pending`
+        # A kill may have interrupted the clearing of `pending`.
+        if rows and kind not in self._matched and index.exists():
             for there in index.held(list(rows)):
                 del rows[there]
         index.add(list(rows), _matrix([row[1] for row in rows.values()]), [_metadata(row[0]) for row in rows.values()])
@@ -227,23 +230,23 @@ class EventVectors:
                 add_to_meta(sql, f"indexed:{kind}", new.rowcount)
 
     def _match(self, kind: str) -> None:
-        """Make an index anew where it does not hold what the file does: after a kill, or when it was removed."""
-        if kind in self._matched and self._server is None:  # a server can lose what it had while this process runs
+        """Rebuild an index that differs from the file: after a kill, or when it was removed."""
+        if kind in self._matched and self._server is None:  # a server can lose its data while this process runs
             return
         index, expected = self._indexes[kind], self._database.meta(f"indexed:{kind}", 0)
         if (index.count() if index.exists() else 0) != expected:
-            log.warning("the vector index of %ss is out of step and is made anew", kind)
+            log.warning("the vector index of %ss is out of date; rebuilding it", kind)
             index.rebuild()
         self._matched.add(kind)
 
     def _in_step(self, kind: str) -> bool:
-        """Whether the index on the server, which another process writes, has what the file has by now."""
+        """Return whether the server's index, which another process writes, is up to date with the file."""
         if self._database.read("SELECT 1 FROM pending LIMIT 1"):
             return False
         try:
             return self._indexes[kind].count() == self._database.meta(f"indexed:{kind}", 0)
         except StoreError as error:
-            log.warning("all vectors are read: %s", error)
+            log.warning("comparing every vector instead: %s", error)
             return False
 
     def _indexed(self, vector: np.ndarray, k: int, source: str | None, kind: str) -> list[tuple[str, float]]:
@@ -251,17 +254,17 @@ class EventVectors:
         share = min(held / total, 1.0)
         filtered = source is not None and share < MIN_SHARE
         wanted = k if filtered or not share else math.ceil(k / share)
-        while True:  # until there are enough that hold: what is near may be retired
+        while True:  # until enough are valid: near ones may be retired
             near = self._indexes[kind].query(vector, wanted, _metadata(source) if filtered else None)
             found = self._holding(near, source)
             if len(found) >= min(k, held):
                 return found[:k]
-            if len(near) < wanted or wanted >= total:  # Chroma's graph lost some, which stand among many alike
+            if len(near) < wanted or wanted >= total:  # Chroma's graph missed some in a dense cluster
                 return self._exact(vector, k, source, kind, newest_version(self._database))
             wanted *= 4
 
     def _holding(self, near: list[tuple[str, float]], source: str | None) -> list[tuple[str, float]]:
-        """Those of a source that hold now, best first."""
+        """Keep the records of a source that are valid now, best first."""
         rows = self._database.read_any(
             "SELECT row_id, id, source FROM records WHERE row_id IN ({ids}) AND retired IS NULL",
             [int(row_id) for row_id, _ in near],
@@ -270,7 +273,7 @@ class EventVectors:
         return sorted(((held[row_id], cosine) for row_id, cosine in near if row_id in held), key=_rank)
 
     def _held(self, source: str | None, kind: str) -> int:
-        """How many of a source, or of all, hold now; what has no vector yet counts in a source only."""
+        """Count the valid vectors of a source, or of all; records without a vector count in a source only."""
         if source is None:
             return self._database.meta(f"vectors:{kind}", 0)
         rows = self._database.read("SELECT live FROM totals WHERE source = ? AND kind = ?", (source, kind))
@@ -282,7 +285,8 @@ class EventVectors:
         return self._all.nearest(vector, k, source, kind, version)
 
     def _truth(self, kind: str) -> Iterator[tuple[str, np.ndarray, dict[str, str | float]]]:
-        """What holds now, noted as what is in the index before it is: one that is cut off is then out of step."""
+        """Yield the valid records after marking them as indexed, so that an interrupted rebuild shows as out of
+        date."""
         with self._database.transaction() as sql:
             sql.execute("DELETE FROM indexed WHERE kind = ?", (kind,))
             new = sql.execute(
@@ -301,10 +305,10 @@ class EventVectors:
                 yield str(last), np.frombuffer(vector, np.float32), _metadata(source)
 
     def vector(self, query: np.ndarray | str) -> np.ndarray:
-        """A text, or a vector, as a unit vector (D,), float32."""
+        """Return a text, or a vector, as a unit vector (D,), float32."""
         if isinstance(query, str):
             if self._embed is None:
-                raise StoreError("nothing near in meaning to a text can be found without a model that embeds it.")
+                raise StoreError("cannot search by meaning without an embedding model.")
             query = self._embed([query])[0]
         vector = np.asarray(query, np.float32)
         self._check_length(len(vector))
@@ -314,14 +318,14 @@ class EventVectors:
         held = self._database.meta("dim", length)
         if held != length:
             raise StoreError(
-                f"the vectors in {str(self._database.path)!r} are of a model with another vector length than {length}.",
+                f"the vectors in {str(self._database.path)!r} do not have the embedding model's length {length}.",
                 expected=f"length {held}",
-                remedy="Search with the model of before, or build the memory anew in another folder.",
+                remedy="Search with the previous model, or build the memory again in another folder.",
             )
 
 
 def _metadata(source: str | None) -> dict[str, str | float]:
-    """What Chroma is told of a source: no words, since it may keep them (see `_FORGOT`)."""
+    """Return the metadata of a source for Chroma, without words, since Chroma may keep them (see `_FORGOT`)."""
     return {"source": hashlib.sha256(str(source).encode()).hexdigest()[:16]}
 
 

@@ -1,1 +1,1 @@
-"""The SQLite record of narrative memory: versions, aliases, model answers, deletion."""
+"""SQLite store of narrative memory: versions, aliases, cached model answers, deletion."""

@@ -1,7 +1,7 @@
-"""Which entity a name stands for: names, and entities that turned out to be one. Internal to `memory.narrative`.
+"""Entity resolution: alias names and merged entities. Internal to `memory.narrative`.
 
-A merge says only that one entity is another from some version on. Links and events are left as they are, and so a merge
-can be undone.
+A merge only records that one entity is another from some version on. Links and events stay as they are, so a merge can
+be undone.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ _WORD = re.compile(r"\w+")
 
 
 def merge(sql: sqlite3.Connection, entity_id: str, into_id: str, reason: str) -> int:
-    """Let an entity be another, within a transaction, and return the version that this makes.
+    """Merge an entity into another, within a transaction, and return the new version.
 
     Raises:
-        StoreError: if one of them is not held, the first is merged already, or the second is the first in the end.
+        StoreError: if one of them does not exist, the first is already merged, or the second already resolves to the
+            first.
     """
     for id_ in (entity_id, into_id):
         found = live_row(sql, id_)
         if found is None or found[1] != "entity":
-            raise StoreError(f"{id_!r} cannot be merged: it is no entity that is held.")
+            raise StoreError(f"cannot merge unknown entity {id_!r}.")
     if _target(sql, entity_id) is not None:
-        raise StoreError(f"the entity {entity_id!r} is merged already.", remedy="Undo that first.")
+        raise StoreError(f"the entity {entity_id!r} is merged already.", remedy="Undo that merge first.")
     at: str | None = into_id
     while at is not None:
         if at == entity_id:
-            raise StoreError(f"the entity {into_id!r} is {entity_id!r} already, which cannot be merged into it.")
+            raise StoreError(f"cannot merge {entity_id!r} into {into_id!r}, which is already merged into it.")
         at = _target(sql, at)
     version = latest_version(sql) + 1
     sql.execute("INSERT INTO merges (entity_id, into_id, added) VALUES (?, ?, ?)", (entity_id, into_id, version))
@@ -41,10 +42,10 @@ def merge(sql: sqlite3.Connection, entity_id: str, into_id: str, reason: str) ->
 
 
 def unmerge(sql: sqlite3.Connection, entity_id: str, reason: str) -> int:
-    """Let a merged entity be itself again, within a transaction, and return the version that this makes.
+    """Undo a merge, within a transaction, and return the new version.
 
     Raises:
-        StoreError: if it is not merged.
+        StoreError: if the entity is not merged.
     """
     if _target(sql, entity_id) is None:
         raise StoreError(f"the entity {entity_id!r} is not merged.")
@@ -55,16 +56,15 @@ def unmerge(sql: sqlite3.Connection, entity_id: str, reason: str) -> int:
 
 
 def merged_into(database: Database, entity_id: str) -> str | None:
-    """The id of the entity that another was merged into; None where it is not merged now."""
+    """Return the id of the entity that another is merged into; None if it is not merged now."""
     rows = database.read("SELECT into_id FROM merges WHERE entity_id = ? AND retired IS NULL", (entity_id,))
     return rows[0][0] if rows else None
 
 
 def resolve(database: Database, name: str, source: str, version: int) -> str | None:
-    """The id of the entity that a name of a source stood for at a version, merges followed; None where there is none.
+    """Resolve a name of a source at a version to an entity id, following merges; None if there is none.
 
-    A name that was given stands before those that entities have of themselves. Of several entities of one name, that of
-    the smallest id.
+    An alias takes precedence over the entities' own names. Of several entities with one name, the smallest id wins.
     """
     rows = database.read(
         f"SELECT entity_id FROM aliases WHERE source = ? AND name = ? AND {HELD}",
@@ -82,7 +82,8 @@ def resolve(database: Database, name: str, source: str, version: int) -> str | N
 
 
 def other_names(database: Database, text: str, source: str, version: int) -> list[str]:
-    """What else those are called that a text names, by the merges and given names of a source at a version; sorted."""
+    """Return the other names, by merges and aliases of a source at a version, of the entities that a text names;
+    sorted."""
     held = (source, version, version)
     pairs = database.read(
         "SELECT merges.entity_id, merges.into_id FROM merges JOIN records ON records.id = merges.entity_id "

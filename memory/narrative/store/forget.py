@@ -1,4 +1,4 @@
-"""Removing records for good: `remove`. Internal to `memory.narrative`."""
+"""Permanent deletion of records: `remove`. Internal to `memory.narrative`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tools.media.types import Span
 _TOUCHES = (
     "(start_s < :end AND end_s > :start OR start_s <= :end AND end_s >= :start AND (start_s = end_s OR :start = :end))"
 )
-"""A record that only ends where the span begins, or begins where it ends, is not in it; a point on its edge is."""
+"""A record that only touches the span at its edge is outside it; a point on the edge is inside."""
 
 
 _OF_ALL = ("kind", "clock", "begun_wall_s", "built_wall_s")
-"""What is noted of a source as a whole: it says nothing of what is told in it, and holds for what a span leaves."""
+"""Notes about a source as a whole: they reveal nothing of its content, and stay valid for what a span leaves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many records of each kind were removed, with those that had been retired, and how many of their vectors."""
+    """How many records of each kind were removed, including retired ones, and how many vectors."""
 
     segments: int = 0
     events: int = 0
@@ -36,11 +36,11 @@ class Forgotten:
 
 
 def remove(sql: sqlite3.Connection, source: str, span: Span | None) -> Forgotten:
-    """Remove the records of a source, or those that a span touches, within a transaction; this makes a version.
+    """Remove the records of a source, or those that overlap a span, within a transaction; makes a new version.
 
-    With a segment go the events and links that rest on it, with an event its links and chains, and an entity goes when
-    only events that go name it. What the source was built from is no longer known; what its times count, and when it
-    began and was built, is kept while something of it is left.
+    Removes the events and links of a segment, the links and chains of an event, and an entity that only removed events
+    name. Forgets what the source was built from; the clock of its times, and when it began and was built, stay while
+    any of it is left.
     """
     sql.execute("CREATE TEMP TABLE IF NOT EXISTS gone (row_id INTEGER PRIMARY KEY)")
     sql.execute("DELETE FROM gone")
@@ -52,7 +52,7 @@ def remove(sql: sqlite3.Connection, source: str, span: Span | None) -> Forgotten
             f"WHERE kind IN ('segment', 'event') AND source = :source AND {_TOUCHES}",
             {"source": source, "start": span.start_s, "end": span.end_s},
         )
-    for _ in range(2):  # what rests on a segment, then what rests on an event that does
+    for _ in range(2):  # what is based on a segment, then what is based on such an event
         sql.execute(
             "INSERT OR IGNORE INTO gone SELECT ends.row_id FROM gone CROSS JOIN records USING (row_id) "
             "CROSS JOIN ends ON ends.id = records.id"
@@ -71,7 +71,7 @@ def remove(sql: sqlite3.Connection, source: str, span: Span | None) -> Forgotten
 
 
 def _choose_names(sql: sqlite3.Connection, source: str) -> None:
-    """Choose the entities, and remove the names, that only events name which go."""
+    """Choose the entities, and remove the names, that only removed events name."""
     of_gone, of_left = (
         _names(
             row[0]
@@ -109,7 +109,7 @@ def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
     sql.execute("CREATE TEMP TABLE IF NOT EXISTS gone_ids (id TEXT PRIMARY KEY)")
     sql.execute("DELETE FROM gone_ids")
     sql.execute("INSERT OR IGNORE INTO gone_ids SELECT id FROM gone CROSS JOIN records USING (row_id)")
-    # A hash tells whoever guesses a text that it was there.
+    # A hash would confirm a guessed text.
     sql.execute("UPDATE records SET superseded_by = NULL WHERE superseded_by IN (SELECT id FROM gone_ids)")
     sql.execute("DELETE FROM aliases WHERE entity_id IN (SELECT id FROM gone_ids)")
     sql.execute(
@@ -131,7 +131,7 @@ def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
     sql.execute(f"DELETE FROM inputs WHERE source = ? AND key NOT IN ({', '.join('?' * len(kept))})", (source, *kept))
     if whole:
         sql.execute("DELETE FROM totals WHERE source = ?", (source,))
-    sql.execute(  # the sources of links and chains that went may be others
+    sql.execute(  # links and chains may have belonged to other sources
         "UPDATE totals SET live = (SELECT count(*) FROM records WHERE records.source = totals.source "
         "AND records.kind = totals.kind AND retired IS NULL)"
     )
@@ -140,7 +140,7 @@ def _remove_chosen(sql: sqlite3.Connection, source: str, whole: bool) -> None:
         "INSERT INTO meta SELECT 'vectors:' || kind, count(*) FROM vectors JOIN records USING (row_id) "
         "WHERE retired IS NULL GROUP BY kind"
     )
-    for kind in ("event", "segment"):  # no index has as many: the next that is opened is made anew
+    for kind in ("event", "segment"):  # no index has this count, so the next process that opens it rebuilds it
         sql.execute("INSERT OR REPLACE INTO meta VALUES (?, -1)", (f"indexed:{kind}",))
     if sql.execute("SELECT 1 FROM vectors LIMIT 1").fetchone() is None:
         sql.execute("DELETE FROM meta WHERE name = 'dim'")

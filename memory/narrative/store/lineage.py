@@ -1,4 +1,4 @@
-"""What takes the place of what, when a source is built again: `heirs`."""
+"""Successors of old records when a source is rebuilt: `successors`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from memory.narrative.store.transaction import fold
 from memory.narrative.types import Chain, Event, Record
 
 LIKE = 0.5
-"""Share of common words (Jaccard) from which on an event takes the place of another that is shown at the same time; our
-choice."""
+"""Minimum Jaccard index of words for an event to replace another that is shown at the same time."""
 _WORD = re.compile(r"\w+")
 
 
-def heirs(gone: Iterable[Record], new: Iterable[Record]) -> dict[str, str | None]:
-    """What supersedes each record that goes, by id; None where nothing does.
+def successors(gone: Iterable[Record], new: Iterable[Record]) -> dict[str, str | None]:
+    """Match old records to new ones when a source is rebuilt, by id; None for records without a successor.
 
-    An event is superseded by the new one of the same words that is nearest in time, else by the most like of those that
-    are shown at its time; a chain by the one that shares most of its events, these superseded or not. Of segments,
-    entities and links it is not asked: they say no more than what rests on them, or what they join.
+    An event is succeeded by the new event with the same words that is nearest in time, else by the most similar of
+    those shown at its time; a chain by the one that shares most of its events or their successors. Segments, entities
+    and links get no successor: they say no more than the events based on them, or that they join.
 
     Args:
-        gone: records of one source.
-        new: records of it that were not held before.
+        gone: removed records of one source.
+        new: records of it that did not exist before.
     """
     left, added = list(gone), list(new)
     events = sorted((one for one in added if isinstance(one, Event)), key=lambda one: (one.start_s, one.id))

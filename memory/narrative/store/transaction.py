@@ -1,4 +1,4 @@
-"""`Change`: what one version of narrative memory adds and retires, and how that is written. Internal: `write`."""
+"""Changes to narrative memory (`Change`), and the transaction that validates and writes one. Internal: `write`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tools.errors import StoreError
 KINDS: dict[str, type[Record]] = {
     "segment": Segment, "event": Event, "entity": Entity, "link": Link, "chain": Chain,
 }  # fmt: skip
-"""By the name of each kind, those that others rest on first."""
+"""By the name of each kind, dependencies first."""
 _KIND_OF = {made: kind for kind, made in KINDS.items()}
 EDGE_S = 1e-3
-"""By which an event may lie outside of its segments, seconds, since times are rounded."""
+"""Seconds by which an event may exceed its segments, since times are rounded."""
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -29,13 +29,13 @@ class Change:
     """One version of the memory, written all or not at all.
 
     Attributes:
-        add: records in any order; one that is held already changes nothing.
-        retire: ids of records that cease to hold, each with the id of what supersedes it, or None. With a segment that
-            is retired go the events and links that rest on it, with an event its links and chains, with an entity its
-            aliases and merges.
-        reason: why, in a few words, for the log of versions.
-        inputs: of a source and a key (a segment, a prompt), the hash of what was built from it; None drops the key.
-        aliases: more names of entities, each with the entity's id; a name of a source stands for one entity at a time.
+        add: records in any order; existing ones change nothing.
+        retire: ids of records that become invalid, each with the id of its successor, or None. Retiring a segment also
+            retires the events and links based on it; an event, its links and chains; an entity, its aliases and merges.
+        reason: a few words for the log of versions.
+        inputs: for a source and a key (a segment, a prompt), the hash of what was built from it; None drops the key.
+        aliases: additional names of entities, each with the entity's id; a name refers to one entity of a source at a
+            time.
     """
 
     add: tuple[Record, ...] = ()
@@ -47,7 +47,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One row of the log of versions: when it was written (Unix time), why, and how many records came and went."""
+    """A row of the log of versions: when it was written (Unix time), why, and how many records were added and
+    retired."""
 
     version: int
     wall_s: float
@@ -57,22 +58,22 @@ class Version:
 
 
 def write(sql: sqlite3.Connection, change: Change) -> int:
-    """Write a change within a transaction, and return the version that it makes, or the present one if nothing changes.
+    """Write a change within a transaction, and return its version, or the current one if nothing changes.
 
     Raises:
-        StoreError: if something retired is not held, something added rests on what is not, an event lies outside of its
-            segments or of their texts, segments of a source overlap, a link leads from an event to itself or from an
-            effect to its cause (see `memory.narrative.causal_order`), a successor is not held afterwards, or an alias
-            names no entity.
+        StoreError: if a retired record does not exist, an added record is based on one that does not, an event exceeds
+            its segments or their texts, segments of a source overlap, a link leads from an event to itself or from an
+            effect to its cause (see `memory.narrative.causal_order`), a successor does not exist afterwards, or an
+            alias names no entity.
     """
     version = latest_version(sql) + 1
     if both := {record.id for record in change.add} & change.retire.keys():
-        raise StoreError(f"the record {min(both)!r} is both added and retired by one change.")
+        raise StoreError(f"cannot add and retire the record {min(both)!r} in one change.")
     retired = _retire(sql, version, change.retire)
     added = _add(sql, version, change.add)
     for id_, successor in change.retire.items():
         if successor is not None and live_row(sql, successor) is None:
-            raise StoreError(f"the record {successor!r} is to supersede {id_!r}, but is not held.")
+            raise StoreError(f"cannot replace {id_!r} by the unknown record {successor!r}.")
     changed = [_put_input(sql, *key, sha) for key, sha in change.inputs.items()]
     changed += [_put_alias(sql, version, name, entity_id) for name, entity_id in change.aliases]
     if not (added or retired or any(changed)):
@@ -82,12 +83,12 @@ def write(sql: sqlite3.Connection, change: Change) -> int:
 
 
 def log_version(sql: sqlite3.Connection, version: int, reason: str, added: int = 0, retired: int = 0) -> None:
-    """Write the row of a version that is made."""
+    """Write the log row of a new version."""
     sql.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?)", (version, time.time(), reason, added, retired))
 
 
 def live_row(sql: sqlite3.Connection, id_: str) -> tuple[int, str, str] | None:
-    """Row number, kind and source of a record that holds now."""
+    """Return row number, kind and source of a valid record."""
     return sql.execute("SELECT row_id, kind, source FROM records WHERE id = ? AND retired IS NULL", (id_,)).fetchone()
 
 
@@ -97,11 +98,11 @@ def _retire(sql: sqlite3.Connection, version: int, retire: Mapping[str, str | No
     for id_, successor in retire.items():
         found = live_row(sql, id_)
         if found is None:
-            raise StoreError(f"the record {id_!r} cannot be retired: it is not held.", expected="the id of one that is")
+            raise StoreError(f"cannot retire unknown record {id_!r}.", expected="the id of a valid record")
         row_id, kind, source = found
         rows[row_id], kinds[id_] = (kind, source), kind
         sql.execute("UPDATE records SET retired = ?, superseded_by = ? WHERE row_id = ?", (version, successor, row_id))
-    for id_, kind in kinds.items():  # after all of them, so that a link that is superseded itself keeps its successor
+    for id_, kind in kinds.items():  # after all of them, so that a superseded link keeps its own successor
         resting = [id_] if kind in ("segment", "event") else []
         while resting:
             for row_id, end_id, *key in sql.execute(
@@ -165,13 +166,14 @@ def _add(sql: sqlite3.Connection, version: int, records: Sequence[Record]) -> in
 
 
 def _in_order(record: Record) -> tuple[int, float]:
-    """Those that others rest on first; segments by time, so that each is compared with the one before it."""
+    """Return the sort key of a record: dependencies first; segments by time, so that each is compared with the one
+    before."""
     return _ORDER[_KIND_OF[type(record)]], record.start_s if isinstance(record, Segment) else 0.0
 
 
 def _check_apart(sql: sqlite3.Connection, segment: Segment) -> None:
-    """Refuse a segment that overlaps another. As those that are held do not, the last that begins before it ends can
-    alone."""
+    """Reject a segment that overlaps another. Existing ones do not overlap, so only the last that begins before its end
+    can."""
     before = sql.execute(
         "SELECT start_s, end_s FROM records WHERE kind = 'segment' AND source = ? AND start_s < ? "
         "AND retired IS NULL ORDER BY start_s DESC LIMIT 1",
@@ -187,8 +189,7 @@ def _check_apart(sql: sqlite3.Connection, segment: Segment) -> None:
 
 
 def _check_rest(sql: sqlite3.Connection, event: Event, segments: dict[str, Segment | None]) -> None:
-    """Refuse an event that does not lie in segments that are held, or rests on no text of them; `segments` are some
-    that were read, to which others are added."""
+    """Reject an event outside its segments or without text in them; caches the segments it reads in `segments`."""
     for id_ in event.segment_ids:
         if id_ not in segments:
             row = sql.execute(
@@ -199,9 +200,9 @@ def _check_rest(sql: sqlite3.Connection, event: Event, segments: dict[str, Segme
     held = [segment for segment in within if segment is not None and segment.source == event.source]
     if len(held) < len(within) or not held:
         raise StoreError(
-            f"the event {event.summary!r} of {event.source!r} rests on a segment that is not held.",
+            f"the event {event.summary!r} of {event.source!r} is based on an unknown segment.",
             expected=f"segments of {event.source!r}",
-            remedy="Add them in the same change, or before.",
+            remedy="Add them in the same change or an earlier one.",
         )
     from_s, until_s = min(one.start_s for one in held), max(one.end_s for one in held)
     if not from_s - EDGE_S <= event.start_s <= event.end_s <= until_s + EDGE_S:
@@ -214,41 +215,41 @@ def _check_rest(sql: sqlite3.Connection, event: Event, segments: dict[str, Segme
         length = len(getattr(segment, span.field)) if segment else 0
         if not 0 <= span.start < span.end <= length:
             raise StoreError(
-                f"the event {event.summary!r} rests on the characters {span.start} to {span.end} of the {span.field} "
+                f"the event {event.summary!r} is based on characters {span.start} to {span.end} of the {span.field} "
                 f"of {span.segment_id!r}.",
-                expected=f"some of the {length} that it has" if segment else "a segment that the event lies in",
+                expected=f"a part of its {length} characters" if segment else "a segment of the event",
             )
 
 
 def _source_of(sql: sqlite3.Connection, record: Link | Chain, event_ids: tuple[str, ...]) -> str:
-    """The source of the first event that a record rests on; all of them have to be held."""
+    """Return the source of the first event that a record is based on; all of them must exist."""
     sources = []
     for id_ in event_ids:
         found = live_row(sql, id_)
         if found is None or found[1] != "event":
             raise StoreError(
-                f"a {_KIND_OF[type(record)]} rests on {id_!r}, which is no event that is held.",
-                remedy="Add the event in the same change, or before.",
+                f"a {_KIND_OF[type(record)]} is based on the unknown event {id_!r}.",
+                remedy="Add the event in the same change or an earlier one.",
             )
         sources.append(found[2])
     return sources[0]
 
 
 def _check_order(sql: sqlite3.Connection, link: Link, events: dict[str, Event]) -> None:
-    """Refuse a link that must not be; `events` are some that are held, to which those that are read are added."""
+    """Reject an invalid link; caches the events it reads in `events`."""
     if link.type not in CAUSAL and link.src != link.dst:
         return
     for id_ in (link.src, link.dst):
         if id_ not in events:
             (body,) = sql.execute("SELECT body FROM records WHERE id = ? AND retired IS NULL", (id_,)).fetchone()
             events[id_] = Event.model_validate_json(body)
-            events[id_].__dict__["id"] = id_  # as it is held, whatever fields events have by now
+            events[id_].__dict__["id"] = id_  # the stored id, whatever fields events have by now
     why = illegal(events[link.src], events[link.dst], link.type)
     if why is not None:
         raise StoreError(
             f"the link {link.type!r} from {link.src!r} to {link.dst!r} {why}.",
             expected="an event that comes before another in the story, by `story_s` or else `start_s`",
-            remedy="Set `story_s` of the earlier one if it is a flashback; else turn the link round, or leave it out.",
+            remedy="Set `story_s` of the earlier one if it is a flashback; otherwise reverse the link, or omit it.",
         )
 
 
@@ -266,7 +267,7 @@ def _count(
 
 
 def _put_input(sql: sqlite3.Connection, source: str, key: str, sha: str | None) -> bool:
-    """Note what a part of a source was built from, and return whether that is new."""
+    """Record what a part of a source was built from, and return whether that is new."""
     if sha is None:
         return sql.execute("DELETE FROM inputs WHERE source = ? AND key = ?", (source, key)).rowcount > 0
     return (
@@ -280,10 +281,10 @@ def _put_input(sql: sqlite3.Connection, source: str, key: str, sha: str | None) 
 
 
 def _put_alias(sql: sqlite3.Connection, version: int, name: str, entity_id: str) -> bool:
-    """Let a name stand for an entity, and for no other of its source; return whether it did not before."""
+    """Let a name refer to an entity, and to no other of its source; return whether it did not before."""
     found = live_row(sql, entity_id)
     if found is None or found[1] != "entity" or not fold(name):
-        raise StoreError(f"the name {name!r} cannot stand for {entity_id!r}, which is no entity that is held.")
+        raise StoreError(f"cannot add the name {name!r} to unknown entity {entity_id!r}.")
     source = found[2]
     held = sql.execute(
         "SELECT row_id, entity_id FROM aliases WHERE source = ? AND name = ? AND retired IS NULL", (source, fold(name))
@@ -300,5 +301,5 @@ def _put_alias(sql: sqlite3.Connection, version: int, name: str, entity_id: str)
 
 
 def fold(name: str) -> str:
-    """A name as it is compared: case and outer or repeated blanks do not count."""
+    """Normalise a name for comparison: ignores case and outer or repeated whitespace."""
     return " ".join(name.casefold().split())

@@ -1,1 +1,1 @@
-"""The timeline of a narrative, as a page and as a PNG."""
+"""Timeline of a narrative, as a page and as a PNG."""

@@ -1,8 +1,8 @@
-"""A story as one HTML file that asks for nothing else: `story_html`.
+"""Story as one self-contained HTML file: `story_html`.
 
-The parts of the page lie in `page/`. What comes from the source stands in the page as JSON only, which its script
-shows as text: nothing of it is ever read as HTML. The page's own policy lets no other script or style run than its own,
-known by their hashes, loads nothing, and sends nothing.
+The parts of the page are in `page/`. Text of the source enters the page as JSON only, which the script shows as text:
+none of it is parsed as HTML. The page's content security policy allows only its own script and style, by their hashes,
+and no requests.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from memory.narrative.story.read import Story, is_elsewhen
 from memory.narrative.types import LINK_WEIGHTS
 
 MAX_BYTES = 2_000_000
-"""The size of a page, at most; what matters least is left out of a longer story, which the page says. Our choice."""
+"""Maximum size of a page; a longer story omits what matters least, and the page says so."""
 MAX_PICTURE_BYTES = 700_000
-"""Of these, for pictures, at most; our choice."""
+"""Of these, the maximum for pictures."""
 MAX_EVENTS = 10_000
-"""Events on a page, at most, those that matter most; our choice."""
+"""Maximum number of events on a page, the most important."""
 MAX_SEGMENTS = 2_000
-"""Of a source with more segments, those alone are on the page that its events rest on; our choice."""
+"""A source with more segments shows only those that its events are based on."""
 MAX_CHAINS = 200
-"""Chains on a page, at most, the best; our choice."""
+"""Maximum number of chains on a page, the best."""
 PICTURE_QUALITY = 60
-"""Of WebP, 1 to 100; our choice."""
+"""WebP quality, 1 to 100."""
 GENERATOR = "Attend story"
-"""What pages and pictures of stories say of who wrote them, near their beginning."""
+"""The generator that pages and pictures of stories name."""
 _SCRIPTS = ("model.js", "drawing.js", "page.js")
 _FIELDS = ("caption", "dialogue", "text")
 _EVENT = (
@@ -48,7 +48,7 @@ _SEGMENT = ("number", "start_s", "end_s", "caption", "dialogue", "text", "pictur
 
 
 def story_html(story: Story) -> str:
-    """The page of a story, of at most about `MAX_BYTES` bytes in UTF-8."""
+    """Render the page of a story, of about `MAX_BYTES` bytes in UTF-8 at most."""
     pictures = _within(story.pictures, MAX_PICTURE_BYTES)
     frame = _page(story.title, "")
     room = MAX_BYTES - len(frame.encode()) - sum(map(len, pictures.values()))
@@ -62,7 +62,7 @@ def story_html(story: Story) -> str:
 
 
 def policy() -> str:
-    """The Content-Security-Policy of the page: its own script and style by their hashes, its pictures; no more."""
+    """Return the Content-Security-Policy of the page: its own script and style by hash, its pictures, nothing else."""
     _, style, script = _parts()
     return (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
@@ -88,7 +88,7 @@ def _hash(text: str) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    """JSON that can stand in a page: no `<` of it can end the element, no `&` begins a character."""
+    """Serialise JSON for a page: escapes `<`, which could end the element, and `&`, which could begin an entity."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for mark in "<>&\u2028\u2029":
         text = text.replace(mark, f"\\u{ord(mark):04x}")
@@ -96,12 +96,12 @@ def _json(data: Mapping[str, Any]) -> str:
 
 
 def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, Any]:
-    """What the page is given: tables, each with the names of its columns; events refer to others by their numbers.
+    """Build the data of the page: tables, each with its column names; events refer to others by number.
 
     Args:
         story: the story.
-        count: events, those that matter most.
-        pictures: data addresses by the number of the segment.
+        count: number of events, the most important.
+        pictures: data URLs by the number of the segment.
     """
     kept = sorted(story.ranked[:count])
     rank_of = {number: rank for rank, number in enumerate(story.ranked[:count])}
@@ -138,7 +138,7 @@ def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, An
             place, field, start, end = spans[0]
             words = getattr(story.segments[shown[place]], _FIELDS[field])[start:end]
             if " ".join(words.split()) == event.summary:
-                events[-1][2] = 0  # it is told by its span
+                events[-1][2] = 0  # its span describes it
     types = list(LINK_WEIGHTS)
     links = [
         [event_of[link.src], event_of[link.dst], types.index(link.type), round(link.confidence, 3), link.method,
@@ -174,7 +174,7 @@ def _data(story: Story, count: int, pictures: Mapping[int, str]) -> dict[str, An
 
 
 class _Table:
-    """Texts that many rows refer to by number, each held once."""
+    """Texts that rows refer to by number, each stored once."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -188,7 +188,7 @@ class _Table:
 
 
 def _within(pictures: Mapping[int, np.ndarray], most: int) -> dict[int, str]:
-    """Pictures as data addresses; of too many bytes, every second one is left out until they fit."""
+    """Return pictures as data URLs; if they are too large, drops every second one until they fit."""
     held = {number: _address(rgb) for number, rgb in sorted(pictures.items())}
     while sum(map(len, held.values())) > most:
         held = {number: held[number] for number in list(held)[::2]} if len(held) > 1 else {}
@@ -201,5 +201,5 @@ def _address(rgb: np.ndarray) -> str:
     done, webp = cv2.imencode(
         ".webp", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, PICTURE_QUALITY]
     )
-    assert done, "OpenCV writes WebP of any small picture"
+    assert done, "OpenCV can write any small picture as WebP"
     return "data:image/webp;base64," + base64.b64encode(webp.tobytes()).decode()

@@ -1,4 +1,4 @@
-"""`draw_story`: the time line of a story as a PNG, for people."""
+"""Time line of a story as a PNG: `draw_story`."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_EVENTS = 1_500
-"""Events drawn, those that matter most; our choice."""
+"""Maximum number of events drawn, the most important."""
 MAX_LINKS = 150
-"""Links drawn, those that weigh most; our choice."""
+"""Maximum number of links drawn, the heaviest."""
 MAX_CHAINS = 6
-"""Chains listed and drawn, the best; our choice."""
+"""Maximum number of chains listed and drawn, the best."""
 _WIDTH_PX, _LANE_PX, _DPI = 1800, 92, 100
 _MARGIN_PX, _NAMES_PX = 32, 130
 _CARD_PX, _SMALL_PX = 200, (52, 32)
-_SHORT_PX = 14  # a link over less is not drawn: many of them are but a fence
+_SHORT_PX = 14  # shorter links are not drawn: many of them only clutter
 _INK, _MUTED, _LINE, _PAPER, _BAR = "#1b2321", "#55605b", "#d5dbd6", "#ffffff", "#4b6f8c"
 _LINK_LOOKS: dict[LinkType, tuple[str, tuple[float, ...]]] = {
     "causes": ("#c0272d", ()), "motivates": ("#b35c00", (7, 2)), "enables": ("#1a7f4b", (5, 2)),
     "reveals": ("#1f6fb2", (1, 2)), "blocks": ("#6a3fb0", (6, 2, 1, 2)), "resumes": ("#0f7c86", (3, 2)),
     "contradicts": ("#b0308f", (7, 2, 1, 2, 1, 2)), "next": ("#8a938f", ()),
 }  # fmt: skip
-"""Colour and dashes by type: told apart without colour, too."""
+"""Colour and dashes by type: distinguishable without colour, too."""
 _FONTS = (
     "DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Micro Hei", "Droid Sans Fallback",
     "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS", "Noto Emoji",
 )  # fmt: skip
-"""The first comes with matplotlib; of the others, those that are installed give the letters which it lacks."""
+"""The first comes with matplotlib; the others, where installed, supply glyphs that it lacks."""
 _CHAIN_COLOURS = ("#8a5a00", "#1b6552", "#7a2e5d", "#2f4b8f", "#6b6b00", "#5c3a21")
 
 
 def draw_story(story: Story, path: str | Path) -> Path:
-    """Draw the events of a story along its time line, in lanes by who acts, with links and the best chains, as a PNG.
+    """Draw the events of a story along its time line as a PNG, in lanes by actor, with links and the best chains.
 
-    It is 1800 pixels wide, and as high as its lanes and chains take. Links of the type `next` and those between events
-    that are drawn side by side are left out, and so are events and links beyond `MAX_EVENTS` and `MAX_LINKS`; a line
-    below the title says so. Letters that no installed font of `_FONTS` has are drawn as boxes; the page has them.
+    It is 1800 pixels wide, and as high as its lanes and chains need. Omits links of the type `next`, those between
+    adjacent events, and events and links beyond `MAX_EVENTS` and `MAX_LINKS`; a line below the title says so. Glyphs
+    that no installed font of `_FONTS` has are drawn as boxes; the page shows them.
 
     Raises:
         StoreError: if the file cannot be written.
@@ -68,8 +68,8 @@ def draw_story(story: Story, path: str | Path) -> Path:
             figure.savefig(path, format="png", metadata={"Software": GENERATOR})
         except OSError as error:
             raise StoreError(
-                f"the picture of the story {str(path)!r} cannot be written: {error.strerror or error}.",
-                remedy="Choose a folder that exists and that this user may write.",
+                f"cannot write the picture of the story {str(path)!r}: {error.strerror or error}.",
+                remedy="Choose a writable folder that exists.",
             ) from error
     return Path(path)
 
@@ -105,7 +105,7 @@ def _draw(story: Story) -> Figure:
 
 
 def _weighty(story: Story, drawn: Sequence[int], short_s: float) -> list[Link]:
-    """The links that are drawn: of those that last longer than `short_s`, those that weigh most, the longest first."""
+    """Return the links to draw: of those longer than `short_s`, the heaviest, the longest first."""
     events = {story.events[number].id: story.events[number] for number in drawn}
 
     def apart_s(link: Link) -> float:
@@ -119,7 +119,7 @@ def _weighty(story: Story, drawn: Sequence[int], short_s: float) -> list[Link]:
 
 
 def _point(story: Story, number: int) -> tuple[float, float]:
-    """Where the bar of an event is, in seconds and pixels."""
+    """Return the position of an event's bar, in seconds and pixels."""
     return story.events[number].start_s, story.lane_of[number] * _LANE_PX + 26
 
 
@@ -157,7 +157,7 @@ def _draw_links(axes: Axes, story: Story, links: Sequence[Link]) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     number_of = {event.id: number for number, event in enumerate(story.events)}
-    between: Counter[tuple[str, str]] = Counter()  # how many links of two events were drawn
+    between: Counter[tuple[str, str]] = Counter()  # number of links drawn between two events
     for link in links:
         start, end = _point(story, number_of[link.src]), _point(story, number_of[link.dst])
         colour, dashes = _LINK_LOOKS[link.type]
@@ -187,7 +187,8 @@ def _draw_links(axes: Axes, story: Story, links: Sequence[Link]) -> None:
 
 
 def _way(start: tuple[float, float], end: tuple[float, float], beside: int = 0):  # type: ignore[no-untyped-def]
-    """An arc above a lane, or a wave from lane to lane, beside some others between the same; a path of matplotlib."""
+    """Return a matplotlib path: an arc above a lane, or a curve from lane to lane, offset from others between the
+    same."""
     from matplotlib.path import Path as Way
 
     (x1, y1), (x2, y2) = start, end
@@ -213,7 +214,7 @@ def _draw_chains(axes: Axes, story: Story) -> None:
 
 
 def _draw_events(axes: Axes, story: Story, drawn: Sequence[int], per_px: float) -> None:
-    """A bar for each event, and the words of those that matter most, as far as there is room."""
+    """Draw a bar for each event, and the words of the most important, as far as there is room."""
     number_of = {segment.id: number for number, segment in enumerate(story.segments)}
 
     def places(event: Event) -> list[int]:
@@ -251,7 +252,7 @@ def _words(story: Story, event: Event, width: int) -> str:
 
 
 def _draw_pictures(figure: Figure, story: Story, width_px: int, height_px: int) -> None:
-    """A row of pictures of segments below the title, each where its segment begins, as far as there is room."""
+    """Draw a row of pictures of segments below the title, each where its segment begins, as far as there is room."""
     last_px = -math.inf
     for number in sorted((*story.pictures, *story.gone)):
         share = (story.segments[number].start_s - story.start_s) / (story.end_s - story.start_s)
@@ -301,5 +302,5 @@ def _write_chains(figure: Figure, story: Story, place: tuple[float, float]) -> N
 
 
 def _plain(text: str) -> str:
-    """A foreign text on one line, with no dollar sign for matplotlib to read as the beginning of a formula."""
+    """Return a foreign text on one line, without dollar signs, which matplotlib would read as a formula."""
     return " ".join(text.split()).replace("$", r"\$")

@@ -1,7 +1,6 @@
-"""What narrative memory holds of a source, ready to be drawn on a time line: `read_story`.
+"""Loading a source's narrative memory for drawing: `read_story`.
 
-It is drawn as a page that needs nothing else (`memory.narrative.story.html`) and as a PNG
-(`memory.narrative.story.png`).
+`memory.narrative.story.html` draws it as a self-contained page, `memory.narrative.story.png` as a PNG.
 """
 
 from __future__ import annotations
@@ -20,38 +19,38 @@ from tools.errors import StoreError
 from tools.media.clock import format_clock
 
 MAX_PICTURES = 200
-"""Segments that are drawn with a picture, at most, spread over the story; our choice."""
+"""Maximum number of segments drawn with a picture, spread over the story."""
 PICTURE_PX = 96
-"""The width of such a picture; our choice."""
+"""The width of such a picture."""
 MAX_LANES = 10
-"""Lanes that have a name, at most; what belongs to none of them shares one more. Our choice."""
+"""Maximum number of named lanes; everything else shares one more."""
 OTHERS = ""
-"""The name of the lane of what belongs to no other."""
+"""The name of the shared lane."""
 
 Picture = Callable[[str], np.ndarray]
-"""Gives a picture by its frame id, RGB uint8 (height, width, 3); raises StoreError where it is gone."""
+"""Loads a picture by its frame id, RGB uint8 (height, width, 3); raises StoreError if it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is drawn of a source, by time.
+    """The records to draw of a source, by time.
 
     Attributes:
-        title: what people call the source.
-        clock: what times count: seconds, or sections of a text that states no times.
-        version: the version of the memory that was read.
+        title: display name of the source.
+        clock: what times count: seconds, or sections of a text without times.
+        version: version of the memory.
         segments: all of them.
         events: all of them.
         links: all between these events.
-        chains: all whose events are held, best first.
-        actors: of each event, who acts, each once, by the names that aliases lead to.
-        objects: of each event, what else it names.
-        lanes: names of the lanes, those with the most events first; `OTHERS` is the last one, where it is needed.
-        lane_of: of each event, the number of its lane.
-        ranked: numbers of the events, what matters most first (see `importance`).
+        chains: all whose events exist, best first.
+        actors: the actors of each event, each once, by their resolved names.
+        objects: the other entities of each event.
+        lanes: names of the lanes, those with the most events first; `OTHERS` is the last one, if needed.
+        lane_of: the number of each event's lane.
+        ranked: numbers of the events, most important first (see `importance`).
         pictures: small pictures by the number of their segment, RGB uint8 (height, `PICTURE_PX` or less, 3).
-        pictured: how many segments name pictures.
-        gone: numbers of the segments whose pictures were looked for, and are gone.
+        pictured: number of segments that have pictures.
+        gone: numbers of the segments whose pictures are missing.
     """
 
     title: str
@@ -72,35 +71,35 @@ class Story:
 
     @property
     def start_s(self) -> float:
-        """When the first segment begins."""
+        """Start of the first segment."""
         return self.segments[0].start_s
 
     @property
     def end_s(self) -> float:
-        """When the last segment ends."""
+        """End of the last segment."""
         return self.segments[-1].end_s
 
 
 def read_story(
     store: NarrativeStore, source: str, title: str, picture: Picture | None = None, as_of: int | None = None
 ) -> Story:
-    """Read what is held of a source.
+    """Read the records of a source.
 
     Args:
         store: the memory.
         source: which one.
-        title: what people call it.
-        picture: gives the pictures that segments name; None shows none.
-        as_of: the version that is read; None: the newest.
+        title: display name of the source.
+        picture: loads the pictures of segments; None shows none.
+        as_of: version to read; None: the newest.
 
     Raises:
-        StoreError: if the memory has no such version, cannot be read, or holds nothing of the source at that version.
+        StoreError: if the memory has no such version, cannot be read, or has no records of the source at that version.
     """
     version = store.version if as_of is None else as_of
     segments = tuple(store.segments(source, version))
     if not segments:
         raise StoreError(
-            f"nothing is held of {title!r} at version {version}.",
+            f"the memory has no records of {title!r} at version {version}.",
             expected=f"a version after it was built; the newest is {store.version}",
         )
     events = tuple(store.events(source, as_of=version))
@@ -132,11 +131,10 @@ def read_story(
 
 
 def importance(events: Sequence[Event], links: Sequence[Link], chains: Sequence[Chain]) -> tuple[int, ...]:
-    """Numbers of the events, what matters most first: where not all can be drawn, those that come first are.
+    """Rank the events, most important first, as numbers: where not all can be drawn, the first ones are.
 
-    An event counts by its salience and confidence, by the weights of its links other than `next`, on a scale that
-    rises ever more slowly, and for being part of a chain; our choice. Equals are in the order of their ids, which
-    spreads them over time.
+    The score adds an event's salience and confidence, the weights of its links other than `next` on a logarithmic
+    scale, and a bonus for being part of a chain. Ties are ordered by id, which spreads them over time.
     """
     linked: Counter[str] = Counter()
     for link in links:
@@ -154,19 +152,19 @@ def importance(events: Sequence[Event], links: Sequence[Link], chains: Sequence[
 
 
 def moment(t_s: float, clock: Clock) -> str:
-    """A time as people read it: `m:ss`, or the number of a section, from 1."""
+    """Format a time for display: `m:ss`, or the number of a section, from 1."""
     return f"section {int(t_s) + 1}" if clock == "sections" else format_clock(t_s)
 
 
 def is_elsewhen(event: Event) -> bool:
-    """Whether an event happens at another time of the story than it is shown, such as in a flashback."""
+    """Return whether an event happens at another time of the story than it is shown, such as in a flashback."""
     return event.story_s is not None and not event.start_s <= event.story_s <= event.end_s
 
 
 def _named(
     store: NarrativeStore, source: str, events: Sequence[Event], version: int
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
-    """Who acts in each event, and what else it names; merged entities by the name of the one that they are."""
+    """Return the actors and the other entities of each event; merged entities under their common name."""
     names = {entity.id: entity.name for entity in store.entities(source, version)}
     meant: dict[str, str] = {}
     for name in dict.fromkeys(name for event in events for name in (*event.actors, *event.objects)):
@@ -182,7 +180,8 @@ def _named(
 def _lanes(
     actors: Sequence[Sequence[str]], objects: Sequence[Sequence[str]]
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """A lane for each of those who act in the most events, then for what most events name; of each event, its lane."""
+    """Assign a lane to the most frequent actors, then to the most frequent other entities; returns each event's
+    lane."""
     acts = Counter(name for names in actors for name in names)
     named = acts + Counter(name for names in objects for name in names)
     often = sorted((name for name in named if named[name] > 1), key=lambda name: (-acts[name], -named[name], name))
@@ -191,12 +190,12 @@ def _lanes(
         min((place[name] for name in (*acting, *others) if name in place), default=len(place))
         for acting, others in zip(actors, objects, strict=True)
     ]
-    lanes, used = (*place, OTHERS), sorted(set(lane_of))  # one whose events all lie in lanes before it has none
+    lanes, used = (*place, OTHERS), sorted(set(lane_of))  # drop a lane whose events are all in earlier ones
     return tuple(lanes[lane] for lane in used), tuple(used.index(lane) for lane in lane_of)
 
 
 def _pictures(segments: Sequence[Segment], picture: Picture | None) -> tuple[dict[int, np.ndarray], frozenset[int]]:
-    """Small pictures of at most `MAX_PICTURES` segments, and the segments whose pictures are gone."""
+    """Load small pictures of at most `MAX_PICTURES` segments; also returns the segments whose pictures are missing."""
     with_frames = [number for number, segment in enumerate(segments) if segment.frame_ids]
     if picture is None or not with_frames:
         return {}, frozenset()
@@ -208,7 +207,7 @@ def _pictures(segments: Sequence[Segment], picture: Picture | None) -> tuple[dic
             try:
                 found[number] = _small(picture(frame_id))
                 break
-            except StoreError:  # it gave way to newer ones, or is damaged: then another one of the segment
+            except StoreError:  # evicted or damaged: try another one of the segment
                 continue
     return found, frozenset(chosen) - found.keys()
 

@@ -1,5 +1,5 @@
-"""Hands and eyes: actuators for a desktop, a browser's page and a drawn program, and checks of what they did.
+"""Actuators for a desktop, a browser page and a simulated program, and verification of effects.
 
-`desktop`, `browser` and `simulated` meet `tools.gui.types.Actuator`; `verify` says whether an effect is there. None of
-them asks whether something may be done: that is the guard's part, and only `tools.gui.guard.guarded` calls `perform`.
+`desktop`, `browser` and `simulated` implement `tools.gui.types.Actuator`; `verify` checks effects. None of them decides
+whether an action is allowed: that is the guard's task, and only `tools.gui.guard.guarded` calls `perform`.
 """

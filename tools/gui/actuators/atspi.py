@@ -1,4 +1,4 @@
-"""The accessibility tree of a desktop, by AT-SPI, in image pixels."""
+"""Accessibility tree of a desktop, read by AT-SPI, in image pixels."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from tools.errors import ConfigError
 from tools.gui.types import Node, Rect, View
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-"""Debian's Python has the bindings of AT-SPI, which no wheel brings."""
+"""Debian's Python has the AT-SPI bindings, which no wheel contains."""
 NO_BINDINGS = 3
-"""The exit code of `atspi_dump` where they are missing."""
+"""Exit code of `atspi_dump` if they are missing."""
 _REMEDY = "Install them (Debian: apt-get install gir1.2-atspi-2.0 python3-gi)."
 
 
 class NoBindings(ConfigError):
-    """No accessibility tree can ever be read here, since the bindings of AT-SPI are missing."""
+    """The AT-SPI bindings are missing, so no accessibility tree can be read on this machine."""
 
 
 def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
-    """The accessibility tree of all programs on the desktop, by AT-SPI; None where it cannot be read this time.
+    """Read the accessibility tree of all programs on the desktop by AT-SPI; None if it cannot be read this time.
 
     Args:
-        view: of the screenshot.
-        shown: its bounds; what lies outside is left out.
+        view: view of the screenshot.
+        shown: its bounds; nodes outside are left out.
 
     Raises:
-        NoBindings: if it can never be read, here.
+        NoBindings: if it can never be read on this machine.
     """
     script = Path(__file__).with_name("atspi_dump.py")
     if not Path(SYSTEM_PYTHON).exists():
-        raise NoBindings(f"there is no {SYSTEM_PYTHON}.", remedy=_REMEDY)
+        raise NoBindings(f"cannot find {SYSTEM_PYTHON}.", remedy=_REMEDY)
     if not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return None
     try:
-        told = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=False)
-        if told.returncode == NO_BINDINGS:
-            raise NoBindings(told.stderr.decode("utf-8", "replace").strip(), remedy=_REMEDY)
-        raw = json.loads(told.stdout)
+        done = subprocess.run([SYSTEM_PYTHON, str(script)], capture_output=True, timeout=10, check=False)
+        if done.returncode == NO_BINDINGS:
+            raise NoBindings(done.stderr.decode("utf-8", "replace").strip(), remedy=_REMEDY)
+        raw = json.loads(done.stdout)
     except (subprocess.SubprocessError, OSError, ValueError):
-        return None  # No bus, or a program that does not answer: the pixels are left, and it may answer next time.
+        return None  # No bus, or a program that does not answer: use the pixels; it may answer next time.
     nodes = []
     for entry in raw:
         left, top, width, height = entry["extents"]
@@ -56,9 +56,9 @@ def read_tree(view: View, shown: Rect) -> tuple[Node, ...] | None:
 
 
 def in_front(nodes: Sequence[Node], window: str) -> tuple[Node, ...] | None:
-    """The nodes of the window with a title, and of windows without one, such as menus that are open.
+    """Return the nodes of the window with a title, and of windows without one, such as open menus.
 
-    None where no window has it: its program has no accessibility tree, though others may, and only its pixels count.
+    None if no window has the title: its program has no accessibility tree, though others may; only its pixels count.
     """
     kept: list[Node] = []
     inside = found = False

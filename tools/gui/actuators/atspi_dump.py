@@ -1,4 +1,4 @@
-"""Print the accessibility tree of the desktop as JSON. Run by Debian's Python, which has the bindings of AT-SPI.
+"""Print the accessibility tree of the desktop as JSON. Run by Debian's Python, which has the AT-SPI bindings.
 
 This file imports nothing of the project, and the project does not import it.
 """
@@ -31,7 +31,7 @@ def main() -> int:
         gi.require_version("Atspi", "2.0")
         from gi.repository import Atspi  # type: ignore[import-not-found]
     except (ImportError, ValueError) as error:
-        print(f"AT-SPI cannot be read: {error}", file=sys.stderr)
+        print(f"cannot read AT-SPI: {error}", file=sys.stderr)
         return NO_BINDINGS
     nodes: list[dict[str, Any]] = []
     desktop = Atspi.get_desktop(0)
@@ -44,7 +44,7 @@ def main() -> int:
             node, showing, count = _node(Atspi, found, depth), _has(Atspi, found, "SHOWING"), found.get_child_count()
             children = [found.get_child_at_index(index) for index in reversed(range(min(count, 500)))]
         except gi.repository.GLib.GError:
-            continue  # It went away while it was asked.
+            continue  # It disappeared while it was read.
         kept = showing and node is not None
         if kept and node:
             nodes.append(node)
@@ -79,7 +79,7 @@ def _node(atspi: Any, found: Any, depth: int) -> dict[str, Any] | None:
 
 
 def _cell_states(atspi: Any, cell: Any) -> list[str]:
-    """What a cell of a table is drawn as, which its role does not say."""
+    """Return the state in which a table cell is drawn, which its role does not show."""
     actions = cell.get_action_iface()
     count = atspi.Action.get_n_actions(actions) if actions else 0
     is_box = any(atspi.Action.get_action_name(actions, at) == "toggle" for at in range(count))

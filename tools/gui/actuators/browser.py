@@ -1,7 +1,7 @@
-"""A page in Chromium, by Playwright: screenshots, the accessibility tree with bounds, mouse and keys.
+"""Actuator for a page in Chromium, by Playwright: screenshots, the accessibility tree with bounds, mouse and keys.
 
-Playwright's objects belong to the thread that made them. `release` called from another one, as by the kill switch's
-watcher, therefore does nothing by itself: the actuator polls the switch between keys and releases before it stops.
+Playwright's objects belong to the thread that made them. `release` called from another thread, as by the kill switch's
+watcher, therefore does nothing by itself: the actuator polls the switch between keys, and releases before it stops.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tools.gui.actuators.chromium import (
     FIELD_AT,
     HELD,
     PLACE,
-    News,
+    BrowserEvents,
     ask_page,
     check_url,
     css_point,
@@ -48,39 +48,39 @@ from tools.gui.types import Action, Click, Drag, PressKey, Read, Rect, Screen, S
 from tools.media.types import mask_credentials
 
 WIDTH_PX, HEIGHT_PX = 1280, 800
-"""The size of a page of our own; our choice."""
+"""Default page size."""
 NOTCH_PX = 100
-"""CSS pixels that a notch of the wheel scrolls; our choice, as in Chromium."""
+"""CSS pixels per notch of the wheel, as in Chromium."""
 TIMEOUT_MS = 30_000
 PATIENCE_MS, PAUSE_S = (2_000, 4_000, 8_000, 16_000, TIMEOUT_MS), 0.2
-"""How long each picture of a page is waited for before it counts as unreadable, and seconds between; our choice. One
-that was asked for while the page left for another never comes."""
+"""Timeouts of successive attempts to take a page's picture before it counts as unreadable, and the pause between them.
+A picture requested while the page navigates away never comes."""
 BLANK = "about:blank"
 INSTALL = "Install chromium (Debian: apt-get install chromium), or name one in $CHROMIUM."
 START = "Start that browser with --remote-debugging-port=9222, and name http://127.0.0.1:9222."
 
 
 class BrowserActuator:
-    """An `Actuator` for one page of Chromium; a page that opens another one hands over to it.
+    """An `Actuator` for one page of Chromium; it follows a page that opens another.
 
     Args:
         url: opened first; http and https only.
         stop: the kill switch, polled between keys.
-        executable: the browser; None takes $CHROMIUM, else the first that is there; see `find_chromium`.
-        connect: the address of a running browser's DevTools, such as "http://127.0.0.1:9222"; its front page is used.
+        executable: the browser; None uses $CHROMIUM, else the first one found; see `find_chromium`.
+        connect: DevTools address of a running browser, such as "http://127.0.0.1:9222"; its front page is used.
         headless: without a window.
-        downloads: the folder that downloads are kept in; None refuses them.
+        downloads: folder for downloads; None refuses them.
         tree: whether to read the accessibility tree at all.
         size_px: width and height of the page, in CSS pixels.
-        least_px: what the page is laid out in at least; where `size_px` is smaller, it is zoomed out to fit.
-        scale: pixels of the screenshot to one CSS pixel, before that.
+        least_px: minimum layout size of the page; if `size_px` is smaller, the page is zoomed out to fit.
+        scale: pixels of the screenshot per CSS pixel, before zooming.
 
     Attributes:
-        aimed_at: what the target of the next action is called; "" if nobody knows.
-        shown: whether a person may see its window: it is not headless, or was running before.
+        aimed_at: label of the next action's target; "" if unknown.
+        shown: whether a person may see its window: it is not headless, or was already running.
 
     Raises:
-        ConfigError: if Playwright or the browser is missing, or the address is of a scheme that is refused.
+        ConfigError: if Playwright or the browser is missing, or the URL's scheme is refused.
         MediaError: if the page cannot be opened.
     """
 
@@ -108,7 +108,7 @@ class BrowserActuator:
         self._thread = threading.get_ident()
         self._keys: list[str] = []
         self._buttons: list[Any] = []
-        self._news = News(downloads)
+        self._events = BrowserEvents(downloads)
         self._pages: list[Any] = []
         self._playwright = start_playwright()
         try:
@@ -120,10 +120,10 @@ class BrowserActuator:
             raise
 
     def open(self, url: str) -> None:
-        """Go to an address: in a tab of its own where the browser is a person's, who may not have saved theirs.
+        """Open a URL: in a new tab if the browser is a person's, who may have unsaved work.
 
         Raises:
-            ConfigError: if it is of a scheme that is refused.
+            ConfigError: if its scheme is refused.
             MediaError: if it cannot be opened.
         """
         from playwright.sync_api import Error
@@ -132,19 +132,19 @@ class BrowserActuator:
         self._stop.check()
         try:
             if not self._own and self._page.url != BLANK:
-                self._context.new_page()  # which is worked in from now on
+                self._context.new_page()  # the new tab is used from now on
             self._page.goto(url, wait_until="load", timeout=TIMEOUT_MS)
             self._settle()
         except Error as error:
-            told = f"the page {url!r} cannot be opened: {first_line(error)}."
-            raise MediaError(mask_credentials(told), remedy="Is it served?") from error
+            problem = f"cannot open the page {url!r}: {first_line(error)}."
+            raise MediaError(mask_credentials(problem), remedy="Is it served?") from error
 
     def screen(self, *, tree: bool = True) -> Screen:
-        """Take a screenshot of the page's viewport, with the accessibility tree in the same pixels.
+        """Take a screenshot of the viewport, with the accessibility tree in the same pixels.
 
         Raises:
-            Interrupted: if the page asked something by a dialog of the browser, which is answered with Cancel, or a
-                download failed, since the last look or action.
+            Interrupted: if, since the last screenshot or action, the page showed a dialog (answered with Cancel), or
+                a download failed.
             MediaError: if the page cannot be read.
         """
         from playwright.sync_api import Error
@@ -152,9 +152,9 @@ class BrowserActuator:
         try:
             screen = cast(Screen, self._looking(lambda: self._look(tree)))
         except Error as error:
-            told = f"the page cannot be read: {first_line(error)}."
-            raise MediaError(told, remedy="Is the browser open?") from error
-        self._news.take()
+            problem = f"cannot read the page: {first_line(error)}."
+            raise MediaError(problem, remedy="Is the browser open?") from error
+        self._events.take()
         return screen
 
     def _look(self, tree: bool) -> Screen:
@@ -171,13 +171,13 @@ class BrowserActuator:
         )
 
     def perform(self, action: Action) -> str:
-        """Do one action, and wait until the page rests; return what was read, or what a field holds after typing.
+        """Perform an action, and wait until the page settles; return the text read, or the field's text after typing.
 
         Raises:
-            ToolFailed: if it cannot be done; nothing is done then.
-            WrongText: if a field does not hold what was typed, or its page closed meanwhile.
+            ToolFailed: if it cannot be performed; nothing is done then.
+            WrongText: if a field does not contain what was typed, or its page closed meanwhile.
             Interrupted: as by `screen`.
-            Stopped: if the kill switch falls.
+            Stopped: if the kill switch is set.
         """
         from playwright.sync_api import Error
 
@@ -186,9 +186,9 @@ class BrowserActuator:
             if self._page.url != BLANK:
                 check_url(self._page.url, ToolFailed)
             scale, rect = self._measure()
-            self._news.take(ToolFailed)
+            self._events.take(ToolFailed)
             check_points(action, rect)
-            said = self._unless_closed(action, scale)
+            result = self._unless_closed(action, scale)
             if action.kind not in ("wait", "read"):
                 self._settle()
         except Stopped:
@@ -196,12 +196,12 @@ class BrowserActuator:
             raise
         except Error as error:
             self.release()
-            raise MediaError(f"the browser broke off: {first_line(error)}.", remedy="Look at the page.") from error
-        self._news.take()
-        return said
+            raise MediaError(f"the browser failed: {first_line(error)}.", remedy="Look at the page.") from error
+        self._events.take()
+        return result
 
     def release(self) -> None:
-        """Release every key and button that is held; from another thread, the actuator does so when it next polls."""
+        """Release all held keys and buttons; if called from another thread, the actuator does so when it next polls."""
         from playwright.sync_api import Error
 
         if threading.get_ident() != self._thread:
@@ -213,12 +213,12 @@ class BrowserActuator:
                 else:
                     self._page.mouse.up(button=self._buttons.pop())
             except Error:
-                # The page is gone, and what it held with it.
+                # The page is gone, and with it what it held.
                 self._keys.clear()
                 self._buttons.clear()
 
     def close(self) -> None:
-        """Close what was opened here; a browser that was running before stays open."""
+        """Close what was opened here; a browser that was already running stays open."""
         from playwright.sync_api import Error
 
         browser = getattr(self, "_browser", None)
@@ -226,7 +226,7 @@ class BrowserActuator:
             if browser and getattr(self, "_own", False):
                 browser.close()
         except Error:
-            pass  # It is closed already.
+            pass  # It is already closed.
         finally:
             self._playwright.stop()
 
@@ -245,7 +245,7 @@ class BrowserActuator:
                 seen = [page for page in pages if page.evaluate("document.visibilityState") == "visible"]
                 page = (seen or pages or [None])[-1] or context.new_page()
             else:
-                # Ctrl+C reaches the driver, too, which would close the browser under whoever stops the work in order.
+                # Ctrl+C also reaches the driver, which would close the browser before an orderly stop.
                 found = {"executable_path": find_chromium(executable, headless), "args": flags(), "headless": headless}
                 self._browser = chromium.launch(**found, handle_sigint=False)
                 context = self._browser.new_context(
@@ -255,18 +255,18 @@ class BrowserActuator:
                 )
                 page = context.new_page()
         except (Error, IndexError) as error:
-            what, remedy = "Chromium cannot be started", INSTALL
+            what, remedy = "cannot start Chromium", INSTALL
             if connect:
-                what, remedy = f"the browser at {connect!r} cannot be reached", START
+                what, remedy = f"cannot reach the browser at {connect!r}", START
             raise ConfigError(f"{mask_credentials(f'{what}: {first_line(error)}')}.", remedy=remedy) from error
         self._context = context
         self._take(page)
         context.on("page", self._take)
 
     def _take(self, page: Any) -> None:
-        """Work on a page from now on; when it closes, on the one before it again."""
+        """Switch to a page; when it closes, switch back to the one before."""
         self._pages.append(page)
-        self._news.hear(page)
+        self._events.subscribe(page)
         page.on("close", lambda closed: self._leave(closed))
         self._front()
 
@@ -276,10 +276,10 @@ class BrowserActuator:
             self._front()
 
     def _closed_itself(self, page: Any) -> bool:
-        """Whether a page is gone and there is one to go back to."""
+        """Return whether a page is closed and there is another to return to."""
         others = [one for one in self._pages if one is not page]
         if others:
-            others[-1].evaluate("() => 0")  # Until it answers, news of the closing have come.
+            others[-1].evaluate("() => 0")  # Once it answers, the close event has arrived.
         return bool(others) and page.is_closed()
 
     def _front(self) -> None:
@@ -291,11 +291,11 @@ class BrowserActuator:
         return self._looking(lambda: self._page.screenshot(timeout=next(patience_ms)))
 
     def _ask(self, script: str, *given: Any) -> Any:
-        """What a script says that only looks."""
+        """Return the result of a read-only script."""
         return self._looking(lambda: ask_page(self._session, script, *given))
 
     def _looking(self, look: Callable[[], Any]) -> Any:
-        """What a look gives; it is taken again where the page closed itself, or is on its way to another address."""
+        """Return the result of a read; repeat it if the page closed itself or is navigating away."""
         from playwright.sync_api import Error
 
         for left in reversed(range(len(PATIENCE_MS))):
@@ -316,28 +316,28 @@ class BrowserActuator:
         settle(self._png, self._stop)
 
     def _measure(self) -> tuple[float, Rect]:
-        """Image pixels to one CSS pixel, and the bounds of the screenshot."""
+        """Return image pixels per CSS pixel, and the bounds of the screenshot."""
         width, height, scale = self._ask("() => [innerWidth, innerHeight, devicePixelRatio]")
         return scale, Rect(left=0, top=0, right=width * scale, bottom=height * scale)
 
     def _unless_closed(self, action: Action, scale: float) -> str:
-        """Do one action; a page that closes itself at it lets go of what is held, and the one before is shown."""
+        """Perform an action; if the page closes itself, release everything and show the one before."""
         from playwright.sync_api import Error
 
         page = self._page
         try:
-            said = self._do(action, scale)
+            result = self._do(action, scale)
         except Error:
             if not self._closed_itself(page):
                 raise
             self._keys.clear()
             self._buttons.clear()
             self._leave(page)
-            said = ""
+            result = ""
         if isinstance(action, TypeText) and page.is_closed():
-            # What was read back, if anything, is of another page.
-            raise WrongText("the page closed while it was typed into.", remedy="Look at what became of it.")
-        return said
+            # What was read back, if anything, belongs to another page.
+            raise WrongText("cannot verify the typed text: the page closed meanwhile.", remedy="Look at the screen.")
+        return result
 
     def _do(self, action: Action, scale: float) -> str:
         mouse = self._page.mouse
@@ -382,7 +382,7 @@ class BrowserActuator:
         at = css_point(action.point, scale)
         found = self._ask(FIELD_AT, list(at))
         if found in ("none", "locked"):
-            why = "there is no field" if found == "none" else "the field cannot be changed"
+            why = "cannot find a field" if found == "none" else "cannot change the field"
             raise ToolFailed(f"{why} at ({action.point.x_px:g}, {action.point.y_px:g}).", remedy="Name the field.")
         move_onto(self._page.mouse, at, self.aimed_at, self._ask, self._stop)
         self._page.mouse.click(*at)
@@ -408,7 +408,7 @@ class BrowserActuator:
         return held
 
     def _held(self) -> str | None:
-        """What the field with the focus holds; None if that is none."""
+        """Return the text of the focused field; None if no field has the focus."""
         return cast(str | None, self._ask(HELD))
 
     def _press(self, keys: list[str]) -> None:

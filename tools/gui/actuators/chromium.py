@@ -1,4 +1,4 @@
-"""Chromium by Playwright: how it is found and started, which addresses are refused, and what is asked of its pages."""
+"""Chromium through Playwright: discovery, start, refused URLs, and scripts that query pages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FIELD_AT = (
   return /^(date|time|month|week|datetime-local)$/.test(field.type) ? field.type : "field";
 }"""
 )
-"""What is at a point: `field`, a key of `DATES`, `locked`, `none`, or `unknown` where the page does not tell."""
+"""Kind of the element at a point: `field`, a key of `DATES`, `locked`, `none`, or `unknown` if the page hides it."""
 DATES = {
     "date": "2026-03-04",
     "time": "14:30",
@@ -58,7 +58,7 @@ DATES = {
     "week": "2026-W10",
     "datetime-local": "2026-03-04T14:30",
 }
-"""Fields in which a browser shows parts of its own, in an order of its own; how what they take is written."""
+"""Fields that a browser draws with parts in its own order, with an example of the format each takes."""
 _ACTIVE = """
   let found = document.activeElement;
   while (found && (found.shadowRoot || found.contentDocument)) {
@@ -75,7 +75,7 @@ HELD = (
   return "value" in found ? String(found.value) : found.isContentEditable ? found.innerText : null;
 }"""
 )
-"""What the field with the focus holds; null if that is none."""
+"""Text of the focused field; null if no field has the focus."""
 _SET_DATE = (
     "(text) => {"
     + _ACTIVE
@@ -89,7 +89,7 @@ _SET_DATE = (
 }"""
 )
 PLACE = "() => [innerWidth, screenX + (outerWidth - innerWidth) / 2, screenY + outerHeight - innerHeight]"
-"""How wide a page is, and where it is on the desktop, in CSS pixels."""
+"""Width of a page and its place on the desktop, in CSS pixels."""
 
 _STACK = (
     _INSIDE
@@ -127,7 +127,7 @@ _COVERED = (
   if (!top) return ["", "nothing is there"];
   let own = true;
   try { own = !/^I?FRAME$/.test(top.tagName) || !!top.contentDocument; } catch (error) { own = false; }
-  if (!own) return ["", "it lies in a frame of another address, which the policy knows nothing of"];
+  if (!own) return ["", "it is in a frame of another address, which the policy does not cover"];
   const called = meant && all.find((found) => named(found).includes(meant));
   const works = "a, button, input, select, textarea, label, summary, option, [role], [onclick], [tabindex]";
   const aimed = called || all.find((found) => found.matches(works) && !found.matches("iframe, html, body"));
@@ -140,22 +140,21 @@ _COVERED = (
   if (!called) {
     let seen = 1;
     for (let n = top; n; n = above(n)) if (n.nodeType === 1) seen *= Number(getComputedStyle(n).opacity);
-    if (seen < 0.1) return [name, "an element that cannot be seen lies over it"];
+    if (seen < 0.1) return [name, "an invisible element covers it"];
   }
   return [name, ""];
 }"""
 )
-"""What an element at a point is called, and why the pointer would not reach what is aimed at there, "" if it would.
+"""Name of the element at a point, and why a click would not reach the target there ("" if it would).
 
-Aimed at is the uppermost element that is called as the target is, else the uppermost one that can be worked.
+The target is the uppermost element with the target's name, else the uppermost interactive one.
 """
 HOVER_S = 0.1
-"""How long a page may take to answer the pointer before it is looked at again; our choice."""
+"""Time a page may take to react to the pointer before it is read again."""
 LEAST_PX, MOST_PX = 200, 8192
-"""What a side of a window may measure, and of a page that is zoomed out; our choice. Pictures of larger ones take long
-or never come."""
+"""Range of the side of a window, and of a zoomed-out page. Pictures of larger ones take long or never come."""
 SHELL = "chromium-headless-shell"
-"""Chromium's program for work without a window, as Debian calls it."""
+"""Chromium's headless program, as Debian names it."""
 _FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 _NAMES = {
     **{"ctrl": "Control", "alt": "Alt", "shift": "Shift", "super": "Meta", "enter": "Enter", "tab": "Tab"},
@@ -166,11 +165,11 @@ _NAMES = {
 
 
 def check_url(url: str, error: Callable[..., AttendError] = ConfigError) -> None:
-    """Refuse every address that is not plain http or https: `data:`, `blob:`, `file:`, `javascript:` and the like."""
+    """Refuse every URL that is not plain http or https: `data:`, `blob:`, `file:`, `javascript:` and the like."""
     if isinstance(problem := parse_url(url), str):
         scheme = urlsplit(url).scheme if ":" in url else ""
         raise error(
-            f"the address {shorten(mask_credentials(url))!r} is refused: {problem}.",
+            f"cannot open the address {shorten(mask_credentials(url))!r}: {problem}.",
             expected="an address that begins with http:// or https://",
             remedy="Serve the page over HTTP." if scheme == "file" else "",
         )
@@ -183,24 +182,24 @@ def start_playwright() -> Any:
         return playwright.sync_playwright().start()
     except playwright.Error as error:
         raise ConfigError(
-            f"Playwright cannot be started: {first_line(error)}.", remedy="Call it outside of an asyncio loop."
+            f"cannot start Playwright: {first_line(error)}.", remedy="Call it outside an asyncio loop."
         ) from error
 
 
 def find_chromium(executable: str | None, headless: bool) -> str | None:
-    """The path of the browser; None leaves it to Playwright.
+    """Return the path of the browser; None leaves it to Playwright.
 
-    Without a window, Chromium's headless shell comes first: it draws the same pixels with a quarter less work.
+    Without a window, Chromium's headless shell is preferred: it draws the same pixels with a quarter less work.
 
     Raises:
-        ConfigError: if the named one is not there, or cannot show the window that is wanted.
+        ConfigError: if the named one does not exist, or cannot show the requested window.
     """
     named = executable or os.environ.get("CHROMIUM")
     if named and shutil.which(named) is None:
-        raise ConfigError(f"there is no browser {named!r}.", expected="the path of Chromium or Chrome")
+        raise ConfigError(f"cannot find the browser {named!r}.", expected="the path of Chromium or Chrome")
     if named and not headless and SHELL in named:
         raise ConfigError(
-            f"the browser {named!r} has no window.",
+            f"cannot use the browser {named!r}: it has no window.",
             expected="the path of Chromium or Chrome",
             remedy="Name another in $CHROMIUM, or work without a window.",
         )
@@ -209,12 +208,12 @@ def find_chromium(executable: str | None, headless: bool) -> str | None:
 
 
 def flags() -> list[str]:
-    """What Chromium is started with; as root it has no sandbox."""
+    """Return Chromium's flags; as root it runs without its sandbox."""
     return [*_FLAGS, *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
 
 
 def fit(size_px: tuple[int, int], least_px: tuple[int, int] | None, scale: float) -> tuple[tuple[int, int], float]:
-    """The size to lay a page out in, and pixels to one CSS pixel, so that it fits a window that may be smaller.
+    """Return the layout size of a page, and pixels per CSS pixel, so that it fits a window that may be smaller.
 
     Raises:
         ConfigError: if a side would be longer than `MOST_PX`.
@@ -223,41 +222,41 @@ def fit(size_px: tuple[int, int], least_px: tuple[int, int] | None, scale: float
     width, height = round(size_px[0] / zoom), round(size_px[1] / zoom)
     if max(width, height) > MOST_PX:
         raise ConfigError(
-            f"a page of {width}x{height} CSS pixels is too large to work on.",
+            f"cannot use a page of {width}x{height} CSS pixels: too large.",
             expected=f"sides of at most {MOST_PX}",
-            remedy="Take a window that is shaped more like the page, or a smaller one.",
+            remedy="Use a window with proportions closer to the page's, or a smaller page.",
         )
     return (width, height), scale * zoom
 
 
 def key_of_page(key: str) -> str:
-    """Playwright's name of a key."""
+    """Return Playwright's name of a key."""
     return _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error of Playwright, which go on for pages."""
+    """Return the first line of an error of Playwright, which runs to pages."""
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
 
 
 def css_point(point: Point, scale: float) -> tuple[float, float]:
-    """A point of the screenshot in CSS pixels."""
+    """Convert a point of the screenshot to CSS pixels."""
     return point.x_px / scale, point.y_px / scale
 
 
 def _free(path: Path) -> Path:
-    """A path where nothing is yet: that one, or with a number after its name."""
+    """Return a path that does not exist yet: this one, or with a number after its name."""
     others = (path.with_stem(f"{path.stem} ({number})") for number in itertools.count(1))
     return path if not path.exists() else next(other for other in others if not other.exists())
 
 
-class News:
-    """What a browser tells by itself, and at any time: dialogs of its pages, and downloads.
+class BrowserEvents:
+    """Asynchronous browser events: dialogs of its pages, and downloads.
 
-    Playwright tells it whenever it is called next, so that it is to be taken up at each look.
+    Playwright delivers them during its next call, so they have to be collected at each step.
 
     Args:
-        folder: that downloads are kept in; None forgets them.
+        folder: folder for downloads; None discards them.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -265,20 +264,20 @@ class News:
         self._asked: list[str] = []
         self._arrived: list[tuple[Any, str | None]] = []
 
-    def hear(self, page: Any) -> None:
-        """Hear of a page of Playwright's from now on; its dialogs are answered with Cancel."""
+    def subscribe(self, page: Any) -> None:
+        """Subscribe to the events of a page of Playwright; its dialogs are answered with Cancel."""
         page.on("dialog", self._refuse)
         page.on("download", self._await)
 
     def take(self, error: Callable[..., AttendError] = Interrupted) -> None:
-        """Save the downloads that are complete. Raises `error` if one failed, or a page asked something; only once."""
+        """Save completed downloads. Raises `error`, once, if one failed or a page showed a dialog."""
         from playwright.sync_api import Error
 
         if self._asked:
             asked = shorten(self._asked[0])
             self._asked.clear()
             raise error(
-                f"the page asked {asked!r} by a dialog of the browser; it was answered with Cancel.",
+                f"cannot continue: the page showed the dialog {asked!r}, which was answered with Cancel.",
                 remedy="Do this step by hand.",
             )
         while self._arrived and self._folder is not None:
@@ -292,7 +291,7 @@ class News:
             except (Error, OSError) as failed:
                 problem = first_line(failed)
             if problem:
-                raise error(f"the download {name!r} failed: {problem}.", remedy="Look at the page.")
+                raise error(f"cannot download {name!r}: {problem}.", remedy="Look at the page.")
 
     def _refuse(self, dialog: Any) -> None:
         from playwright.sync_api import Error
@@ -304,7 +303,7 @@ class News:
     def _await(self, download: Any) -> None:
         from playwright.sync_api import Error
 
-        # Playwright runs this beside everything else: nothing waits for a download that takes long.
+        # Playwright runs this concurrently: nothing waits for a slow download.
         try:
             problem = download.failure()
         except Error as failed:
@@ -313,15 +312,15 @@ class News:
 
 
 def ask_page(session: Any, script: str, *given: Any) -> Any:
-    """What a function of the page says; it runs in a world of its own, which the page's scripts cannot forge.
+    """Return the result of a function run in the page's isolated world, which the page's scripts cannot forge.
 
     Args:
-        session: Playwright's, of DevTools.
-        script: a function in JavaScript that only looks.
+        session: a DevTools session of Playwright.
+        script: a read-only function in JavaScript.
         given: its arguments, as JSON.
 
     Raises:
-        playwright.sync_api.Error: if the page cannot be asked, as while it leaves for another.
+        playwright.sync_api.Error: if the script cannot run, as while the page navigates away.
     """
     from playwright.sync_api import Error
 
@@ -332,47 +331,51 @@ def ask_page(session: Any, script: str, *given: Any) -> Any:
         "contextId": world["executionContextId"],
         "returnByValue": True,
     }
-    said = session.send("Runtime.evaluate", asked)
-    if "exceptionDetails" in said:
-        raise Error(said["exceptionDetails"].get("exception", {}).get("description", "the page cannot be asked"))
-    return said["result"].get("value")
+    answer = session.send("Runtime.evaluate", asked)
+    if "exceptionDetails" in answer:
+        raise Error(
+            answer["exceptionDetails"].get("exception", {}).get("description", "cannot run a script in the page")
+        )
+    return answer["result"].get("value")
 
 
 def set_date(ask: Callable[..., Any], kind: str, text: str) -> str:
-    """Put a date or time into the field with the focus, and return what it holds.
+    """Put a date or time into the focused field, and return the field's value.
 
     Raises:
-        ToolFailed: if the text is not written as such a field takes it; the field is as it was.
-        WrongText: if the page has put something else into it.
+        ToolFailed: if the text has the wrong format for such a field; the field is unchanged.
+        WrongText: if the page changed the value.
     """
     held = ask(_SET_DATE, text)
     if not held:
-        raise ToolFailed(f"this field takes a {kind}, which the text is not.", expected=f"such as {DATES[kind]}")
+        raise ToolFailed(
+            f"cannot type the text into a {kind} field: invalid format.", expected=f"such as {DATES[kind]}"
+        )
     check_field(text, str(held), "the page")
     return str(held)
 
 
 def move_onto(mouse: Any, at: tuple[float, float], label: str, ask: Callable[..., Any], stop: KillSwitch) -> None:
-    """Move the pointer, and see that a press would reach what is aimed at: not covered, nor called otherwise now.
+    """Move the pointer, and check that a click would reach the target: not covered, and its name unchanged.
 
-    Frames of other origins and canvases are not looked into.
+    Frames of other origins and canvases are not inspected.
 
     Args:
-        mouse: Playwright's.
-        at: where, in CSS pixels.
-        label: what the target is called; "" if nobody knows.
-        ask: asks a function of the page.
+        mouse: Playwright's mouse.
+        at: position, in CSS pixels.
+        label: name of the target; "" if unknown.
+        ask: evaluates a function in the page.
         stop: the kill switch.
 
     Raises:
-        ToolFailed: if it would not; nothing is pressed then.
-        Stopped: if the kill switch falls.
+        ToolFailed: if it would not; nothing is clicked then.
+        Stopped: if the kill switch is set.
     """
 
     def look() -> str:
         name, problem = ask(_COVERED, [*at, label])
         if problem:
-            raise ToolFailed(f"{label or 'the place'!r} cannot be pressed: {problem}.", remedy="Look at the page.")
+            raise ToolFailed(f"cannot click {label or 'the place'!r}: {problem}.", remedy="Look at the page.")
         return str(name)
 
     before = look()
@@ -380,6 +383,6 @@ def move_onto(mouse: Any, at: tuple[float, float], label: str, ask: Callable[...
     stop.pause(HOVER_S)
     if look() != before:
         raise ToolFailed(
-            f"{label or 'the place'!r} cannot be pressed: it is called otherwise once the pointer is on it.",
+            f"cannot click {label or 'the place'!r}: its name changes once the pointer is on it.",
             remedy="Look at the page.",
         )

@@ -1,8 +1,8 @@
-"""The desktop of an X server: pyautogui for mouse and keys, mss for screenshots, AT-SPI for the tree if there is one.
+"""Actuator for an X desktop: pyautogui for mouse and keys, mss for screenshots, AT-SPI for the tree if there is one.
 
-pyautogui on X11 types ">" for "<" and drops every character outside ASCII without a word. ASCII is therefore typed by
-xdotool, where it is installed, since it follows the keyboard's layout; other characters are put on spare keys until the
-field is read back. xdotool clears such a key at once, and a busy program then misses the character.
+On X11, pyautogui types ">" for "<" and silently drops every character outside ASCII. So xdotool, if installed, types
+ASCII, since it follows the keyboard layout; other characters are mapped to spare keys until the field is read back.
+xdotool unmaps such a key at once, so that a busy program misses the character.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from tools.gui.actuators.x11 import (
     REMAP_S,
     chunks_of,
     find_spare_keys,
-    let_go,
     load_pyautogui,
     on_keys,
     press_key,
+    release_inputs,
     run_tool,
     runs_of,
 )
@@ -64,16 +64,16 @@ from tools.gui.types import (
 from tools.media.screen import mss_backend
 
 FOCUS_S = 1.0
-"""Seconds within which a click on a field shows, as by its frame; one that had the keys before shows nothing new. Our
-choice. Window managers hold clicks back, and not keys, so that keys may overtake a click."""
+"""Time within which a clicked field shows the focus, as by its frame; a field that already had it shows no change.
+Window managers delay clicks but not keys, so keys may overtake a click."""
 SELECT_S = 3.0
-"""Seconds within which a program has to say what is selected; our choice."""
-LEAST_READ = 0.85
-"""How alike a field's pixels must read to what was typed, where nothing exact can be read; our choice."""
+"""Time within which a program has to answer with its selection, in seconds."""
+MIN_SIMILARITY = 0.85
+"""Minimum similarity of the text read in a field's pixels to the typed text, if nothing exact is available."""
 
 _NAMES = {"super": "win", "escape": "esc"}
 _SELECT_ALL, _TO_END = (["ctrl", "home"], ["ctrl", "shift", "end"]), (["ctrl", "end"], ["end"])
-"""Some fields of one line know only the keys of a line."""
+"""Some single-line fields know only the keys for a line."""
 
 
 class DesktopActuator:
@@ -81,11 +81,11 @@ class DesktopActuator:
 
     Args:
         stop: the kill switch, polled between keys.
-        monitor: which one, from 1.
-        tree: whether to read the accessibility tree, where there is one.
+        monitor: number of the monitor, from 1.
+        tree: whether to read the accessibility tree, if there is one.
 
     Raises:
-        ConfigError: if there is no X display (Wayland is none), pyautogui cannot work it, or there is no such monitor.
+        ConfigError: if there is no X display (as on Wayland), pyautogui cannot use it, or there is no such monitor.
     """
 
     name = "desktop"
@@ -103,7 +103,7 @@ class DesktopActuator:
         if not 1 <= monitor < len(self._shots.monitors):
             count = len(self._shots.monitors) - 1
             self.close()
-            raise ConfigError(f"there is no monitor {monitor}.", expected=f"a number from 1 to {count}")
+            raise ConfigError(f"unknown monitor {monitor}.", expected=f"a number from 1 to {count}")
         self._monitor = self._shots.monitors[monitor]
 
     def screen(self, *, tree: bool = True) -> Screen:
@@ -121,46 +121,46 @@ class DesktopActuator:
         return Screen(rgb=rgb, view=view, nodes=in_front(nodes or (), window), window=window, windows=windows)
 
     def perform(self, action: Action) -> str:
-        """Do one action, and wait until the screen rests; return what was read, or what a field holds after typing.
+        """Perform an action, and wait until the screen settles; return the text read, or the field's text after typing.
 
         Raises:
-            ToolFailed: if it cannot be done; nothing is done then.
-            WrongText: if a field does not hold what was typed.
-            Stopped: if the kill switch falls, or the mouse is pushed into a corner.
+            ToolFailed: if it cannot be performed; nothing is done then.
+            WrongText: if a field does not contain what was typed.
+            Stopped: if the kill switch is set, or the mouse is pushed into a corner.
         """
         self._stop.check()
         rgb = self._shoot()
         check_points(action, Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0]))
         view = View(self._monitor["left"], self._monitor["top"], rgb.shape[1] / self._monitor["width"])
         try:
-            said = self._do(action, view)
+            result = self._do(action, view)
             if action.kind not in ("wait", "read"):
                 self._settle()
         except self._gui.FailSafeException as error:
             self._stop.set("the mouse in a corner of the screen")
             self.release()
-            raise Stopped("the work was stopped by the mouse in a corner of the screen.") from error
+            raise Stopped("stopped: the mouse is in a corner of the screen.") from error
         except Stopped:
             self.release()
             raise
-        return said
+        return result
 
     def release(self) -> None:
-        """Release every key and button that is held; from any thread. Raises MediaError if the X server is gone."""
+        """Release all held keys and buttons; from any thread. Raises MediaError if the X server is gone."""
         if not self._keys and not self._buttons:
             return
         if threading.get_ident() == self._thread:
-            let_go(self._display, self._keys, self._buttons)
+            release_inputs(self._display, self._keys, self._buttons)
             self._keys.clear()
             self._buttons.clear()
             return
         with self._lock:
-            # By a connection of its own, since the thread that works the screen may be waiting for an answer on any
+            # Uses its own connection: the thread that performs actions may wait for an answer on any other. That
             # other. It may also be about to press what it lists, and releases that once more when it next polls.
-            let_go(self._other_display, tuple(self._keys), tuple(self._buttons))
+            release_inputs(self._other_display, tuple(self._keys), tuple(self._buttons))
 
     def close(self) -> None:
-        """Give the display back."""
+        """Close the display connection."""
         self.release()
         self._shots.close()
         self._display.close()
@@ -175,11 +175,11 @@ class DesktopActuator:
         try:
             shot = self._shots.grab(self._monitor)
         except mss.ScreenShotError as error:
-            raise MediaError(f"the screen cannot be read: {error}.", remedy="Is the X server running?") from error
+            raise MediaError(f"cannot read the screen: {error}.", remedy="Is the X server running?") from error
         return np.frombuffer(shot.rgb, dtype=np.uint8).reshape(shot.height, shot.width, 3)
 
     def _window(self) -> str:
-        """The title of the window in front, by the window manager; without one, by the keys, pointer and stack."""
+        """Return the title of the front window, by the window manager, else by keyboard focus, pointer and stack."""
         from Xlib import X
         from Xlib.error import BadWindow
 
@@ -196,22 +196,22 @@ class DesktopActuator:
                 if title := self._title(window):
                     return title
                 window = window.query_tree().parent
-            # No window manager, and the pointer is beside all windows: the topmost one that has a title.
+            # No window manager, and the pointer is outside all windows: use the topmost titled one.
             for window in reversed(root.query_tree().children):
                 shown = window.get_attributes().map_state == X.IsViewable
                 if shown and (title := self._title(window)):
                     return title
         except BadWindow:
-            pass  # It closed while it was asked.
+            pass  # It closed while it was read.
         return ""
 
     def _title(self, window: Any) -> str:
         from Xlib import X
 
         for name in ("_NET_WM_NAME", "WM_NAME"):
-            told = window.get_full_property(self._display.intern_atom(name), X.AnyPropertyType)
-            if told is not None and told.value:
-                return told.value if isinstance(told.value, str) else told.value.decode("utf-8", "replace")
+            found = window.get_full_property(self._display.intern_atom(name), X.AnyPropertyType)
+            if found is not None and found.value:
+                return found.value if isinstance(found.value, str) else found.value.decode("utf-8", "replace")
         below = window.query_tree().children
         return next((title for child in below if (title := self._title(child))), "") if len(below) == 1 else ""
 
@@ -263,7 +263,7 @@ class DesktopActuator:
     def _press(self, keys: Sequence[str]) -> None:
         for key in keys:
             if not self._gui.isValidKey(_NAMES.get(key, key)):
-                raise ToolFailed(f"the key {key!r} cannot be pressed on this keyboard.", remedy="Type it as text.")
+                raise ToolFailed(f"cannot press the key {key!r} on this keyboard.", remedy="Type it as text.")
         for key in keys:
             self._stop.check()
             self._keys.append(_NAMES.get(key, key))
@@ -273,7 +273,9 @@ class DesktopActuator:
     def _type(self, action: TypeText, view: View) -> str:
         spare = [] if action.text.isascii() else find_spare_keys(self._display)
         if not action.text.isascii() and not spare:
-            raise ToolFailed("this keyboard has no spare key for characters other than ASCII.", remedy="Type in ASCII.")
+            raise ToolFailed(
+                "cannot type characters other than ASCII: the keyboard has no spare key.", remedy="Type in ASCII."
+            )
         self._focus(view.to_screen(action.point))
         if action.replace:
             for keys in _SELECT_ALL:
@@ -285,7 +287,7 @@ class DesktopActuator:
         with contextlib.ExitStack() as held:
             for number, run in enumerate(runs_of(action.text, len(spare))):
                 if number:
-                    self._settle()  # what was typed must be read while its keys bear it
+                    self._settle()  # the text must be read while its keys are mapped
                     held.close()
                 rare = "".join(dict.fromkeys(character for character in run if not character.isascii()))
                 self._write(run, held.enter_context(on_keys(self._display, rare, spare)))
@@ -293,7 +295,7 @@ class DesktopActuator:
             return self._read_back(action, view)
 
     def _focus(self, at: tuple[float, float]) -> None:
-        """Click a field, and wait until that shows: keys that overtake the click would change another field."""
+        """Click a field, and wait until it shows the focus: keys that overtake the click would change another field."""
         self._gui.moveTo(*at, _pause=False)
         self._settle()
         before, ends = self._shoot(), time.monotonic() + FOCUS_S
@@ -311,7 +313,7 @@ class DesktopActuator:
                 press_key(self._display, keys[chunk])
                 self._stop.pause(KEY_S)
             elif shutil.which("xdotool"):
-                # Everybody on the machine sees the arguments of a program.
+                # Everybody on the machine can see a program's arguments.
                 run_tool(["xdotool", "type", "--delay", str(CHUNK_DELAY_MS), "--file", "-"], chunk)
             else:
                 for key in chunk:
@@ -319,9 +321,9 @@ class DesktopActuator:
                     self._stop.pause(KEY_S)
 
     def _read_back(self, action: TypeText, view: View) -> str:
-        """What the field holds now: by the tree, else by selecting it all, else as its pixels read."""
+        """Return the field's text: from the tree, else by selecting all of it, else from its pixels."""
         if any(mark in action.text for mark in "\n\t"):
-            return ""  # The keys may be elsewhere by now.
+            return ""  # The focus may be elsewhere by now.
         screen = self.screen()
         fields = [node for node in screen.nodes or () if node.role == "textbox" and node.rect.holds(action.point)]
         if fields:
@@ -338,13 +340,13 @@ class DesktopActuator:
         return held
 
     def _selected(self) -> str | None:
-        """The text of the field with the focus, by selecting it; None where the program does not say."""
+        """Return the text of the focused field by selecting it; None if the program does not answer."""
         if shutil.which("xclip") is None:
             return None
         token, read = secrets.token_hex(8), ["xclip", "-out", "-selection", "primary"]
         run_tool(["xclip", "-in", "-selection", "primary"], token)
         ends = time.monotonic() + SELECT_S
-        # xclip returns before the selection is its own, and would take it from the program later.
+        # xclip returns before it owns the selection, and would take it from the program later.
         while run_tool(read) != token and time.monotonic() < ends:
             self._stop.pause(KEY_S)
         for keys in _SELECT_ALL:
@@ -358,7 +360,7 @@ class DesktopActuator:
 
 
 def _check_pixels(screen: Screen, action: TypeText) -> str:
-    """What the field's pixels read; raises WrongText if that is something else than what was typed, or unreadable."""
+    """Return the text in the field's pixels; raises WrongText if it differs from the typed text or is unreadable."""
     point = Rect(
         left=action.point.x_px - 1, top=action.point.y_px - 1, right=action.point.x_px + 1, bottom=action.point.y_px + 1
     )
@@ -368,14 +370,14 @@ def _check_pixels(screen: Screen, action: TypeText) -> str:
     try:
         seen = " ".join(shown_text(screen, field, pixels=True).split())
     except ToolFailed as error:
-        told = f"{len(action.text)} characters were typed, and nothing can tell what the field holds: {error.problem}"
-        raise WrongText(told, remedy="Look at the screen; with xclip installed, fields are read exactly.") from error
-    # A long text scrolls: its end is what is seen.
+        reason = f"cannot verify the {len(action.text)} typed characters: {error.problem}"
+        raise WrongText(reason, remedy="Look at the screen; with xclip installed, fields are read exactly.") from error
+    # A long text scrolls: its end is visible.
     typed = " ".join(action.text.split())
     end = typed[-len(seen) :] if len(typed) > len(seen) + 3 and seen else typed
-    if max(likeness(seen, typed), likeness(seen, end)) < LEAST_READ and (seen or typed):
+    if max(likeness(seen, typed), likeness(seen, end)) < MIN_SIMILARITY and (seen or typed):
         raise WrongText(
-            f"the field's pixels read as {len(seen)} characters unlike the {len(typed)} that were typed.",
+            f"cannot verify the typed text: OCR reads {len(seen)} characters unlike the {len(typed)} typed.",
             remedy="Look at the screen; with xclip installed, fields are read exactly.",
         )
     return seen

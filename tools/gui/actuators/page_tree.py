@@ -1,4 +1,4 @@
-"""The accessibility tree of a browser's page, over the Chrome DevTools Protocol, as nodes with image pixels."""
+"""Accessibility tree of a browser page, over the Chrome DevTools Protocol, as nodes in image pixels."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ ROLES = {
     **{"StaticText": "text", "RootWebArea": "document", "Iframe": "document", "image": "img", "LabelText": "label"},
     **{"Date": "textbox", "DateTime": "textbox", "InputTime": "textbox"},
 }
-"""Roles of Chromium's own, by names that ARIA has or would have."""
+"""Chromium's own roles, by the names that ARIA has or would have."""
 _NOT_SHOWN = frozenset({"InlineTextBox", "ListMarker", "LineBreak", "LayoutTable", "none", "generic", "Abbr"})
 _STATES = ("disabled", "focused", "checked", "selected", "expanded", "modal", "pressed", "readonly", "required")
 
 
 class DevTools(Protocol):
-    """A session of the protocol, such as Playwright's `CDPSession`."""
+    """A DevTools session, such as Playwright's `CDPSession`."""
 
     def send(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call a method and return its result."""
 
 
 def read_nodes(session: DevTools, scale: float = 1.0) -> tuple[Node, ...]:
-    """Read what the main frame of a page shows within its viewport.
+    """Read the nodes within the viewport of a page's main frame.
 
-    What lies under a dialog or is cut off by a scrolling part is listed, too: the tree does not tell.
+    Nodes under a dialog or clipped by a scrolling part are included: the tree does not show that.
 
     Args:
-        session: of the page.
-        scale: pixels of the screenshot to one CSS pixel.
+        session: session of the page.
+        scale: pixels of the screenshot per CSS pixel.
     """
     tree = session.send("Accessibility.getFullAXTree")["nodes"]
     shot = session.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})["documents"][0]
@@ -52,7 +52,7 @@ def read_nodes(session: DevTools, scale: float = 1.0) -> tuple[Node, ...]:
 
 
 def _bounds(shot: Mapping[str, Any], scale: float) -> dict[int, Rect]:
-    """Rectangles by the number of the DOM's node."""
+    """Return rectangles by DOM node id."""
     names, layout = shot["nodes"]["backendNodeId"], shot["layout"]
     across, down = shot.get("scrollOffsetX", 0), shot.get("scrollOffsetY", 0)
     return {
@@ -67,7 +67,7 @@ def _bounds(shot: Mapping[str, Any], scale: float) -> dict[int, Rect]:
 
 
 def _node(raw: Mapping[str, Any], rect: Rect | None, seen: Rect, depth: int) -> Node | None:
-    """A node of the tree, cut to what is seen; None where nothing of it is, or it says nothing."""
+    """Return a node clipped to the visible part; None if nothing of it is visible, or it has no content."""
     role = _value(raw, "role")
     if raw.get("ignored") or role in _NOT_SHOWN or rect is None:
         return None

@@ -1,7 +1,7 @@
-"""A small drawn program with fields, buttons and dialogs, and an actuator for it: no display, no browser, no chance.
+"""A simulated program with fields, buttons and dialogs, and its actuator: deterministic, without display or browser.
 
-The program is one form that keeps records, with a dialog that asks before one is deleted. It behaves as real ones do:
-a field scrolls into nothing, keys go to the field that has the focus, and a dialog blocks what is behind it.
+The program is one form that stores records, with a confirmation dialog before a deletion. It behaves like real ones:
+scrolling on a field does nothing, keys go to the focused field, and a dialog blocks what is behind it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Part:
         role: `textbox` or `button`.
         label: its words, on a button or before a field.
         rect: its bounds.
-        press: what a click does, for buttons.
-        text: what a field holds.
-        most: characters that a field takes.
+        press: the effect of a click, for buttons.
+        text: the text of a field.
+        most: maximum length of a field's text.
     """
 
     role: str
@@ -47,12 +47,12 @@ class Part:
 
 @dataclass
 class Program:
-    """A form with two fields that keeps records.
+    """A form with two fields that stores records.
 
     Attributes:
-        records: what was saved, "Name: Note"; the effect that tests look at.
+        records: what was saved, "Name: Note"; the effect that tests check.
         status: the line at the bottom.
-        dialog: what is asked, "" while nothing is.
+        dialog: its question; "" if it is closed.
         upside_down: draws the buttons of the form in another order, as a new version of a program might.
         level: 0 to 100, set by dragging its slider.
     """
@@ -71,7 +71,7 @@ class Program:
 
     @property
     def parts(self) -> list[Part]:
-        """The controls that can be reached; only the dialog's own while one is open."""
+        """The reachable controls; only the dialog's own while it is open."""
         if self.dialog:
             return [
                 Part("button", "OK", _box(200, 270, 100), self._delete),
@@ -86,7 +86,7 @@ class Program:
 
     @property
     def behind(self) -> list[Part]:
-        """The controls that are shown and cannot be reached."""
+        """The controls that are visible but blocked."""
         return [self.name, self.note, self.code] if self.dialog else []
 
     def _save(self) -> None:
@@ -114,10 +114,10 @@ class SimulatedActuator:
     """An `Actuator` for a `Program`.
 
     Args:
-        program: what is worked.
+        program: the program.
         stop: the kill switch, polled between keys.
         tree: whether there is an accessibility tree.
-        key_s: seconds between two keys.
+        key_s: pause between two keys in seconds.
     """
 
     name = "simulated"
@@ -135,7 +135,7 @@ class SimulatedActuator:
         return Screen(rgb=_draw(self.program), nodes=nodes, window="Records")
 
     def perform(self, action: Action) -> str:
-        """Do one action. Raises ToolFailed, WrongText and Stopped."""
+        """Perform an action. Raises ToolFailed, WrongText and Stopped."""
         self._stop.check()
         check_points(action, Rect(left=0, top=0, right=WIDTH_PX, bottom=HEIGHT_PX))
         match action:
@@ -159,11 +159,11 @@ class SimulatedActuator:
         return ""
 
     def release(self) -> None:
-        """Release what is held."""
+        """Release all held keys and buttons."""
         self.held.clear()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there is nothing to close."""
         self.release()
 
     def _click(self, point: Point, button: str = "left") -> Part | None:
@@ -178,7 +178,7 @@ class SimulatedActuator:
         part = next((part for part in self.program.parts if part.rect.holds(action.point)), None)
         if part is None or part.role != "textbox":
             raise ToolFailed(
-                f"there is no field at ({action.point.x_px:g}, {action.point.y_px:g}).",
+                f"cannot find a field at ({action.point.x_px:g}, {action.point.y_px:g}).",
                 remedy="Name the field to type into.",
             )
         self._focus = part.label
@@ -252,7 +252,7 @@ _DIALOG = Rect(left=160, top=200, right=560, bottom=320)
 
 
 def _draw(program: Program) -> np.ndarray:
-    """The program's pixels, (480, 640, 3) uint8."""
+    """Return the program's pixels, (480, 640, 3) uint8."""
     from PIL import Image, ImageDraw
 
     picture = Image.new("RGB", (WIDTH_PX, HEIGHT_PX), (244, 245, 247))
@@ -292,7 +292,7 @@ def _draw_part(draw: Any, part: Part, font: Any) -> None:
 
 @lru_cache(maxsize=1)
 def _font() -> Any:
-    """DejaVu Sans, which comes with matplotlib."""
+    """Return DejaVu Sans, which comes with matplotlib."""
     matplotlib = require("matplotlib", extra="gui")
     from PIL import ImageFont
 

@@ -1,7 +1,7 @@
-"""Whether an action had its effect: on the screen, and outside of it. Nothing is taken as done because it was clicked.
+"""Verification of effects, on the screen and outside of it. A click is not evidence that anything happened.
 
-What the screen shows is evidence only of what it shows: a banner may say "saved" where nothing was. Where a workflow
-names a check outside (a web address, a file, a database), that check alone can verify, and the screen can only object.
+A screen is evidence only of what it shows: a banner may say "saved" where nothing was. If a workflow names an external
+check (a URL, a file, a database), only that check can verify, and the screen can only object.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tools.loopback import is_local
 from tools.sqlite import connect
 
 POLL_S = 0.25
-"""Seconds between two looks at an effect that is not there yet; our choice."""
-LEAST_LOOKS = 3
-"""An effect is looked for so often, however long each look takes a busy machine; our choice."""
+"""Seconds between two looks at an effect that is not there yet."""
+MIN_LOOKS = 3
+"""Minimum number of looks, however long each takes on a busy machine."""
 HTTP_TIMEOUT_S = 10.0
-MOST_BYTES = 4_000_000
-"""Of an answer that is looked into; our choice."""
+MAX_BYTES = 4_000_000
+"""Maximum size of an answer that is read."""
 
 
 class _Part(BaseModel):
@@ -41,14 +41,14 @@ class _Part(BaseModel):
 
 
 class NodeState(_Part):
-    """A node of the accessibility tree, by its role and name, and what it must be.
+    """A node of the accessibility tree, by its role and name, and its expected state.
 
     Attributes:
-        role: as ARIA names it; "" is any.
-        name: its accessible name, compared without case and outer punctuation.
-        value: what it holds; None is anything.
-        states: that it has, such as `checked`.
-        lacks: states that it does not have.
+        role: ARIA role; "" is any.
+        name: accessible name, compared without case and outer punctuation.
+        value: expected value; None is any.
+        states: states it must have, such as `checked`.
+        lacks: states it must not have.
     """
 
     role: str = ""
@@ -58,7 +58,7 @@ class NodeState(_Part):
     lacks: frozenset[str] = frozenset()
 
     def holds(self, screen: Screen) -> bool | None:
-        """Whether a screen has such a node; None where there is no tree."""
+        """Return whether a screen has such a node; None if there is no tree."""
         if screen.nodes is None:
             return None
         return any(
@@ -72,14 +72,14 @@ class NodeState(_Part):
 
 
 class Expect(_Part):
-    """What the screen shows once an action had its effect; all that is named has to hold.
+    """What the screen shows after the effect; every named part has to be true.
 
     Attributes:
-        words: are shown.
+        words: words that are shown.
         gone: words that are no longer shown.
         within: the part of the screen for both; None is all of it.
         node: a node of the accessibility tree.
-        changed: the pixels within changed, or did not; by itself it can object, and verifies nothing.
+        changed: whether the pixels within changed; by itself it can object, but not verify.
     """
 
     words: str = ""
@@ -95,7 +95,7 @@ class Expect(_Part):
         return self
 
     def holds(self, before: Screen, after: Screen) -> tuple[bool | None, str]:
-        """Whether it does, None where the screen cannot tell, and why not. Raises ToolFailed where OCR is missing."""
+        """Return whether it is true (None if unknown) and why not. Raises ToolFailed if OCR is missing."""
         where = self.within.on(after) if self.within else None
         if self.words and not shows(after, self.words, where):
             return False, f"{self.words!r} is not shown"
@@ -104,31 +104,31 @@ class Expect(_Part):
         if self.changed is not None and _changed(before, after, where) != self.changed:
             return False, "nothing changed on the screen" if self.changed else "the screen changed"
         if self.node is not None and not (there := self.node.holds(after)):
-            told = " ".join(part for part in (self.node.role, repr(self.node.name)) if part)
-            return there, f"there is no {told} in the state that is expected" if there is False else ""
+            described = " ".join(part for part in (self.node.role, repr(self.node.name)) if part)
+            return there, f"cannot find {described} in the expected state" if there is False else ""
         return (True if self.words or self.gone or self.node else None), ""
 
     def held(self, before: Screen) -> bool:
-        """Whether a screen shows all of it before anything was done, so that it tells nothing afterwards."""
+        """Return whether a screen shows all of it before the action, so that it proves nothing afterwards."""
         return bool(self.model_copy(update={"changed": None}).holds(before, before)[0])
 
     @property
     def is_seen(self) -> bool:
-        """Whether something has to be there; what is only gone is gone from any other screen, too."""
+        """Whether something has to appear; words that are only gone are also gone from any other screen."""
         return bool(self.words or self.node)
 
 
 class HttpEffect(_Part):
-    """What a GET answers: a resource of a REST, FHIR or DICOMweb server.
+    """The answer to a GET request: a resource of a REST, FHIR or DICOMweb server.
 
     Attributes:
         url: http or https; redirects are not followed.
-        status: that the answer has, such as 404 for something that was deleted.
-        at: the place of a value in the JSON answer, such as `MainDicomTags.PatientID` or `entry.0.id`; "" is all of it,
-            as text.
-        equals: what stands there, as text; `true` and `false` as JSON has them.
+        status: expected status, such as 404 for something that was deleted.
+        at: path of a value in the JSON answer, such as `MainDicomTags.PatientID` or `entry.0.id`; "" is all of it, as
+            text.
+        equals: the expected value, as text; `true` and `false` as in JSON.
         contains: words within it.
-        count: how many entries the list there has.
+        count: expected length of the list.
     """
 
     kind: Literal["http"] = "http"
@@ -147,54 +147,54 @@ class HttpEffect(_Part):
         return url
 
     def holds(self) -> tuple[bool | None, str]:
-        """Whether it does, None where the server cannot be asked, and why not."""
+        """Return whether it is true (None if the server cannot be asked) and why not."""
         import httpx
 
         try:
-            # A proxy set for the web must not catch what is meant for this machine, such as a patient's name.
+            # A proxy set for the web must not receive requests to this machine, which may contain a patient's name.
             answer = httpx.get(
                 self.url, timeout=HTTP_TIMEOUT_S, follow_redirects=False, trust_env=not is_local(self.url)
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return None, f"{self.url!r} cannot be asked: {type(error).__name__}: {error}"
+            return None, f"cannot request {self.url!r}: {type(error).__name__}: {error}"
         if answer.status_code != self.status:
-            # A server that fails says nothing of the effect.
+            # An error of the server says nothing about the effect.
             known = None if answer.status_code >= 500 else False
             return known, f"GET {self.url} answers {answer.status_code}, not {self.status}"
         if self.equals is None and not self.contains and self.count is None:
             return True, ""
-        if len(answer.content) > MOST_BYTES:
-            return None, f"the answer of {self.url!r} is longer than {MOST_BYTES} bytes"
+        if len(answer.content) > MAX_BYTES:
+            return None, f"cannot use the answer of {self.url!r}: longer than {MAX_BYTES} bytes"
         if not self.at and self.count is None:
             return self._compare(answer.text)
         try:
             return self._compare(_at(answer.json(), self.at))
         except ValueError:
-            return None, f"the answer of {self.url!r} is no JSON"
+            return None, f"cannot parse the answer of {self.url!r} as JSON"
 
     def _compare(self, value: Any) -> tuple[bool | None, str]:
         where = f"{self.at or 'the answer'!r} of {self.url}"
         if value is None:
-            return False, f"there is no {where}"
+            return False, f"cannot find {where}"
         if self.count is not None:
             length = len(value) if isinstance(value, list) else -1
-            return length == self.count, "" if length == self.count else f"{where} has not {self.count} entries"
-        told = json.dumps(value) if isinstance(value, bool) else str(value)
+            return length == self.count, "" if length == self.count else f"{where} does not have {self.count} entries"
+        found = json.dumps(value) if isinstance(value, bool) else str(value)
         meant = self.equals.casefold() if self.equals is not None and isinstance(value, bool) else self.equals
-        if meant is not None and told != meant:
-            return False, f"{where} is not what is expected"
-        if self.contains and self.contains not in told:
-            return False, f"{where} does not hold what is expected"
+        if meant is not None and found != meant:
+            return False, f"{where} is not the expected value"
+        if self.contains and self.contains not in found:
+            return False, f"{where} does not contain the expected words"
         return True, ""
 
 
 class FileEffect(_Part):
-    """A file that is there, such as a download.
+    """A file that exists, such as a download.
 
     Attributes:
-        folder: where to look.
-        pattern: the name, in which `*` stands for anything.
-        least_bytes: its least size.
+        folder: its folder.
+        pattern: its name, where `*` matches anything.
+        least_bytes: minimum size.
     """
 
     kind: Literal["file"] = "file"
@@ -203,12 +203,12 @@ class FileEffect(_Part):
     least_bytes: int = Field(default=1, ge=0)
 
     def holds(self) -> tuple[bool | None, str]:
-        """Whether it does, and why not."""
+        """Return whether it exists, and why not."""
         try:
             found = [path for path in Path(self.folder).glob(self.pattern) if path.is_file()]
             large = [path for path in found if path.stat().st_size >= self.least_bytes]
         except (OSError, ValueError) as error:
-            return None, f"the folder {self.folder!r} cannot be read: {error}"
+            return None, f"cannot read the folder {self.folder!r}: {error}"
         return bool(large), "" if large else f"no file {self.pattern!r} of {self.least_bytes} bytes in {self.folder!r}"
 
 
@@ -244,16 +244,16 @@ Effect = Annotated[HttpEffect | FileEffect | SqlEffect, Field(discriminator="kin
 
 @dataclass
 class Check:
-    """A check of one action's effect, to be given to `guarded` as `verify`; `reason` says what it objected to.
+    """A check of one action's effect, passed to `guarded` as `verify`; `reason` says what failed.
 
     Attributes:
-        actuator: looks again while the effect is not there yet.
+        actuator: takes new screenshots while the effect is not there yet.
         before: the screen on which the action was planned.
         expect: what the screen shows; None is nothing.
-        effect: what is true outside; None is nothing.
-        seconds: how long the effect may take.
+        effect: the external effect; None is nothing.
+        seconds: time the effect may take.
         stop: the kill switch.
-        acts: whether something is done; else what was there before is what is looked for.
+        acts: whether the step acts; otherwise the check is of what was already there.
     """
 
     actuator: Actuator
@@ -266,16 +266,16 @@ class Check:
     reason: str = ""
 
     def __call__(self, after: Screen) -> bool | None:
-        """Whether the effect is there; None where nothing could tell.
+        """Return whether the effect is there; None if that cannot be determined.
 
         Raises:
             Stopped: if the kill switch is set.
-            Interrupted: if a page asked something, or a download failed, meanwhile.
+            Interrupted: if a page showed a dialog, or a download failed, meanwhile.
         """
         screen, ends, looks = after, time.monotonic() + self.seconds, 0
         while True:
             verdict, looks = self._look(screen), looks + 1
-            if verdict is not False or (time.monotonic() > ends and looks >= LEAST_LOOKS):
+            if verdict is not False or (time.monotonic() > ends and looks >= MIN_LOOKS):
                 return verdict
             self.stop.pause(POLL_S)
             try:
@@ -289,7 +289,7 @@ class Check:
     def _look(self, screen: Screen) -> bool | None:
         shown, self.reason = self.expect.holds(self.before, screen) if self.expect else (None, "")
         if shown and self.acts and self.expect and self.expect.held(self.before):
-            shown, self.reason = None, "what is expected was shown before, too"
+            shown, self.reason = None, "the expected state was already shown before"
         if shown is False or self.effect is None:
             return shown
         there, self.reason = self.effect.holds()

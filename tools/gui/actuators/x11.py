@@ -1,4 +1,4 @@
-"""Keys on an X display: pyautogui with its faults mended, xdotool and xclip, and characters that are on no key."""
+"""Keyboard of an X display: pyautogui with corrections, xdotool, xclip, and characters that no key has."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from tools.extras import MissingExtra, require
 from tools.gui.guard.kill_switch import cookies_if_any
 
 CHUNK, CHUNK_DELAY_MS = 4, 8
-"""Characters that xdotool types in one go, so that the kill switch waits for no more than these, and its delay. Our
-choice."""
+"""Characters that xdotool types per call, which bounds the delay of the kill switch, and its own delay."""
 REMAP_S = 0.05
-"""How long programs have to take note of new keys before one is pressed; our choice: most read the notice in time."""
+"""Time for programs to notice remapped keys before one is pressed; our choice: most read the notice in time."""
 
 
 def load_pyautogui() -> Any:
-    """pyautogui for the display that $DISPLAY names now, with "<" mended. Raises ConfigError."""
+    """Load pyautogui for the display in $DISPLAY, with "<" corrected. Raises ConfigError."""
     loaded = sys.modules.get("pyautogui._pyautogui_x11")
     try:
         with cookies_if_any():
@@ -29,21 +28,21 @@ def load_pyautogui() -> Any:
             import pyautogui._pyautogui_x11 as keyboard
 
             if loaded is not None:
-                # It keeps the display that was there at its first import, which may be gone.
+                # It keeps the display of its first import, which may be gone.
                 importlib.reload(keyboard)
     except MissingExtra:
         raise
-    except Exception as error:  # It connects while it is imported, and fails in many ways.
+    except Exception as error:  # It connects during import, and fails in many ways.
         raise ConfigError(
-            f"pyautogui cannot work this display: {type(error).__name__}: {error}.",
-            remedy="Set DISPLAY to an X server, and XAUTHORITY to its file of cookies where it asks for one.",
+            f"cannot use this display with pyautogui: {type(error).__name__}: {error}.",
+            remedy="Set DISPLAY to an X server, and XAUTHORITY to its cookie file if it requires one.",
         ) from error
     keyboard.keyboardMapping["<"] = keyboard.keyboardMapping[","]
     return pyautogui
 
 
 def runs_of(text: str, most: int) -> Iterator[str]:
-    """Pieces of a text, as long as may be, with at most `most` different characters outside ASCII in each."""
+    """Split a text into pieces as long as possible, each with at most `most` different characters outside ASCII."""
     run, rare = "", set[str]()
     for character in text:
         if not character.isascii() and character not in rare:
@@ -57,7 +56,7 @@ def runs_of(text: str, most: int) -> Iterator[str]:
 
 
 def chunks_of(text: str) -> Iterator[str]:
-    """Pieces of a text to type in one go: a few characters of ASCII, others one by one."""
+    """Split a text into pieces typed at once: a few characters of ASCII, others one by one."""
     chunk = ""
     for character in text:
         if chunk and (len(chunk) == CHUNK or not character.isascii() or not chunk.isascii()):
@@ -69,7 +68,7 @@ def chunks_of(text: str) -> Iterator[str]:
 
 
 def find_spare_keys(display: Any) -> list[int]:
-    """The codes of keys that bear no character."""
+    """Return the codes of keys without a character."""
     first, last = display.display.info.min_keycode, display.display.info.max_keycode
     mapping = display.get_keyboard_mapping(first, last - first + 1)
     return [first + number for number, symbols in enumerate(mapping) if not any(symbols)]
@@ -77,10 +76,10 @@ def find_spare_keys(display: Any) -> list[int]:
 
 @contextmanager
 def on_keys(display: Any, characters: str, spare: list[int]) -> Iterator[Mapping[str, int]]:
-    """Put characters on spare keys; gives the key codes, and clears these keys at the end.
+    """Map characters to spare keys; yields the key codes, and unmaps the keys at the end.
 
-    A program looks up what a key bears when it gets round to it: characters that were taken off their keys by then are
-    lost to it. Stay in here until it has shown that it read them all.
+    A program looks up a key's character only when it processes the key: if it was unmapped by then, the character is
+    lost. Stay in the context until the program shows that it has read them all.
     """
     keys = dict(zip(characters, spare, strict=False))
     try:
@@ -95,15 +94,15 @@ def on_keys(display: Any, characters: str, spare: list[int]) -> Iterator[Mapping
         display.sync()
 
 
-def let_go(display: Any, keys: Sequence[str], buttons: Sequence[str]) -> None:
-    """Release keys and buttons, by pyautogui's names of them; those that are up already stay so.
+def release_inputs(display: Any, keys: Sequence[str], buttons: Sequence[str]) -> None:
+    """Release keys and buttons, by pyautogui's names; those that are up stay up.
 
     pyautogui itself refuses to release anything while the pointer is in a corner, and has one connection for all
-    threads, without a lock: two that use it at once may wait for each other's answers for ever.
+    threads, without a lock: two that use it at once may wait for each other's answers forever.
 
     Args:
         display: a connection that no other thread uses at this time.
-        keys, buttons: by whom they were pressed does not matter.
+        keys, buttons: names, no matter who pressed them.
 
     Raises:
         MediaError: if the X server is gone.
@@ -120,7 +119,7 @@ def let_go(display: Any, keys: Sequence[str], buttons: Sequence[str]) -> None:
             xtest.fake_input(display, X.ButtonRelease, keyboard.BUTTON_NAME_MAPPING[button])
         display.sync()
     except (ConnectionClosedError, OSError) as error:
-        raise MediaError(f"the X server is gone: {error}.", remedy="Look at the screen.") from error
+        raise MediaError(f"cannot reach the X server: {error}.", remedy="Look at the screen.") from error
 
 
 def press_key(display: Any, code: int) -> None:
@@ -133,16 +132,16 @@ def press_key(display: Any, code: int) -> None:
     display.sync()
 
 
-def run_tool(command: list[str], told: str = "") -> str:
+def run_tool(command: list[str], text: str = "") -> str:
     """Run a program of the X tools. Raises AttendError if it fails, since keys may have been sent."""
     into = subprocess.DEVNULL if command[:2] == ["xclip", "-in"] else subprocess.PIPE
     try:
-        # xclip stays behind to serve what it was given, and would hold a pipe open.
+        # xclip stays in the background to serve the selection, and would hold a pipe open.
         done = subprocess.run(
-            command, input=told.encode(), stdout=into, stderr=subprocess.DEVNULL, timeout=10, check=False
+            command, input=text.encode(), stdout=into, stderr=subprocess.DEVNULL, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AttendError(f"{command[0]} failed: {error}.") from error
     if done.returncode and command[0] == "xdotool":
-        raise AttendError(f"xdotool failed with exit code {done.returncode}.", remedy="Look at the screen.")
+        raise AttendError(f"cannot type with xdotool: exit code {done.returncode}.", remedy="Look at the screen.")
     return (done.stdout or b"").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The windows of an X display: where they lie, which lies over which, and which dialogs and menus go with which."""
+"""Windows of an X display: bounds, stacking order, and the owners of dialogs and menus."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from tools.gui.types import Rect, View, Window
 
 NESTED = 3
-"""Levels below the root at which a window manager's frame may hold a program's window; our choice."""
+"""Levels below the root at which a window manager's frame may contain a program's window."""
 
 
 def list_windows(display: Any, view: View, shown: Rect) -> tuple[Window, ...]:
-    """The windows that can be seen, the lowest first.
+    """List the visible windows, the lowest first.
 
-    A dialog goes with the window that it is said to be for (WM_TRANSIENT_FOR). A menu, which no window manager knows,
-    and a dialog for all of a program go with that window of the same connection which lies highest below them. Any
-    other window stands for itself, since it may show another record.
+    A dialog belongs to its WM_TRANSIENT_FOR window. A menu, which no window manager knows, and a dialog for a whole
+    program belong to the highest window below them of the same connection. Any other window is its own owner, since it
+    may show another record.
 
     Args:
         display: an open connection of python-xlib.
-        view: of the screenshot.
-        shown: its bounds; what lies outside is left out.
+        view: view of the screenshot.
+        shown: its bounds; windows outside are left out.
     """
     from Xlib import X
 
@@ -28,7 +28,7 @@ def list_windows(display: Any, view: View, shown: Rect) -> tuple[Window, ...]:
     front = _front(display, root)
     found: list[tuple[int, Any, bool, Rect]] = []
     for outer in root.query_tree().children:
-        attributes, place = _told(outer.get_attributes), _told(outer.get_geometry)
+        attributes, place = _answer(outer.get_attributes), _answer(outer.get_geometry)
         if not attributes or not place or attributes.map_state != X.IsViewable or attributes.win_class == X.InputOnly:
             continue
         edge = 2 * place.border_width
@@ -52,21 +52,21 @@ def list_windows(display: Any, view: View, shown: Rect) -> tuple[Window, ...]:
     windows = []
     for number, client, _, rect in found:
         group = number
-        for _ in found:  # a dialog of a dialog; no longer than there are windows, since two may name each other
+        for _ in found:  # a dialog of a dialog; bounded by the number of windows, since two may name each other
             group = belongs.get(group, group)
         windows.append(Window(number=number, group=group, rect=rect, focused=front in (number, client.id)))
     return tuple(windows)
 
 
 def _front(display: Any, root: Any) -> int:
-    """The window that keys go to, by the window manager or else by the server; 0 if nobody tells."""
+    """Return the window with the keyboard focus, by the window manager or else by the server; 0 if unknown."""
     if active := _property(display, root, "_NET_ACTIVE_WINDOW"):
         return active
     focus = display.get_input_focus().focus
-    # No window manager: keys go to what is under the pointer.
+    # No window manager: keys go to the window under the pointer.
     window = root.query_pointer().child if isinstance(focus, int) or focus == root else focus
     while window and not isinstance(window, int):
-        tree = _told(window.query_tree)
+        tree = _answer(window.query_tree)
         if tree is None or window == root:
             return 0
         if tree.parent == root:
@@ -76,24 +76,28 @@ def _front(display: Any, root: Any) -> int:
 
 
 def _client(display: Any, window: Any, levels: int) -> Any:
-    """A program's own window within a frame of the window manager; None if there is none."""
+    """Return a program's own window within a frame of the window manager; None if there is none."""
     if _property(display, window, "WM_STATE") or _property(display, window, "_NET_WM_PID"):
         return window
-    tree = _told(window.query_tree) if levels else None
+    tree = _answer(window.query_tree) if levels else None
     below = tree.children if tree else ()
     return next((client for child in below if (client := _client(display, child, levels - 1))), None)
 
 
 def _property(display: Any, window: Any, name: str) -> int:
-    """The first number of a property; 0 if there is none."""
+    """Return the first number of a property; 0 if there is none."""
     from Xlib import X
 
-    told = _told(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
-    return int(told.value[0]) if told is not None and len(told.value) and not isinstance(told.value, str | bytes) else 0
+    found = _answer(lambda: window.get_full_property(display.intern_atom(name), X.AnyPropertyType))
+    return (
+        int(found.value[0])
+        if found is not None and len(found.value) and not isinstance(found.value, str | bytes)
+        else 0
+    )
 
 
-def _told(ask: Any) -> Any:
-    """An answer of the server; None if the window closed meanwhile."""
+def _answer(ask: Any) -> Any:
+    """Return an answer of the server; None if the window closed meanwhile."""
     from Xlib.error import BadDrawable, BadWindow
 
     try:

@@ -1,6 +1,6 @@
-"""The rules of GUI work: what may be done, who has to agree, whose record it is, how to stop it, and what is recorded.
+"""The guard of GUI work: permissions, approvals, patient identity, the kill switch and the audit log.
 
-`guarded` is the one way to act. Everything else serves it: `policy` and `decide` (what may be done), `approval` (a
-person's word, bound to the pixels that were shown), `identity` (the right patient), `stop` (the kill switch), `audit`
-(the hash-chained record) and `phi` (redaction). Text on a screen is data for all of them; none takes orders from it.
+`guarded` is the only way to act. Everything else serves it: `policy` and `decide` (what is allowed), `approval` (a
+person's approval, bound to the pixels shown), `identity` (the right patient), `kill_switch`, and `audit` (the
+hash-chained log). Text on a screen is data for all of them, never an instruction.
 """

@@ -1,9 +1,9 @@
-"""A person's word for one action, bound to the pixels that were shown.
+"""Approval of a single action by a person, bound to the pixels that the person saw.
 
-The desk keeps everything that counts in memory: a random key, and for each request a random nonce that is handed to the
-person's interface only. An approval carries a seal (HMAC-SHA256) over the request, the exact action, the hash of the
-region and the names, so nothing that stands on a screen, in a checkpoint or in a model's answer can stand in for it.
-Names are taken as the person's interface gives them; who may use that interface is for the program around us to check.
+The desk keeps everything relevant in memory: a random key, and for each request a random nonce that only the person's
+interface receives. An approval is sealed (HMAC-SHA256) over the request, the exact action, the hash of the region and
+the names, so that nothing on a screen, in a checkpoint or in a model's answer can forge it. Names are accepted as the
+person's interface gives them; the surrounding program has to control who may use that interface.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from tools.gui.guard.labels import FIELDS, Line, focused, questions
 from tools.gui.types import Action, PressKey, Rect, Screen, Target, points_of, region_hash
 
 SURROUNDINGS_PX = 48.0
-"""How far around a target pixels must stay as they were; our choice: a button and what stands beside it. What an "OK"
-agrees to has to stay as it was as well, however far it reaches."""
+"""Distance around a target within which pixels must not change: a button and its neighbours. The question that an "OK"
+agrees to must not change either, however far it extends."""
 APPROVAL_S = 60.0
-"""Seconds that an approval lives; our choice."""
+"""Lifetime of an approval in seconds."""
 MAX_PENDING = 64
-"""Requests that wait at once; the oldest are dropped. Our choice."""
+"""Maximum number of waiting requests; the oldest are dropped."""
 
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """What a person is shown and asked.
+    """A request for approval, as shown to a person.
 
     Attributes:
-        id: names the request; no secret.
-        action: exactly what would be done.
-        target: what it is meant for, if it was found by its label.
-        decision: why a person is asked, and how many have to agree.
-        crop_png: the target with its surroundings, over the whole width of the screen, since what stands in its row may
-            tell it from others, and the question that it agrees to, if any; the point is marked.
-        banner_png: where the patient is named; empty where the policy names no such region.
-        patient: whom the work is for, masked.
-        region_sha256: names the pixels that the approval will be bound to.
-        nonce: for the person's interface only; it has to be given back to approve, and is never shown to a model.
+        id: id of the request; not secret.
+        action: the exact action.
+        target: its target, if it was found by its label.
+        decision: why approval is needed, and from how many people.
+        crop_png: the target with its surroundings over the whole width of the screen, since its row may identify it,
+            and the question that it agrees to, if any; the point is marked.
+        banner_png: the patient banner; empty if the policy names no such region.
+        patient: the patient, masked.
+        region_sha256: hash of the pixels that the approval will be bound to.
+        nonce: for the person's interface only; required to approve, and never shown to a model.
     """
 
     id: str
@@ -62,7 +62,7 @@ class ApprovalRequest:
     nonce: str = field(repr=False)
 
     def told(self) -> dict[str, object]:
-        """What may be shown, stored or sent: everything except the nonce and the pictures."""
+        """Return what may be shown, stored or sent: everything except the nonce and the pictures."""
         return {
             "id": self.id,
             "action": self.action.model_dump(mode="json"),
@@ -76,7 +76,7 @@ class ApprovalRequest:
 
 @dataclass(frozen=True)
 class Approval:
-    """An approval as the desk hands it out; worth nothing without its seal."""
+    """An approval issued by the desk; invalid without its seal."""
 
     request_id: str
     people: tuple[str, ...]
@@ -84,12 +84,12 @@ class Approval:
 
 
 class ApprovalDesk:
-    """Takes requests, hears people, and redeems each approval once.
+    """Manages requests and approvals, and redeems each approval once.
 
     Args:
-        approval_s: seconds that a person's word lives.
+        approval_s: lifetime of an approval in seconds.
         approvers: who may approve; empty is everybody.
-        clock: seconds that only go forward.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(
@@ -114,16 +114,16 @@ class ApprovalDesk:
         banner: Rect | None = None,
         patient: str = "",
     ) -> ApprovalRequest:
-        """Make a request for an action on a screen.
+        """Create a request for an action on a screen.
 
         Args:
-            screen: as it was when the decision was made.
-            action: what would be done.
-            target: what it is meant for.
+            screen: the screen on which the decision was made.
+            action: the action.
+            target: its target.
             decision: with the number of people who have to agree.
-            lines: the words that were read in the pixels around the action's points.
-            banner: where the patient is named.
-            patient: whom the work is for, masked.
+            lines: the words read in the pixels around the action's points.
+            banner: region of the patient banner.
+            patient: the patient, masked.
         """
         request = ApprovalRequest(
             id=secrets.token_hex(8),
@@ -143,12 +143,12 @@ class ApprovalDesk:
         return request
 
     def waiting(self) -> list[ApprovalRequest]:
-        """The requests that nobody has redeemed or rejected, oldest first; for the person's interface."""
+        """Return the requests not yet redeemed or rejected, oldest first, for the person's interface."""
         with self._lock:
             return [pending.request for pending in self._pending.values()]
 
     def approve(self, request_id: str, nonce: str, person: str) -> Approval | None:
-        """Take a person's word; None while another, different person has to agree too.
+        """Record a person's approval; None while another, different person still has to agree.
 
         Raises:
             ToolFailed: if there is no such request, the nonce is wrong, or this person may not approve (again).
@@ -157,15 +157,15 @@ class ApprovalDesk:
         with self._lock:
             pending = self._pending.get(request_id)
             if pending is None or not hmac.compare_digest(pending.request.nonce.encode(), nonce.encode()):
-                raise ToolFailed(f"there is no open request {request_id!r} with that nonce.", remedy="Ask again.")
+                raise ToolFailed(f"unknown request {request_id!r}, or invalid nonce.", remedy="Ask again.")
             if not _plain_name(name):
-                raise ToolFailed("an approval names the person who gives it.", remedy="Give a name.")
+                raise ToolFailed("invalid approval: it needs the name of a person.", remedy="Give a name.")
             if self._approvers and name not in self._approvers:
                 raise ToolFailed(f"{name!r} may not approve.", expected=f"one of {', '.join(self._approvers)}")
             now = self._clock()
             alive = {who: at for who, at in pending.people.items() if now - at <= self._approval_s}
             if any(_plain_name(who) == _plain_name(name) for who in alive) and pending.request.decision.approvers > 1:
-                raise ToolFailed(f"{name!r} has approved this already.", expected="a second, different person")
+                raise ToolFailed(f"{name!r} has already approved this.", expected="a second, different person")
             pending.people = {**alive, name: now}
             if len(pending.people) < pending.request.decision.approvers:
                 return None
@@ -173,7 +173,7 @@ class ApprovalDesk:
             return Approval(request_id, people, self._seal(pending.request, people))
 
     def reject(self, request_id: str) -> None:
-        """Drop a request; what was approved of it dies."""
+        """Drop a request and its approvals."""
         with self._lock:
             self._pending.pop(request_id, None)
 
@@ -187,22 +187,22 @@ class ApprovalDesk:
         banner: Rect | None = None,
         lines: Sequence[Line] = (),
     ) -> str:
-        """Use an approval for an action on the screen as it is now; return "" or why it does not hold.
+        """Use an approval for an action on the current screen; return "" or why it is invalid.
 
-        It is used up by this, whatever the answer, unless its seal is forged.
+        This uses it up, whatever the answer, unless its seal is forged.
         """
         with self._lock:
             pending = self._pending.get(approval.request_id)
             if pending is None:
-                return "the approval is unknown or was used already"
+                return "the approval is unknown or already used"
             if not hmac.compare_digest(self._seal(pending.request, approval.people), approval.seal):
-                return "the approval was not given here"
+                return "the approval was not issued here"
             del self._pending[approval.request_id]
             use = Use(pending.request, pending.people, decision, screen, action, target, banner, tuple(lines))
             oldest = self._clock() - self._approval_s
             for name, test in HOLDS.items():
                 if problem := test(use, oldest):
-                    return f"the approval does not hold ({name}): {problem}"
+                    return f"the approval is invalid ({name}): {problem}"
         return ""
 
     def _seal(self, request: ApprovalRequest, people: tuple[str, ...]) -> bytes:
@@ -218,7 +218,7 @@ class _Pending:
 
 @dataclass(frozen=True)
 class Use:
-    """What was approved by whom and when, and what it is about to be used for."""
+    """An approval with its people and times, and the action it is about to be used for."""
 
     request: ApprovalRequest
     people: dict[str, float]
@@ -250,7 +250,7 @@ def _enough_people(use: Use, oldest: float) -> str:
 
 
 def _plain_name(name: str) -> str:
-    """A name without case, accents, dots and spaces, so that one person does not count as two."""
+    """Normalise a name to neither case, accents, dots nor spaces, so that one person does not count as two."""
     return "".join(mark for mark in fold(name) if mark.isalnum())
 
 
@@ -260,13 +260,13 @@ HOLDS: dict[str, Callable[[Use, float], str]] = {
     "pixels": _same_pixels,
     "people": _enough_people,
 }
-"""What must hold for an approval to be redeemed, each by name."""
+"""Conditions for redeeming an approval, by name."""
 
 
 def region_of(screen: Screen, action: Action, target: Target | None, lines: Sequence[Line] = ()) -> Rect:
-    """The part of a screen that an action depends on: target and points, their surroundings, and what it agrees to.
+    """Return the part of a screen that an action depends on: target, points, surroundings, and the question it answers.
 
-    Keys go to the control that has the focus; where none is known, they depend on the whole screen.
+    Keys go to the focused control; if that is unknown, they depend on the whole screen.
     """
     near = _near(screen, action, target)
     return union(near, *(asked.rect for asked in questions(screen, action, target, lines))).overlap(screen.rect)
@@ -275,10 +275,10 @@ def region_of(screen: Screen, action: Action, target: Target | None, lines: Sequ
 def bound_hash(
     screen: Screen, action: Action, target: Target | None, banner: Rect | None, lines: Sequence[Line] = ()
 ) -> str:
-    """sha256 over what an action depends on: the pixels of its region and of the banner, the window, page and view.
+    """Return the sha256 of what an action depends on: the pixels of its region and banner, the window, page and view.
 
-    Of a field of a program that has the focus and lies in the question, apart from the target, the value in the tree
-    counts and not the pixels, in which a caret blinks. Pages write their own tree, and their caret is not drawn.
+    For a focused field of a program inside the question, other than the target, the value in the tree counts, not the
+    pixels, where a caret blinks. Pages write their own tree, and their caret is not drawn.
     """
     rect, near = region_of(screen, action, target, lines), _near(screen, action, target)
     pixels, written = screen.crop(rect), ""
@@ -302,7 +302,7 @@ def bound_hash(
 
 
 def _near(screen: Screen, action: Action, target: Target | None) -> Rect:
-    """Target and points of an action with their surroundings; the whole screen for keys that go nobody knows where."""
+    """Return target and points of an action with their surroundings; the whole screen for keys of unknown focus."""
     rects = [Rect(left=at.x_px, top=at.y_px, right=at.x_px + 1, bottom=at.y_px + 1) for at in points_of(action)]
     if target:
         rects.append(target.rect)
@@ -327,7 +327,7 @@ def _whole_lines(screen: Screen, rect: Rect) -> Rect:
 
 
 def _png(screen: Screen, rect: Rect, action: Action | None) -> bytes:
-    """A part of the screen as PNG, with a ring at each point of the action."""
+    """Return a part of the screen as PNG, with a ring at each point of the action."""
     from PIL import Image, ImageDraw
 
     inside = rect.overlap(screen.rect)

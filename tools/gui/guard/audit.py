@@ -1,11 +1,11 @@
-"""An append-only record of what was asked, decided and done: one JSON object a line, each bound to the one before.
+"""Append-only audit log of requests, decisions and actions: one JSON object per line, each chained to the one before.
 
-Every line holds the sha256 of the line before it (`prev`) and of itself (`hash`), so an edit, a removal or a change of
-order within the file is found. Two things a chain alone cannot show: that lines were cut off at the end, and that
-somebody who holds the file wrote all of it anew. For these, note the number of lines and the last hash elsewhere and
-give them to `verify`. Texts are redacted before they are written; screenshots are named by their hash and not kept. Of
-addresses the server is kept, and of the rest, which may name a study, a keyed hash (HMAC-SHA256), which tells only
-whether it was the same; the key lies beside the file, readable by its owner only.
+Every line contains the sha256 of the line before it (`prev`) and of itself (`hash`), so that edits, removals and
+reordering within the file are detected. A chain alone cannot detect that lines were cut off at the end, or that the
+whole file was rewritten. For these, note the number of lines and the last hash elsewhere, and pass them to `verify`.
+Texts are redacted before they are written; screenshots are identified by their hash and not stored. Of addresses the
+server is stored, and of the rest, which may name a study, only a keyed hash (HMAC-SHA256), which shows only whether it
+was the same; the key is beside the file, readable by its owner only.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from tools.errors import StoreError
 from tools.privacy.redact import Redactor
 
 GENESIS = "0" * 64
-"""What the first line names as the hash before it."""
+"""The previous hash of the first line."""
 _READ_BYTES = 1 << 16
 _KEPT = frozenset({"prev", "hash", "n", "at", "kind"})
 _LABELS = frozenset({"label", "window", "step", "words"})
-"""Fields that quote the screen, or what stands there: a row or a title often names a person."""
+"""Fields that quote the screen: a row or a title often names a person."""
 _QUOTED = re.compile(r"'[^'\n]+'|\"[^\"\n]+\"")
-"""Where our own sentences quote a label."""
+"""Quoted labels in our own sentences."""
 _ADDRESS = re.compile(r"https?://[^\s'\"<>]+", re.IGNORECASE)
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-"""A hash is written without digits, since these are taken for somebody's numbers."""
+"""Hashes are written without digits, which redaction would take for personal numbers."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What verification found.
+    """The result of verification.
 
     Attributes:
-        entries: lines that hold, from the first on.
+        entries: number of valid lines from the start.
         head: the hash of the last of these; `GENESIS` if there is none.
         problem: what is wrong with the next line, "" if nothing is.
         line: its number, counted from 1; 0 if nothing is wrong.
@@ -60,23 +60,22 @@ class Checked:
 
     @property
     def holds(self) -> bool:
-        """Whether the whole file does."""
+        """Whether the whole file is valid."""
         return not self.problem
 
 
 class AuditLog:
-    """Appends to one file; every line is on the disk (fsync) when `append` returns.
+    """Appends to a file; every line is on disk (fsync) when `append` returns.
 
-    A last line that was torn by a crash is cut off and the cut recorded. Only one log at a time writes to a file.
+    A last line torn by a crash is cut off, and the cut is recorded. Only one log at a time may write to a file.
 
     Args:
-        path: the file; made with its folder if there is none.
-        redactor: takes personal details out of every text, and more out of labels, titles and what is quoted; None
-            takes one with our own detectors.
-        clock: the time of an entry.
+        path: the file; created with its folder if missing.
+        redactor: redacts every text, and labels, titles and quotes more strictly; None uses one with our own detectors.
+        clock: clock for the time of an entry.
 
     Raises:
-        StoreError: if the file cannot be opened, is written by another process, or its end does not hold.
+        StoreError: if the file cannot be opened, another process writes to it, or its end is invalid.
     """
 
     def __init__(
@@ -94,11 +93,11 @@ class AuditLog:
             self._lock.acquire()
         except Timeout as error:
             raise StoreError(
-                f"another process writes the audit file {str(path)!r}.",
+                f"cannot open the audit file {str(path)!r}: another process writes to it.",
                 remedy="Name another file, or end that process.",
             ) from error
         except OSError as error:
-            raise StoreError(f"the audit file {str(path)!r} cannot be opened: {error}.") from error
+            raise StoreError(f"cannot open the audit file {str(path)!r}: {error}.") from error
         try:
             self._open()
         except BaseException:
@@ -106,13 +105,15 @@ class AuditLog:
             raise
 
     def append(self, kind: str, told: Mapping[str, Any]) -> str:
-        """Write an entry and return its hash. Raises StoreError, and then nothing may be done that it speaks of.
+        """Write an entry and return its hash. Raises StoreError; the recorded action must not be performed then.
 
-        It is raised, too, where the file was removed, replaced, cut or written by others since the last entry.
+        Also raises if the file was removed, replaced, truncated or written by others since the last entry.
         """
         with self._thread_lock:
             if self._file.closed:
-                raise StoreError(f"the audit file {str(self.path)!r} is closed.", remedy="Open it anew.")
+                raise StoreError(
+                    f"cannot write the audit file {str(self.path)!r}: it is closed.", remedy="Open it again."
+                )
             entry: dict[str, Any] = {
                 **{key: self._clean(value, key) for key, value in told.items() if key not in _KEPT},
                 "n": self._entries + 1,
@@ -128,49 +129,50 @@ class AuditLog:
                 self._file.flush()
                 os.fsync(self._file.fileno())
             except OSError as error:
-                # What is in the file now is unknown; opening it anew heals it.
+                # The content of the file is now unknown; reopening repairs it.
                 self._file.close()
-                raise StoreError(f"the audit file {str(self.path)!r} cannot be written: {error}.") from error
+                raise StoreError(f"cannot write the audit file {str(self.path)!r}: {error}.") from error
             self._bytes += len(line)
             self._entries, self.head = self._entries + 1, entry["hash"]
             return self.head
 
     def know(self, details: Sequence[str]) -> None:
-        """From now on take these out of every text, too, such as the name and number of the session's patient."""
+        """Redact these details from now on as well, such as the name and number of the session's patient."""
         with self._thread_lock:
             self._redactor = self._redactor.knowing(details)
 
     def redacted(self, text: str, *, label: bool = False) -> str:
-        """A text as this file would hold it, for whatever else may be kept; more is taken out of a label or a title."""
+        """Redact a text as in this file, for other storage; more strictly if it is a label or a title."""
         return str(self._clean(text, "label" if label else ""))
 
     def close(self) -> None:
-        """Close the file and let others write it."""
+        """Close the file and release its lock."""
         with self._thread_lock:
             self._file.close()
             self._lock.release()
 
     def _see_that_it_is_there(self) -> None:
-        """Raise StoreError if nobody would find what is written to the open file, or others have written to it."""
+        """Raise StoreError if the open file is no longer at its path, or others have written to it."""
         try:
             named, opened = self.path.stat(), os.fstat(self._file.fileno())
         except OSError as error:
             raise StoreError(
-                f"the audit file {str(self.path)!r} is gone: {error}.", remedy="See who took it away; then start anew."
+                f"cannot find the audit file {str(self.path)!r}: {error}.",
+                remedy="Find out who removed it; then start again.",
             ) from error
         if not os.path.samestat(named, opened):
             raise StoreError(
-                f"the audit file {str(self.path)!r} is another one than the one that was opened.",
-                remedy="See who put it there; then start anew.",
+                f"cannot use the audit file {str(self.path)!r}: it was replaced.",
+                remedy="Find out who replaced it; then start again.",
             )
         if opened.st_size != self._bytes:
             raise StoreError(
-                f"the audit file {str(self.path)!r} has {opened.st_size} bytes, and {self._bytes} were written.",
+                f"cannot use the audit file {str(self.path)!r}: {opened.st_size} bytes instead of {self._bytes}.",
                 remedy=f"Look at it with: attend audit verify {self.path}. Write to another file meanwhile.",
             )
 
     def _clean(self, value: Any, key: str = "") -> Any:
-        """A value with every text in it redacted; names of hashes are kept, since they say nothing of anybody."""
+        """Redact every text in a value; fields with hashes are kept, since they reveal nothing."""
         if isinstance(value, str):
             if _is_hash(value):
                 return value
@@ -185,12 +187,12 @@ class AuditLog:
         return value
 
     def _address(self, found: re.Match[str]) -> str:
-        """An address with its server as it is, and the rest by a keyed hash."""
+        """Keep the server of an address, and replace the rest by a keyed hash."""
         address = found[0].rstrip(".,;:!?)")
         try:
             parts = urlsplit(address)
             server = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-        except ValueError:  # no address
+        except ValueError:  # not an address
             return found[0]
         rest = address[len(f"{parts.scheme}://{parts.netloc}") :]
         if rest in ("", "/"):
@@ -199,7 +201,7 @@ class AuditLog:
         return f"{server}/{told.translate(_LETTERS)}{found[0][len(address) :]}"
 
     def _quoted(self, found: re.Match[str]) -> str:
-        # The number in an address is a port, and nobody's.
+        # The number in an address is a port, not personal.
         label = found[0][1:-1]
         return found[0] if "://" in label else f"{found[0][0]}{self._redactor.label(label)}{found[0][-1]}"
 
@@ -219,7 +221,7 @@ class AuditLog:
                 self._file.truncate(self.path.stat().st_size - len(torn))
                 os.fsync(self._file.fileno())
         except OSError as error:
-            raise StoreError(f"the audit file {str(self.path)!r} cannot be opened: {error}.") from error
+            raise StoreError(f"cannot open the audit file {str(self.path)!r}: {error}.") from error
         last = _last_line(self.path)
         self._bytes = os.fstat(self._file.fileno()).st_size
         if last:
@@ -227,24 +229,25 @@ class AuditLog:
             if isinstance(entry, str):
                 self._file.close()
                 raise StoreError(
-                    f"the last line of the audit file {str(self.path)!r} does not hold: {entry}.",
+                    f"invalid last line in the audit file {str(self.path)!r}: {entry}.",
                     remedy=f"Look at it with: attend audit verify {self.path}. Write to another file meanwhile.",
                 )
             self._entries, self.head = entry["n"], entry["hash"]
         if torn:
             digest = hashlib.sha256(torn).hexdigest()
             self.append(
-                "healed", {"reason": "the last line was torn and is cut off", "bytes": len(torn), "sha256": digest}
+                "healed",
+                {"reason": "the last line was torn and has been cut off", "bytes": len(torn), "sha256": digest},
             )
 
 
 def verify(path: Path, *, entries: int | None = None, head: str | None = None) -> Checked:
-    """Check a file from its first line to its last.
+    """Verify a file from its first line to its last.
 
     Args:
         path: the file; it may be in use.
-        entries: the number of lines that were noted elsewhere; fewer are a problem.
-        head: the hash that was noted elsewhere; it has to be that of the line `entries`, else of the last line.
+        entries: the number of lines noted elsewhere; fewer are a problem.
+        head: the hash noted elsewhere; it has to be that of the line `entries`, else of the last line.
 
     Raises:
         StoreError: if the file cannot be read.
@@ -266,12 +269,12 @@ def verify(path: Path, *, entries: int | None = None, head: str | None = None) -
     if entries is not None and number < entries:
         return Checked(number, before, f"{entries - number} lines are missing at the end", number + 1)
     if head is not None and noted != head:
-        return Checked(number, before, "the hash is not the one that was noted: the file was written anew", number)
+        return Checked(number, before, "the hash differs from the noted one: the file was rewritten", number)
     return Checked(number, before)
 
 
 def verify_kept(path: Path, *, entries: int | None = None, head: str | None = None) -> Checked:
-    """As `verify`, for a file in which something was recorded: one without any entry proves nothing, and does not hold.
+    """Verify a file that must have entries: like `verify`, but an empty file proves nothing and is invalid.
 
     Raises:
         StoreError: if the file cannot be read.
@@ -279,11 +282,11 @@ def verify_kept(path: Path, *, entries: int | None = None, head: str | None = No
     checked = verify(path, entries=entries, head=head)
     if checked.entries or checked.problem:
         return checked
-    return replace(checked, problem="the file holds no entry", line=1)
+    return replace(checked, problem="the file has no entries", line=1)
 
 
 def read_entries(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a file, oldest first; ends before the first line that is no entry. Raises StoreError."""
+    """Yield the entries of a file, oldest first; stops before the first invalid line. Raises StoreError."""
     for line in _lines(path):
         entry = _parse(line)
         if isinstance(entry, str):
@@ -292,7 +295,7 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def entry_hash(entry: Mapping[str, Any]) -> str:
-    """sha256 of an entry without its own hash, written in one way: sorted keys, no spaces, UTF-8."""
+    """Return the sha256 of an entry without its own hash, in canonical form: sorted keys, no spaces, UTF-8."""
     return hashlib.sha256(_canonical({key: value for key, value in entry.items() if key != "hash"})).hexdigest()
 
 
@@ -303,28 +306,28 @@ def _canonical(entry: Mapping[str, Any]) -> bytes:
 
 
 def _parse(line: bytes) -> dict[str, Any] | str:
-    """An entry whose own hash holds, else what is wrong with the line."""
+    """Return an entry if its own hash is valid, else what is wrong with the line."""
     if not line.endswith(b"\n"):
         return "it is torn"
     try:
         entry = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        return "it is no JSON"
+        return "it is not JSON"
     if not isinstance(entry, dict) or not isinstance(entry.get("n"), int) or not isinstance(entry.get("prev"), str):
-        return "it is no entry"
+        return "it is not an entry"
     try:
         holds = entry.get("hash") == entry_hash(entry) and _canonical(entry) + b"\n" == line
     except ValueError:  # a number without end
         holds = False
-    return entry if holds else "its text is not the one that its hash names"
+    return entry if holds else "its text does not match its hash"
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _key(path: Path) -> bytes:
-    """The key beside an audit file, made if there is none. Raises OSError."""
+    """Return the key beside an audit file, created if missing. Raises OSError."""
     try:
         with open(path, "xb", opener=_owners_only) as file:
             file.write(secrets.token_hex(32).encode())
@@ -332,7 +335,7 @@ def _key(path: Path) -> bytes:
         pass
     key = path.read_bytes()
     if len(key) != 64:
-        raise OSError(f"its key {str(path)!r} is no key; move it away, and a new one is made")
+        raise OSError(f"invalid key {str(path)!r}; move it away, and a new one is created")
     return key
 
 
@@ -345,11 +348,11 @@ def _lines(path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:
             yield from file
     except OSError as error:
-        raise StoreError(f"the audit file {str(path)!r} cannot be read: {error}.") from error
+        raise StoreError(f"cannot read the audit file {str(path)!r}: {error}.") from error
 
 
 def _torn_end(path: Path) -> bytes:
-    """What stands after the last line break."""
+    """Return what follows the last line break."""
     tail = b""
     with path.open("rb") as file:
         at = file.seek(0, os.SEEK_END)
@@ -361,7 +364,7 @@ def _torn_end(path: Path) -> bytes:
 
 
 def _last_line(path: Path) -> bytes:
-    """The last whole line of a file that ends in a line break; empty if there is none."""
+    """Return the last whole line of a file that ends in a line break; empty if there is none."""
     tail = b""
     with path.open("rb") as file:
         at = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""An audit file as one HTML page that needs nothing else: whether the chain holds, and every entry, redacted again."""
+"""Report of an audit file as a self-contained HTML page: the state of the chain, and every entry, redacted again."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ They miss some: keep this page as you would a record.</p>
 
 
 def write_audit_report(path: Path, out: Path, redactor: Redactor | None = None) -> int:
-    """Write the page of an audit file, and return how many entries it shows.
+    """Write the report of an audit file, and return the number of its entries.
 
     Args:
         path: the audit file; it may be in use.
-        out: the page, readable by its owner only; replaced if it is there.
-        redactor: takes personal details out once more; None takes one with our own detectors.
+        out: the page, readable by its owner only; replaced if it exists.
+        redactor: redacts personal details once more; None uses one with our own detectors.
 
     Raises:
-        StoreError: if the file cannot be read, the page cannot be written, or would take the place of the file.
+        StoreError: if the file cannot be read, the page cannot be written, or the page would overwrite the file.
     """
     import jinja2
 
@@ -72,16 +72,18 @@ def write_audit_report(path: Path, out: Path, redactor: Redactor | None = None) 
     )
     try:
         if out.exists() and out.samefile(path):
-            raise StoreError(f"the report {str(out)!r} is the audit file itself.", remedy="Name another file.")
+            raise StoreError(
+                f"cannot write the report {str(out)!r}: it is the audit file itself.", remedy="Name another file."
+            )
         _put(text, out)
     except OSError as error:
-        raise StoreError(f"the report {str(out)!r} cannot be written: {error}.") from error
+        raise StoreError(f"cannot write the report {str(out)!r}: {error}.") from error
     return len(entries)
 
 
 def _put(text: str, out: Path) -> None:
-    """Write a file as a whole or not at all, readable by its owner only. Raises OSError."""
-    # A name that nothing has yet: whatever lies beside it, such as the audit file, stays as it is.
+    """Write a file atomically, readable by its owner only. Raises OSError."""
+    # Uses a name that does not exist yet, so that files beside it, such as the audit file, are never touched.
     number, name = tempfile.mkstemp(prefix=f"{out.name[:80]}.", dir=out.parent)
     fresh = Path(name)
     try:
@@ -94,7 +96,7 @@ def _put(text: str, out: Path) -> None:
 
 
 def _row(entry: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """One line of the table; hashes stay whole, all else is redacted."""
+    """Return one row of the table; hashes stay whole, all else is redacted."""
     action, target = entry.get("action") or {}, entry.get("target") or {}
     told = {
         "action": " ".join(str(part) for part in (action.get("kind"), _detail(action)) if part),

@@ -1,9 +1,9 @@
-"""Whether a banner names somebody else beside the expected patient, or shows the expected values as somebody else's.
+"""Detection of a second patient in a banner, or of the expected values in another role.
 
-A banner tells more than three fields. What is labelled as something else (a case, a ward, a telephone, an admission, a
-doctor) names no second patient; what is not labelled and has the form of a birth date, of the ID or of a name does.
-Where that cannot be told, the banner is taken to name two, so that a person has to look. What no form gives away stays
-unseen: a second name without a comma or caret, with neither a date nor a number.
+A banner has more than three fields. Values labelled as something else (a case, a ward, a telephone, an admission, a
+doctor) name no second patient; unlabelled values in the form of a birth date, of the ID or of a name do. In doubt, the
+banner counts as naming two, so that a person has to look. Not detected: a second name without a comma or caret, and
+without a date or number.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from datetime import date
 Span = tuple[int, int]
 
 NEAR_DIGITS = 5
-"""From this many digits on, a number that is one digit longer or shorter has the form of the ID, too; our choice."""
+"""From this many digits on, a number that is one digit longer or shorter also has the form of the ID."""
 LONG_DIGITS = 4
-"""Digits of a number that may not stand before the ID without a label; our choice."""
+"""Minimum digits of a number that may not precede the ID without a label."""
 UNIT_DIGITS = 3
-"""The most digits that a unit or a sex after them makes a measure or an age; our choice."""
+"""Maximum digits of a number that a following unit or sex makes a measure or an age."""
 
 _MARKS = str.maketrans({**dict.fromkeys("’‘ʼ´`′＇", "'"), **dict.fromkeys("‐‑−﹣－", "-")})
 _MONTHS = (
@@ -52,7 +52,7 @@ _DATE = re.compile(
 )
 _COMPACT = re.compile(r"(?<![\w.\-/])(?P<y>(?:18|19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\w\-/])")
 
-# What follows one of these is no birth date and no patient's number.
+# Values after one of these are not birth dates or patient numbers.
 _DATED = (
     r"admi\w*|adm|aufn\w*|aufgenommen|eintritt\w*|ingres\w*|entr[ée]e|hospitali[sz]\w*|opname\w*|ricover\w*"
     r"|enc|discharged?|entl\w*|austritt\w*|sortie|alta|visit\w*|besuch\w*|encounter\w*|appointment|termin|seen|study\w*"
@@ -88,7 +88,7 @@ _NAME_COMMA = re.compile(
     rf"(?<![Aa\d'^-])(?:(?:a{{1,3}} ){{0,2}}{_WORD} )?(?P<family>{_WORD}),(?P<given>{_WORD})(?![\w'^]|\.? ?:)"
 )
 _NAME_CARET = re.compile(r"(?<![Aa\d'.-])[Aa][Aa'.-]*\^[Aa][Aa'.-]*")
-# Lists and people of the house; what follows them is no patient's name.
+# Lists and staff; values after them are not patient names.
 _LISTED = re.compile(
     r"(?<!\w)(?:allerg\w*|alerg\w*|cave|intoleran\w*|diagnos\w*|dx|problems?|meds|medications?|medikation|diet|precautions?"
     r"|isolation|language|address|adresse|anschrift|dirección|hospital|klinik|clinic|institution\w*|department|abteilung"
@@ -107,7 +107,7 @@ _NO_NAMES = frozenset(
     aufnahme tel phone visit case fall allergies allergien height weight status code full insurance kasse
     """.split()
 )
-"""Words beside a comma that are no name."""
+"""Words beside a comma that are not names."""
 _NOT_THIS_ONE = re.compile(
     r"(?:(?<!\w)(?:mother|father|mom|mum|dad|parent|guardian|spouse|husband|wife|sibling|sister|brother|twin|contact|nok"
     r"|next of kin|mutter|vater|ehefrau|ehemann|madre|padre|mère|père|moeder|vader)(?:'s)?(?: name)?\s?[:=(]\s?"
@@ -119,18 +119,18 @@ _NOT_THIS_ONE = re.compile(
 
 
 def plain(text: str) -> str:
-    """A text in normal form NFKC and lower case, with single spaces, and none beside commas and carets.
+    """Normalise a text to NFKC, lower case and single spaces, without spaces beside commas and carets.
 
-    The several apostrophes are one, and so are the several hyphens, since no keyboard tells them apart.
+    All apostrophes are equal, and so are all hyphens, since keyboards do not distinguish them.
     """
     return _even(text).casefold()
 
 
 def names_another(text: str, birth_date: str, number: str, name: str) -> tuple[str, str]:
-    """What in a banner is, or may be, somebody else's: what it looks like, and its words; "" twice if nothing is.
+    """Return what in a banner is, or may be, somebody else's: its form, and its words; "" twice if nothing is.
 
     Args:
-        text: the banner as it was read.
+        text: the banner as read.
         birth_date: expected, in the form of `plain`.
         number: the expected ID, in the form of `plain`.
         name: expected, in the form of `plain`.
@@ -166,24 +166,24 @@ def names_another(text: str, birth_date: str, number: str, name: str) -> tuple[s
 
 
 def stands_alone(text: str, birth_date: str, number: str) -> bool:
-    """Whether the ID stands in a banner (in the form of `plain`) outside of dates, telephone numbers and places."""
+    """Return whether the ID appears in a `plain` banner outside of dates, telephone numbers and places."""
     left = _blanked(_without_dates(text, birth_date), _values(_PLACE_VALUE, text))
     return _number(number).search(left) is not None
 
 
 def without_other_numbers(text: str) -> str:
-    """A banner in the form of `plain` without cases, telephone numbers and places, so that "Case ID" is no ID."""
+    """Remove cases, telephone numbers and places from a `plain` banner, so that "Case ID" is not an ID."""
     found = [one.span() for pattern in (_CASE_VALUE, _PLACE_VALUE) for one in pattern.finditer(text)]
     return _blanked(text, found)
 
 
 def whole(value: str) -> re.Pattern[str]:
-    """Finds a value as a whole, not as part of a longer word, name or number."""
+    """Return a pattern that finds a value as a whole, not as part of a longer word, name or number."""
     return re.compile(rf"(?<![\w^.\-]){re.escape(value)}(?![\w^\-]|\.\w)")
 
 
 def _number(value: str) -> re.Pattern[str]:
-    """As `whole`, and not as part of a number with a slash, such as 12/2024."""
+    """Like `whole`, but also not as part of a number with a slash, such as 12/2024."""
     before, after = r"(?<!\d/)" if value[:1].isdigit() else "", r"(?!/\d)" if value[-1:].isdigit() else ""
     return re.compile(f"{before}{whole(value).pattern}{after}")
 
@@ -195,7 +195,7 @@ def _even(text: str) -> str:
 
 
 def _shape(text: str) -> str:
-    """The form of a text, as long as `plain` makes it: A for capitals, a for other letters, all else as it is."""
+    """Return the shape of a text, as long as `plain`'s: A for capitals, a for other letters, all else unchanged."""
     return "".join(
         ("A" if mark.isupper() or mark.istitle() else "a" if mark.isalpha() else mark) * len(mark.casefold())
         for mark in _even(text)
@@ -203,7 +203,7 @@ def _shape(text: str) -> str:
 
 
 def _dates(seen: str, birth_date: str) -> Iterator[re.Match[str]]:
-    """The dates that are not the expected one, however it is written."""
+    """Yield the dates other than the expected one, in whatever form it is written."""
     expected = [found.span() for found in whole(birth_date).finditer(seen)]
     compact = _COMPACT.fullmatch(birth_date)
     days = {day for found in _matches(birth_date, bool(compact)) for day in _days(found)}
@@ -219,7 +219,7 @@ def _matches(text: str, compact: bool) -> Iterator[re.Match[str]]:
 
 
 def _days(found: re.Match[str]) -> frozenset[date]:
-    """The days that a date may mean."""
+    """Return the days that a date may mean."""
     part = {name[0]: value for name, value in found.groupdict().items() if value}
     if "m" in part:
         orders = [(part["y"], str(_MONTH_OF.get(part["m"], part["m"])), part["d"])]
@@ -243,7 +243,7 @@ def _without_dates(seen: str, birth_date: str) -> str:
 
 
 def _form(number: str) -> re.Pattern[str] | None:
-    """Finds what has the form of an ID; None for one without digits, whose form any word has."""
+    """Return a pattern for the form of an ID; None for one without digits, whose form any word has."""
     if not any(mark.isdigit() for mark in number):
         return None
     form = "".join(r"\d" if mark.isdigit() else r"[^\W\d_]" if mark.isalpha() else re.escape(mark) for mark in number)
@@ -257,7 +257,7 @@ def _values(pattern: re.Pattern[str], text: str) -> list[Span]:
 
 
 def _lists(seen: str) -> Iterator[Span]:
-    """Where lists and people of the house stand; one may begin within another."""
+    """Yield the spans of lists and staff; one may begin within another."""
     for label in _LISTED.finditer(seen):
         if found := _LIST.match(seen, label.end()):
             yield found.span()

@@ -1,7 +1,7 @@
-"""One function decides what happens to an action: it is allowed, needs approval, or is refused, with the reason.
+"""Decision about an action: allowed, needs approval, or refused, with the reason.
 
-Labels are not taken from the model's word alone. What stands at the point is read from the accessibility tree and from
-the words in the pixels; the model's label can only make a decision stricter.
+The model's label is not trusted alone. What is at the point is read from the accessibility tree and from the words in
+the pixels; the model's label can only make a decision stricter.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _SCHEME = re.compile(r"(?i)(?:^|[\s\"'(<=])(?:(?:javascript|vbscript|blob|file)\
 
 
 class Mode(StrEnum):
-    """How much a person leaves to the agent."""
+    """The degree of the agent's autonomy."""
 
     OBSERVE = "observe"
-    """It looks and reads; nothing is injected."""
+    """It looks and reads; it injects nothing."""
     SUGGEST = "suggest"
-    """It says what it would do; nothing is injected. The default."""
+    """It proposes actions; it injects nothing. The default."""
     CONFIRM = "confirm"
     """Every action that may change something needs a person's approval."""
     AUTO = "auto"
-    """What the policy lists by label is done at once; everything else needs approval."""
+    """Actions that the policy lists by label are performed at once; everything else needs approval."""
 
 
 class Verdict(StrEnum):
-    """What happens to an action."""
+    """The fate of an action."""
 
     ALLOWED = "allowed"
     NEEDS_APPROVAL = "needs_approval"
@@ -60,13 +60,13 @@ class Verdict(StrEnum):
 
 
 class Decision(BaseModel):
-    """A verdict and why.
+    """A verdict with its reason.
 
     Attributes:
-        verdict: what happens.
-        rule: the rule that decided, by its name in `RULES`.
+        verdict: the verdict.
+        rule: name in `RULES` of the rule that decided.
         reason: for people; quoted labels come from the screen and are data.
-        approvers: how many different people have to approve, 0 to 2.
+        approvers: number of different people who have to approve, 0 to 2.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +79,7 @@ class Decision(BaseModel):
 
 @dataclass(frozen=True)
 class Case:
-    """All that a rule may look at; `lines` are the words read around the action's points."""
+    """The input of a rule; `lines` are the words read around the action's points."""
 
     mode: Mode
     policy: Policy
@@ -90,7 +90,7 @@ class Case:
 
 
 Rule = Callable[[Case], tuple[int, str] | None]
-"""Says nothing (None), or how many people have to approve and why; `REFUSE` of them is a refusal."""
+"""Returns None, or the number of people who have to approve and why; `REFUSE` as the number is a refusal."""
 REFUSE = 3
 
 
@@ -102,15 +102,15 @@ def decide(
     screen: Screen,
     lines: Sequence[Line] = (),
 ) -> Decision:
-    """Decide what happens to an action; the strictest rule wins, and of equals the first.
+    """Decide what happens to an action; the strictest rule wins, the first among equals.
 
     Args:
-        mode: how much is left to the agent.
-        policy: what may be done.
+        mode: degree of autonomy.
+        policy: what is allowed.
         action: in pixels of the screen.
-        target: what the action is meant for, as the model or the grounding found it; None for none.
-        screen: as it is now.
-        lines: the words that were read in the pixels around the action's points.
+        target: target of the action, as found by the model or the grounding; None for none.
+        screen: the current screen.
+        lines: the words read in the pixels around the action's points.
     """
     case = Case(Mode(mode), policy, action, target, screen, tuple(lines))
     strictest = Decision(verdict=Verdict.ALLOWED)
@@ -127,10 +127,10 @@ def decide(
 
 
 def is_write(action: Action, screen: Screen, policy: Policy) -> bool:
-    """Whether an action may change something.
+    """Return whether an action may change something.
 
-    Turning the wheel does so over a field with a value. Without a tree nobody can tell what is under the wheel, so that
-    it counts as a write there, but for the regions in which the policy says that it only scrolls.
+    Scrolling changes something over a field with a value. Without a tree it is unknown what is under the wheel, so
+    scrolling counts as a write, except in regions where the policy states that it only scrolls.
     """
     if isinstance(action, Scroll):
         if turns_unseen(action, screen):
@@ -140,12 +140,12 @@ def is_write(action: Action, screen: Screen, policy: Policy) -> bool:
 
 
 def turns_unseen(action: Action, screen: Screen) -> bool:
-    """Whether an action turns the wheel where no tree tells what is under it; words that are read there say nothing."""
+    """Return whether an action scrolls where no tree shows what is under the wheel; the words read there do not."""
     return isinstance(action, Scroll) and not screen.nodes
 
 
 def leads_to_a_record(policy: Policy, action: Action, target: Target | None) -> bool:
-    """Whether an action clicks on, types into or scrolls what the policy lists as leading to a patient's record."""
+    """Return whether an action clicks, types into or scrolls what the policy lists as leading to a patient's record."""
     if target is None or target.layer in UNSURE or not isinstance(action, Click | Scroll | TypeText):
         return False
     if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
@@ -172,7 +172,7 @@ def _place(case: Case) -> tuple[int, str] | None:
         if policy.urls and not any(address.allows(parts) for address in policy.urls):
             nearest = min((address.differences(parts) for address in policy.urls), key=len)
             return REFUSE, f"the page {url!r} is not among the addresses of the policy: {'; '.join(nearest)}"
-    # A title alone will not do where addresses are named: a page writes its own title.
+    # A title alone is not enough if the policy names addresses: a page writes its own title.
     if policy.urls and not url:
         return REFUSE, "the address of the page is unknown, and the policy names addresses"
     if policy.windows and not any(fnmatch.fnmatchcase(window, pattern) for pattern in policy.windows):
@@ -184,30 +184,30 @@ def _place(case: Case) -> tuple[int, str] | None:
 
 def _typed_address(case: Case) -> tuple[int, str] | None:
     if isinstance(case.action, TypeText) and _SCHEME.search(re.sub(r"[\x00-\x1f]", "", case.action.text)):
-        return REFUSE, "the text holds a data:, blob:, file: or javascript: address"
+        return REFUSE, "the text contains a data:, blob:, file: or javascript: address"
     return None
 
 
 def _unseen(case: Case) -> tuple[int, str] | None:
     text = case.action.text if isinstance(case.action, TypeText) else ""
     if mark := hides(text):
-        return REFUSE, f"the text holds the character U+{ord(mark):04X}, which a person would not see"
+        return REFUSE, f"the text contains the invisible character U+{ord(mark):04X}"
     return None
 
 
 def _bounds(case: Case) -> tuple[int, str] | None:
     for point in points_of(case.action):
         if not case.screen.rect.holds(point):
-            return REFUSE, f"the point ({point.x_px:g}, {point.y_px:g}) lies outside the screen"
+            return REFUSE, f"the point ({point.x_px:g}, {point.y_px:g}) is outside the screen"
     if case.target and (points := list(points_of(case.action))) and not any(map(case.target.rect.holds, points)):
-        return REFUSE, f"the action does not land on its target {case.target.label!r}"
+        return REFUSE, f"the action misses its target {case.target.label!r}"
     return None
 
 
 def _region(case: Case) -> tuple[int, str] | None:
     for point in points_of(case.action):
         if not case.policy.may_touch(case.screen, point):
-            return REFUSE, f"the point ({point.x_px:g}, {point.y_px:g}) lies outside the regions of the policy"
+            return REFUSE, f"the point ({point.x_px:g}, {point.y_px:g}) is outside the regions of the policy"
     return None
 
 
@@ -222,7 +222,7 @@ def _keys(case: Case) -> tuple[int, str] | None:
 
 
 def _verbs(case: Case) -> tuple[int, str] | None:
-    """Labels and what an "OK" agrees to may name a forbidden effect; prose that names one needs a person's eye."""
+    """Labels and what an "OK" agrees to may name a forbidden effect; prose that names one needs a person's approval."""
     strictest: tuple[int, str] | None = None
     for text, label in _texts(case):
         for verb in find_verbs(text, case.policy.all_words, label=label):
@@ -236,13 +236,13 @@ def _verbs(case: Case) -> tuple[int, str] | None:
 
 
 def _claimed(case: Case) -> tuple[int, str] | None:
-    """A label that the screen does not bear out is told to the person who decides."""
+    """Report to the approver a label that the screen does not confirm."""
     if case.target is None or not is_write(case.action, case.screen, case.policy) or not case.target.label.strip():
         return None
     shown = [text for point in points_of(case.action) for texts in _labels(case, point) for text in texts]
     claimed = fold(case.target.label)
     if shown and not any(fold(text) in claimed or claimed in fold(text) for text in shown if text.strip()):
-        return 1, f"it is said to be {case.target.label!r}, but the screen shows {shown[0]!r}"
+        return 1, f"the target is labelled {case.target.label!r}, but the screen shows {shown[0]!r}"
     return None
 
 
@@ -256,30 +256,30 @@ def _mode(case: Case) -> tuple[int, str] | None:
 
 
 def _listed(case: Case) -> tuple[int, str] | None:
-    """In mode `auto`, only what the policy lists goes through, and only where the screen itself says that it is it."""
+    """In mode `auto`, allow only what the policy lists, and only if the screen itself confirms the label."""
     action = case.action
     if case.mode != Mode.AUTO or not is_write(action, case.screen, case.policy):
         return None
     if isinstance(action, PressKey):
         return _listed_keys(case, action)
     if isinstance(action, Scroll):
-        return 1, "the wheel may change what stands under it"
+        return 1, "the wheel may change what is under it"
     if isinstance(action, Drag) or (isinstance(action, Click) and (action.button != "left" or action.count != 1)):
         return 1, "only single left clicks and typing may be listed for mode 'auto'"
     if isinstance(action, TypeText) and ("\n" in action.text or "\t" in action.text):
-        return 1, "the text holds a line break or a tab, which may submit a form"
+        return 1, "the text contains a line break or a tab, which may submit a form"
     point = next(points_of(action))
     tree, pixels = _labels(case, point)
     return _listed_label(case, point, [*tree[:1], *([] if isinstance(action, TypeText) else pixels[:1])])
 
 
 def _listed_keys(case: Case, action: PressKey) -> tuple[int, str] | None:
-    """Keys are listed by name; what they press is judged as a click on it is."""
+    """Allow keys by name; what they press is judged like a click on it."""
     told, keys = "+".join(action.keys), key_set(action.keys)
     if not any(key_set(keys_of(entry)) == keys for entry in case.policy.auto_keys):
         return 1, f"the keys {told!r} are not listed for mode 'auto'"
     if why := unclear(keys, case.screen):
-        return 1, f"nobody can tell what the keys {told!r} press: {why}"
+        return 1, f"it is unknown what the keys {told!r} press: {why}"
     control = pressed_by(keys, case.screen)
     if control is None:
         return None
@@ -289,14 +289,14 @@ def _listed_keys(case: Case, action: PressKey) -> tuple[int, str] | None:
 
 def _listed_label(case: Case, point: Point, labels: Sequence[str]) -> tuple[int, str] | None:
     if not any(region.on(case.screen).holds(point) for region in case.policy.auto_regions):
-        return 1, "the point lies outside the regions in which mode 'auto' may act"
+        return 1, "the point is outside the regions in which mode 'auto' may act"
     if not labels:
-        return 1, "no label can be read here"
+        return 1, "cannot read a label here"
     if other := next((label for label in labels if not _is_listed(label, case.policy)), ""):
         return 1, f"the label {other!r} is not listed for mode 'auto'"
     controls = [node for node in case.screen.nodes or () if node.role in CONTROLS]
     if sum(same_label(node.name, labels[0]) for node in controls) > 1:
-        return 1, f"more than one control is called {labels[0]!r}"
+        return 1, f"more than one control is labelled {labels[0]!r}"
     return None
 
 
@@ -312,7 +312,7 @@ RULES: dict[str, Rule] = {
     "verbs": _verbs,
     "listed": _listed,
 }
-"""Every rule, in the order in which they are asked."""
+"""All rules, in order of evaluation."""
 
 
 def _is_listed(label: str, policy: Policy) -> bool:
@@ -324,7 +324,7 @@ def _labels(case: Case, point: Point) -> tuple[list[str], list[str]]:
 
 
 def _texts(case: Case) -> list[tuple[str, bool]]:
-    """Everything whose words count, and whether it is a label (else prose)."""
+    """Return all texts whose words count, and whether each is a label (else prose)."""
     texts: list[tuple[str, bool]] = []
     if turns_unseen(case.action, case.screen) or not is_write(case.action, case.screen, case.policy):
         return texts

@@ -1,8 +1,8 @@
-"""Words that name an effect, in labels and in typed text: how they are normalised, and which verbs are known.
+"""Detection of words that name an effect, such as destructive verbs, in labels and typed text.
 
-Matching leans towards finding too much: look-alike letters, zero-width characters, accents, spaced letters and digits
-in place of letters are all folded away first. It is a second line of defence. The first is that nothing is done without
-a person's word unless its label is on a list of the policy, so a verb that is missing here is asked about, not done.
+Matching favours false positives: look-alike letters, zero-width characters, accents, spaced letters and digits in place
+of letters are all folded first. It is a second line of defence. The first is that nothing is done without approval
+unless the policy lists its label, so a verb that is missing here leads to a question, not to an action.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 VERBS: dict[str, tuple[str, ...]] = {
     "administer": (
-        # Without "given", which is what a list calls a dose of this morning.
+        # Without "given", which lists use for a dose of this morning.
         *("administer*", "give", "gives", "giving"),
         *("administrar", "administrer", "verabreich*", "toedien*", "somministr*"),
     ),
@@ -43,13 +43,13 @@ VERBS: dict[str, tuple[str, ...]] = {
         *("lösch*", "loesch*", "gelöscht", "geloescht", "entfern*", "verwerf*", "vernicht*", "stornier*", "storno"),
         *("eliminar", "elimina", "eliminación", "borrar", "borra", "suprimir", "descartar", "quitar"),
         *("supprim*", "efface*", "retirer", "détruire"),
-        # Alone, "Annuler" and "Annulla" are what every dialog has for Cancel.
+        # Alone, "Annuler" and "Annulla" label Cancel in every dialog.
         *("annuler la", "annuler le", "annuler l", "annuler les", "annuler cette", "annuler ce"),
         *("annulla la", "annulla il", "annulla l", "annulla questa", "annulla questo"),
         *("verwijder*", "vernietig*", "elimina*", "cancella", "cancellare", "rimuov*", "scarta"),
     ),
     "discharge": (
-        # D/C stands for discharge and for discontinue.
+        # D/C is short for discharge and for discontinue.
         *("discharge", "d c", "entlassen", "dar de alta", "donner congé", "faire sortir"),
         *("ontslaan", "ontslag", "dimett*", "dimissione", "dimissioni"),
     ),
@@ -114,18 +114,18 @@ VERBS: dict[str, tuple[str, ...]] = {
         *("verzend*", "verstuur", "versturen", "indienen", "invia", "inviare", "trasmett*", "spedisci"),
     ),
 }
-"""Effects that a policy speaks of, with words for each in English, German, Spanish, French, Dutch and Italian. A word
-that ends in `*` stands for every word that begins so. Our own list; a policy may add to it."""
+"""Effects that a policy can name, with words for each in English, German, Spanish, French, Dutch and Italian. A word
+that ends in `*` matches every word with that prefix. Our own list; a policy may add to it."""
 
 AFFIRMING = frozenset(
     "ok okay yes y confirm confirmed continue proceed apply accept agree done finish go ja bestaetigen bestätigen "
     "weiter fortfahren anwenden akzeptieren fertig si sí aceptar confirmar continuar aplicar oui confirmer "
     "continuer accepter appliquer valider".split()
 )
-"""Labels that say nothing of their effect: what they agree to has to be looked for around them."""
+"""Labels that do not name their effect: what they agree to has to be found around them."""
 
 MAX_JOINED = 6
-"""Pieces of a label that are tried as one word; our choice."""
+"""Maximum pieces of a label that are joined to one word."""
 
 _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -135,7 +135,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _SPLIT = re.compile(r"[\W_]+")
 _ASKS_TO_SEE = re.compile(r"(?i)\bgive (?:me|us)\b")
-"""A request for a list, and no dose."""
+"""A request for a list, not a dose."""
 _LOOKS_LATIN = str.maketrans(
     "авеѕіјкмнорстухԁһӏԛԝгпьѵαβγεηικνορτυχωոսօցıɡɑʟᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢꭰꭼꮮꭲꮪꮯ",
     "abesijkmhopctyxdhlqwrnbvabyenikvoptuxwnuogigalabcdeghijklmnoprtuvwyzdeltsc",
@@ -144,14 +144,14 @@ _LOOKS_A_LETTER = str.maketrans("0134578@$|i", "oleastbasll")
 
 
 def fold(text: str) -> str:
-    """Return a text in lower case, without accents, invisible characters and letters that only look Latin."""
+    """Return a text in lower case, without accents, invisible characters and Latin look-alikes."""
     shown = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
     plain = "".join(mark for mark in unicodedata.normalize("NFD", shown) if unicodedata.category(mark) != "Mn")
     return " ".join(plain.translate(_LOOKS_LATIN).split())
 
 
 def hides(text: str) -> str:
-    """The first character of a text that a person would not see (zero-width, bidirectional, control), else ""."""
+    """Return the first invisible character of a text (zero-width, bidirectional, control), else ""."""
     for mark in text:
         if _INVISIBLE.match(mark) or (
             unicodedata.category(mark) in {"Cc", "Cf", "Cn", "Co", "Cs"} and mark not in "\t\n"
@@ -161,17 +161,17 @@ def hides(text: str) -> str:
 
 
 def same_label(label: str, other: str) -> bool:
-    """Whether two labels read the same, but for Unicode form, case, spaces and marks around them."""
+    """Return whether two labels are equal except for Unicode form, case, spaces and surrounding punctuation."""
     return plain_label(label) == plain_label(other) != ""
 
 
 def plain_label(label: str) -> str:
-    """A label in normal Unicode form and lower case, its whitespace made single spaces, without marks around it."""
+    """Normalise a label: Unicode form, lower case, single spaces, no surrounding punctuation."""
     return _EDGES.sub("", " ".join(unicodedata.normalize("NFKC", label).casefold().split()))
 
 
 def affirms(label: str) -> bool:
-    """Whether a label only agrees, such as "OK", without saying to what."""
+    """Return whether a label only agrees, such as "OK", without naming its effect."""
     return bool(_tokens(label)) and all(token in _FOLDED_AFFIRMING for token in _tokens(label))
 
 
@@ -181,7 +181,7 @@ def find_verbs(text: str, words: Mapping[str, tuple[str, ...]], *, label: bool =
     Args:
         text: a label, or text to be typed.
         words: verbs with their words, as in `VERBS`.
-        label: also join neighbouring pieces, so that "De le te" is found; off for prose, where it would find too much.
+        label: also join neighbouring pieces, so that "De le te" is found; off for prose, where it finds too much.
     """
     text = text if label else _ASKS_TO_SEE.sub(" ", text)
     lines = {" ".join(_SPLIT.split(spelt)) for spelt in (fold(text), fold(_CAMEL.sub(" ", text)), _skeleton(text))}
@@ -200,7 +200,7 @@ def _names(entries: tuple[str, ...], lines: set[str], pieces: set[str]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _forms(entries: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
-    """Words of the list as they read in each of the two spellings: wholes, beginnings, and phrases."""
+    """Return the words of the list in each of the two spellings: whole words, prefixes, and phrases."""
     stems = [(spelt(entry.rstrip("*")), entry.endswith("*")) for entry in entries for spelt in (fold, _skeleton)]
     return (
         frozenset(stem for stem, begins in stems if not begins),

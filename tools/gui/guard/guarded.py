@@ -1,8 +1,8 @@
-"""The one way to act: `guarded` checks everything, looks at the screen again, acts, and records.
+"""`guarded`, the only way to act: it checks everything, looks at the screen again, acts, and records.
 
-Nothing else that works for a person calls `Actuator.perform`; two benches do, on a drawn desk or an empty display
-(`evals.bench.gui_stop` and, to show that its orders are real, `evals.bench.redteam`). What halts an action comes back
-as a `Record`, since a refusal is an answer that the loop has to deal with, not a crash.
+Nothing else that works for a person calls `Actuator.perform`; two benches do, on a simulated desk or an empty display
+(`evals.bench.gui_stop` and, to show that its instructions are effective, `evals.bench.redteam`). A halted action is
+returned as a `Record`, since a refusal is an answer that the loop has to handle, not a crash.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ MINUTE_S = 60.0
 
 @dataclass
 class Guard:
-    """The rules of one session on one screen, and what they have to remember.
+    """The rules of one session on one screen, and their state.
 
     Attributes:
-        policy: what may be done.
-        audit: where everything is recorded.
-        mode: how much is left to the agent.
-        patient: whom the work is for, kept out of the record; needed where the policy asks for identity.
-        stop: the kill switch; give the actuator the same one.
-        desk: takes people's approvals.
-        readers: of the banner; none takes the default ones of `check_identity`.
+        policy: what is allowed.
+        audit: the audit log.
+        mode: degree of autonomy.
+        patient: the patient, redacted in the log; required if the policy asks for identity.
+        stop: the kill switch; the actuator needs the same one.
+        desk: receives people's approvals.
+        readers: readers of the banner; none uses the default ones of `check_identity`.
         read_lines: reads the words around an action's points.
-        about: who acts, for the record: such as the model with its digest, and the hash of the prompt.
-        clock: seconds that only go forward.
-        searching: whether no record need be open yet: what the policy lists as leading to one is then done without
+        about: the actor, for the log: such as the model with its digest, and the hash of the prompt.
+        clock: monotonic clock in seconds.
+        searching: whether no record need be open yet: actions that the policy lists as leading to one then need no
             check of identity.
     """
 
@@ -92,11 +92,11 @@ class Guard:
         self._read: tuple[str, list[Line]] = ("", [])
 
     def banner(self, screen: Screen) -> Rect | None:
-        """Where the patient is named on a screen, in pixels."""
+        """Return the region of the patient banner on a screen, in pixels."""
         return self.policy.banner_on(screen)
 
     def lines_around(self, screen: Screen, action: Action) -> list[Line]:
-        """The words around an action's points, in pixels of the screen. Raises ToolFailed."""
+        """Return the words around an action's points, in pixels of the screen. Raises ToolFailed."""
         lines: list[Line] = []
         if turns_unseen(action, screen):
             return lines
@@ -115,14 +115,14 @@ class Guard:
 
 @runtime_checkable
 class _Aiming(Protocol):
-    """An actuator that sees to it that an action reaches what is called so."""
+    """An actuator that ensures that an action reaches the control with the target's label."""
 
     aimed_at: str
 
 
 @dataclass
 class _Step:
-    """One action on its way through the checks."""
+    """One action during its checks."""
 
     actuator: Actuator
     guard: Guard
@@ -157,30 +157,30 @@ def guarded(
     verify: Callable[[Screen], bool | None] | None = None,
     still: Callable[[Screen], str] | None = None,
 ) -> Record:
-    """Do one action if every check passes, and record it either way.
+    """Perform an action if every check passes, and record it either way.
 
     Args:
-        actuator: hands and eyes.
+        actuator: the actuator of the screen.
         guard: the rules of the session.
         action: in pixels of `seen`.
         seen: the screen on which the action was planned; if its surroundings changed since, nothing is done.
-        target: what the action is meant for.
-        approval: a person's word for exactly this, where one was asked for before.
-        verify: looks at the screen afterwards: whether the effect is there; None where it cannot tell.
-        still: looks at the screen at the last moment: what speaks against it that the target is the one that was meant.
+        target: target of the action.
+        approval: a person's approval of exactly this action, if one was requested before.
+        verify: checks on the screen afterwards whether the effect is there; None if it cannot tell.
+        still: checks the screen at the last moment: returns what speaks against the target being the intended one.
 
     Returns:
-        The record. `decision.verdict` is `needs_approval` and `request` is set where a person has to be asked; show it,
-        let the desk of the guard `approve` it, and call again with the approval.
+        The record. If a person has to be asked, `decision.verdict` is `needs_approval` and `request` is set; show it,
+        let the guard's desk `approve` it, and call again with the approval.
     """
     with guard.lock:
         step = _Step(actuator, guard, action, seen, seen, target, approval, still)
         if isinstance(action, TypeText):
-            # Whatever quotes it later, such as a screen that shows it, is recorded without it.
+            # Later quotations of it, such as a screen that shows it, are recorded without it.
             guard.audit.know([action.text])
         try:
             step.now = actuator.screen()
-            # The kill switch is asked first and, since reading takes time, once more at the end.
+            # The kill switch is checked first and, since reading takes time, once more at the end.
             for name in (*CHECKS, "stop"):
                 if name in CHECKS and (problem := CHECKS[name](step)):
                     return _halted(step, name, problem)
@@ -190,7 +190,7 @@ def guarded(
         except StoreError as error:
             return Record(Outcome.HALTED_BEFORE_EFFECT, action, target, step.decision, "audit", str(error))
         except (ToolFailed, MediaError) as error:
-            # A signal that stops the work may take the program away, too, that is looked at.
+            # A signal that stops the work may also close the program on the screen.
             outcome = Outcome.CANCELLED if guard.stop.by else Outcome.HALTED_BEFORE_EFFECT
             return _halted(step, "eyes", str(error), outcome)
         if step.injects:
@@ -225,7 +225,7 @@ def _rate(step: _Step) -> str:
         guard.acted_at.popleft()
     if not step.injects or len(guard.acted_at) < limit:
         return ""
-    return f"{limit} actions were done within a minute, which is the policy's limit"
+    return f"the policy's limit of {limit} actions per minute is reached"
 
 
 def _identity(step: _Step) -> str:
@@ -234,7 +234,7 @@ def _identity(step: _Step) -> str:
         return ""
     banner = guard.banner(step.now)
     if guard.patient is None or banner is None:
-        return "the policy asks for the right patient, and none is set"
+        return "the policy requires a patient, and none is set"
     if guard.searching and leads_to_a_record(guard.policy, step.action, step.target):
         return ""  # a list of patients looks like a banner, and names others
     inside, problem = banner_of(step.now, banner, list(points_of(step.action)))
@@ -284,17 +284,17 @@ CHECKS: dict[str, Callable[[_Step], str]] = {
     "approval": _approval,
     "rescreen": _rescreen,
 }
-"""What an action passes on its way, in order; each says why it halts, or ""."""
+"""The checks of an action, in order; each returns why it halts, or ""."""
 
 
 def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Record:
-    """Act, look at the effect, and record the end; whatever breaks off midway is left for a person to look at."""
+    """Act, check the effect, and record the end; an interrupted action needs a person to look."""
     text, reason, acted = "", "", False
     outcome = Outcome.COMPLETED_UNVERIFIED
     after: Screen | None = None
     try:
         if isinstance(step.actuator, _Aiming):
-            # What is found by a name is pressed under that name only.
+            # A target found by name is pressed under that name only.
             step.actuator.aimed_at = step.target.label if step.target else ""
         text = step.actuator.perform(step.action)
         acted = step.injects
@@ -303,19 +303,19 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
             outcome, reason = Outcome.RECONCILE, problem
         elif verify is not None and (agrees := verify(after)) is not None:
             outcome = Outcome.VERIFIED if agrees else Outcome.RECONCILE
-            reason = "" if agrees else "the effect that was meant is not there"
+            reason = "" if agrees else "the intended effect is missing"
     except Stopped as error:
         outcome, reason = Outcome.CANCELLED, str(error)
     except ToolFailed as error:
-        # An action that fails does nothing; a look at what came of one that was done may fail as well.
+        # A failed action does nothing; checking the effect of a performed one may fail as well.
         outcome, reason = Outcome.RECONCILE if acted else Outcome.HALTED_BEFORE_EFFECT, str(error)
     except AttendError as error:
-        # What only looks leaves nothing open where the work is being stopped.
+        # Read-only actions leave nothing open when the work is stopped.
         outcome = Outcome.CANCELLED if step.guard.stop.by and not step.injects else Outcome.RECONCILE
         reason = str(error)
     except BaseException as error:
         step.actuator.release()
-        _record(step, Outcome.RECONCILE, "", f"it broke off: {type(error).__name__}", None)
+        _record(step, Outcome.RECONCILE, "", f"interrupted by {type(error).__name__}", None)
         raise
     if outcome in (Outcome.CANCELLED, Outcome.RECONCILE):
         step.actuator.release()
@@ -323,7 +323,7 @@ def _perform(step: _Step, verify: Callable[[Screen], bool | None] | None) -> Rec
 
 
 def _another_patient(step: _Step, after: Screen) -> str:
-    """What the banner says where a text was typed, and another patient was opened meanwhile."""
+    """Return what the banner says if another patient was opened while a text was typed."""
     banner = step.guard.banner(after)
     if not (step.patient_checked and isinstance(step.action, TypeText)) or step.guard.patient is None or banner is None:
         return ""
@@ -331,7 +331,7 @@ def _another_patient(step: _Step, after: Screen) -> str:
     if inside is None:
         return problem
     checked = check_identity(after, inside, step.guard.patient, step.guard.readers)
-    return "" if checked.holds else f"the patient was another after typing: {checked.reason}"
+    return "" if checked.holds else f"the patient changed while typing: {checked.reason}"
 
 
 def _record(step: _Step, outcome: Outcome, text: str, reason: str, after: Screen | None) -> Record:
@@ -341,9 +341,9 @@ def _record(step: _Step, outcome: Outcome, text: str, reason: str, after: Screen
             "outcome", {"outcome": outcome.value, "reason": reason, "after_sha256": after_sha256}
         )
     except StoreError as error:
-        # It was done, and nobody would know: no more is done until a person has looked.
-        step.guard.stop.set("a record that could not be written")
-        outcome, reason, entry = Outcome.RECONCILE, f"it was done, but not recorded: {error}", ""
+        # It was done without a record: nothing more is done until a person has looked.
+        step.guard.stop.set("a failed write to the audit log")
+        outcome, reason, entry = Outcome.RECONCILE, f"performed but not recorded: {error}", ""
     return Record(
         outcome,
         step.action,
@@ -364,7 +364,7 @@ def _halted(step: _Step, rule: str, reason: str, outcome: Outcome = Outcome.HALT
     try:
         entry = step.guard.audit.append(kind, told)
     except StoreError as error:
-        entry, reason = "", f"{reason} (and this could not be recorded: {error})"
+        entry, reason = "", f"{reason} (not recorded: {error})"
     return Record(
         outcome,
         step.action,
@@ -402,7 +402,7 @@ def _told(step: _Step) -> dict[str, Any]:
 
 
 def _whom(step: _Step) -> str:
-    """Whom the work is for, masked, and that the screen was not compared where it was not."""
+    """Return the patient, masked, with a note if the screen was not compared."""
     if step.guard.patient is None:
         return ""
     return step.guard.patient.masked if step.patient_checked else f"not checked ({step.guard.patient.masked})"

@@ -1,8 +1,8 @@
-"""The right patient: before every write, the banner must read as expected, in two readings that do not share an error.
+"""Patient identity: before every write, two independent readings of the banner must match the expected patient.
 
-Nothing is guessed. Texts are compared after Unicode form (NFKC), case and whitespace are made equal, and digits and
-letters have to be the same ones: an O in place of a 0, or an l in place of a 1, halts like any other difference, though
-the reason says that it may be the reader's fault.
+Nothing is guessed. Texts are compared after normalising Unicode (NFKC), case and whitespace, and digits and letters
+have to be equal: an O in place of a 0, or an l in place of a 1, halts like any other difference, though the reason says
+that it may be a recognition error.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tools.gui.types import Rect, Screen, region_hash
 Reader = Callable[[Screen, Rect], str]
 """Reads the text within a rectangle of a screen; "" if there is none."""
 READINGS = 2
-"""Readings that have to agree."""
+"""Number of readings that have to agree."""
 KEPT_READINGS = 8
-"""Banners that need not be read again while their pixels stay the same; our choice."""
+"""Size of the cache of banner readings, by their pixels."""
 _LABELS = {
     "id": (
         "mrn",
@@ -52,7 +52,7 @@ _VALUE = r"[^\w]{0,4}([\w][\w./-]*)"
 
 
 class Patient(BaseModel):
-    """Whom the work is for, written as the banner writes it.
+    """The expected patient, written as the banner writes it.
 
     Attributes:
         name: such as "Doe, John" or "Doe^John".
@@ -68,12 +68,12 @@ class Patient(BaseModel):
 
     @property
     def fields(self) -> dict[str, str]:
-        """The three fields by what people call them."""
+        """Return the three fields by their common names."""
         return {"name": self.name, "birth date": self.birth_date, "id": self.id}
 
     @property
     def masked(self) -> str:
-        """All three, in a form that may be shown in a record."""
+        """All three fields, in a form that may be logged."""
         return ", ".join(f"{name} {mask(value)}" for name, value in self.fields.items())
 
 
@@ -83,7 +83,7 @@ class Identity:
 
     Attributes:
         holds: whether it does.
-        reason: why not, with what was expected and seen, masked; "" if it does.
+        reason: why not, with the expected and seen values, masked; "" if it does.
     """
 
     holds: bool
@@ -94,13 +94,13 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
     """Compare the banner of a screen with the expected patient.
 
     Args:
-        screen: as it is now.
-        banner: where the patient is named.
+        screen: the current screen.
+        banner: region of the patient banner.
         expected: the patient, as the banner writes it.
-        readers: two or more; none takes the accessibility tree and OCR, or OCR at two scales where there is no tree.
+        readers: two or more; none uses the accessibility tree and OCR, or OCR at two scales if there is no tree.
 
     Raises:
-        ToolFailed: if the words in the picture cannot be read, since RapidOCR is missing.
+        ToolFailed: if OCR is needed and RapidOCR is missing.
     """
     chosen = list(readers) or default_readers(screen, banner)
     if len(chosen) < READINGS:
@@ -119,9 +119,9 @@ def check_identity(screen: Screen, banner: Rect, expected: Patient, readers: Seq
 
 
 def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
-    """The accessibility tree and OCR; OCR at two scales where there is no tree.
+    """Return the accessibility tree and OCR as readers; OCR at two scales if there is no tree.
 
-    While a dialog is open, browsers leave what lies behind it out of the tree; the banner then is in the pixels only.
+    While a dialog is open, browsers omit everything behind it from the tree; the banner is then in the pixels only.
     """
     asks = any(node.role in ("dialog", "alertdialog") for node in screen.nodes or ())
     if screen.nodes is not None and (read_tree(screen, banner) or not asks):
@@ -130,7 +130,7 @@ def default_readers(screen: Screen, banner: Rect) -> list[Reader]:
 
 
 def read_tree(screen: Screen, rect: Rect) -> str:
-    """The names and values of the nodes that lie within a rectangle, in the tree's order."""
+    """Return the names and values of the nodes within a rectangle, in the tree's order."""
     texts: list[str] = []
     for node in screen.nodes or ():
         inside = node.rect.overlap(rect).area
@@ -140,17 +140,17 @@ def read_tree(screen: Screen, rect: Rect) -> str:
 
 
 def read_pixels(screen: Screen, rect: Rect) -> str:
-    """The words in the pixels, by OCR."""
+    """Return the words in the pixels, by OCR."""
     return _read(screen.crop(rect), 1)
 
 
 def read_pixels_enlarged(screen: Screen, rect: Rect) -> str:
-    """The words in the pixels, by OCR of the part made twice as large."""
+    """Return the words in the pixels, by OCR of the part enlarged twice."""
     return _read(screen.crop(rect), 2)
 
 
 def mask(text: str) -> str:
-    """A value with its letters and digits hidden, except the first letter of a word and the last digit of a number."""
+    """Hide the letters and digits of a value, except the first letter of a word and the last digit of a number."""
 
     def hide(found: re.Match[str]) -> str:
         word = found[0]
@@ -162,7 +162,7 @@ def mask(text: str) -> str:
 
 
 def _differs(name: str, expected: str, seen: str) -> str:
-    """What is wrong with one field of a reading; "" if nothing is."""
+    """Return what is wrong with a field of a reading; "" if nothing is."""
     if others := [value for value in _labelled(name, seen) if not (expected + " ").startswith(value + " ")]:
         close = _confused(others[0]) == _confused(expected)
         return f"{name} {_compared(expected, others[0])}{_HINT if close else ''}"
@@ -174,21 +174,21 @@ def _differs(name: str, expected: str, seen: str) -> str:
 
 
 def _compared(expected: str, seen: str) -> str:
-    """What was expected and seen, masked; that they differ where the masks do not show it."""
-    alike = "; they differ in what is hidden here" if mask(expected) in mask(seen) else ""
+    """Return the expected and seen values, masked, with a note if they differ only in hidden characters."""
+    alike = "; they differ in the hidden characters" if mask(expected) in mask(seen) else ""
     return f"expected {mask(expected)}, seen {mask(seen)}{alike}"
 
 
 def _holds(expected: str, seen: str) -> bool:
-    """Whether a value stands in a text as a whole, not as part of a longer word, name or number."""
+    """Return whether a text contains a value as a whole, not as part of a longer word, name or number."""
     return whole(expected).search(seen) is not None
 
 
 def _another(expected: Patient, text: str) -> str:
-    """Why a banner that shows the three values may be somebody else's; "" if nothing says so."""
+    """Return why a banner with the three values may be somebody else's; "" if nothing indicates it."""
     birth_date, number, name = plain(expected.birth_date), plain(expected.id), plain(expected.name)
     if not stands_alone(plain(text), birth_date, number):
-        return f"id expected {mask(number)}, which stands only in a date, a telephone number or the like"
+        return f"id expected {mask(number)}, which appears only in a date, a telephone number or the like"
     what, words = names_another(text, birth_date, number, name)
     if not what:
         return ""
@@ -197,7 +197,7 @@ def _another(expected: Patient, text: str) -> str:
 
 
 def _labelled(name: str, seen: str) -> list[str]:
-    """The values that follow a label of this field, each of which has to be the expected one."""
+    """Return the values after a label of this field, each of which has to be the expected one."""
     labels = "|".join(re.escape(plain(label)) for label in sorted(_LABELS.get(name, ()), key=len, reverse=True))
     if not labels:
         return []
@@ -213,7 +213,7 @@ def _confused(text: str) -> str:
 
 
 _CUT = "; something is cut off on the screen: make the window larger, or zoom out"
-_HINT = "; they differ only in characters that are easily confused, so a person has to look"
+_HINT = "; they differ only in easily confused characters, so a person has to look"
 
 
 _lock = threading.Lock()
@@ -221,8 +221,8 @@ _seen: OrderedDict[tuple[str, int], str] = OrderedDict()
 
 
 def _read(rgb: np.ndarray, factor: int) -> str:
-    """The words of a picture made so many times as large; remembered, since an action is checked before and after a
-    person is asked, on the same pixels."""
+    """Return the words of an enlarged picture; cached, since an action is checked before and after a person is asked,
+    on the same pixels."""
     if rgb.size == 0:
         return ""
     name = region_hash(rgb), factor

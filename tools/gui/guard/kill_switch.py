@@ -1,8 +1,8 @@
-"""The kill switch: a person stops the work on a screen, by a key, the mouse, a command, or a button.
+"""Kill switch: a person stops the work on a screen by a key, the mouse, a command, or a button.
 
-Actuators poll a `KillSwitch` between the smallest steps they take, and wait with `pause`, so that nothing goes on for
-longer than one of those steps. `watching` runs a thread beside them that looks at the outside (the file that
-`attend stop` writes, the keyboard, the mouse) every `POLL_S` and releases what is held. Once set, a switch stays set.
+Actuators poll a `KillSwitch` between their smallest steps, and wait with `pause`, so that nothing continues longer than
+one step. `watching` runs a thread beside them that polls external sources (the file that `attend stop` writes, the
+keyboard, the mouse) every `POLL_S` and releases held keys. Once set, a switch stays set.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from typing import Any
 from tools.errors import AttendError, ConfigError, Stopped, StoreError
 
 POLL_S = 0.01
-"""Seconds between two looks at the outside; our choice: a tenth of the 0.1 s within which work has to stop."""
+"""Polling interval in seconds: a tenth of the 0.1 s within which work has to stop."""
 HOTKEY = "ctrl+alt+escape"
-"""Keys that stop the work; our choice: an agent has no use for them."""
+"""Keys that stop the work; an agent has no use for them."""
 CORNER_PX = 1
-"""How near to a corner of the screen the pointer has to be; our choice."""
+"""Distance of the pointer from a corner of the screen that counts as in the corner."""
 STOP_FILE = "gui.stop"
 _NO_COOKIES = "Xlib.xauth: warning, no xauthority details available"
 
 Source = Callable[[], str]
-"""Looked at again and again; returns who or what asks to stop, or ""."""
+"""Polled repeatedly; returns who or what asks to stop, or ""."""
 
 
 class KillSwitch:
-    """Set once, by anybody and from any thread; then every actuator that polls it stops.
+    """Set once, by anybody and from any thread; every actuator that polls it then stops.
 
     Args:
-        folder: the state folder in which `attend stop` leaves its file; None is for switches of one process.
+        folder: state folder of the file that `attend stop` writes; None for a switch of one process.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -48,31 +48,31 @@ class KillSwitch:
         self._by = self._interrupt = ""
 
     def set(self, by: str) -> None:
-        """Stop the work; `by` says who or what asked, the first one being kept."""
+        """Stop the work; `by` says who or what asked. The first one is kept."""
         self._by = self._by or by
         self._event.set()
 
     def interrupt(self, by: str) -> None:
-        """Ask for a stop from a handler of a signal, which may take no lock; whoever looks next sets the switch."""
+        """Request a stop from a signal handler, which may take no lock; the next poll sets the switch."""
         self._interrupt = self._interrupt or by
 
     @property
     def asked(self) -> str:
-        """Who or what asks for a stop by a signal or by the file in the folder; "" if nobody does."""
+        """Return who or what requests a stop by a signal or by the file in the folder; "" if nobody does."""
         return self._interrupt or (read_stop(self.folder) if self.folder else "")
 
     @property
     def by(self) -> str:
-        """Who or what stopped the work, also by a signal that nobody has looked at yet; "" while nobody did."""
+        """Who or what stopped the work, including a signal not yet polled; "" if nobody did."""
         return self._by if self._event.is_set() else self._interrupt
 
     def check(self) -> None:
-        """Return at once if work may go on. Raises Stopped if not."""
+        """Raise Stopped if the work has to stop."""
         if not self._event.is_set() and (who := self.asked):
             self.set(who)
         if self._event.is_set():
             held = self.folder and read_stop(self.folder)
-            how = f"let work begin again with: {clear_command(self.folder)}" if self.folder and held else "begin anew."
+            how = f"allow work again with: {clear_command(self.folder)}" if self.folder and held else "start again."
             raise Stopped(f"the work was stopped by {self._by}.", remedy=f"Look at the screen; then {how}")
 
     def pause(self, seconds: float) -> None:
@@ -81,7 +81,7 @@ class KillSwitch:
             self.check()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the switch is set, at most so long; return whether it is."""
+        """Wait until the switch is set, at most this long; return whether it is."""
         return self._event.wait(seconds)
 
 
@@ -93,30 +93,28 @@ def write_stop(folder: Path, by: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            # Whoever looks meanwhile reads all of it or finds nothing. Not synced: an empty file stops the work too.
+            # Readers see all of it or no file. Not synced: an empty file stops the work too.
             unfinished.write_text(told, "utf-8")
             unfinished.replace(path)
         except OSError:
-            path.touch()  # without room for the text, an empty file has to do
+            path.touch()  # an empty file suffices if there is no room for the text
             raise
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"the stop file {str(path)!r} cannot be written: {error}.", remedy="Stop it by key."
-        ) from error
+        raise StoreError(f"cannot write the stop file {str(path)!r}: {error}.", remedy="Stop it by key.") from error
     return path
 
 
 def read_stop(folder: Path) -> str:
-    """Who stopped the work of a folder; "" if nobody did. A file that cannot be read stops the work, too."""
+    """Return who stopped the work of a folder; "" if nobody did. An unreadable file stops the work, too."""
     path = folder / STOP_FILE
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        return f"the stop file, which cannot be read ({error})"
+        return f"the unreadable stop file ({error})"
     try:
         told = json.loads(text)
         return f"{told['by']} at {_time(told['at'])}"
@@ -125,10 +123,10 @@ def read_stop(folder: Path) -> str:
 
 
 def _time(at: str) -> str:
-    """A time of ours for people, without its date, which would be taken for a patient's where texts are redacted.
+    """Format our own time for people, without its date, which redaction would take for a patient's.
 
     Raises:
-        ValueError, TypeError: if it is none.
+        ValueError, TypeError: if it is not a time.
     """
     then, now = datetime.fromisoformat(at).astimezone(UTC), datetime.now(UTC)
     days = (now.date() - then.date()).days
@@ -136,32 +134,32 @@ def _time(at: str) -> str:
 
 
 def clear_command(folder: Path) -> str:
-    """What lets the work of a folder begin again, as it is written in a shell."""
+    """Return the shell command that allows the work of a folder again."""
     return f"attend stop --clear --folder {shlex.quote(str(folder.absolute()))}"
 
 
 def clear_stop(folder: Path) -> bool:
-    """Let work begin again; return whether it was stopped. Raises StoreError."""
+    """Allow work again; return whether it was stopped. Raises StoreError."""
     try:
         (folder / STOP_FILE).unlink()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StoreError(f"the stop file cannot be removed: {error}.") from error
+        raise StoreError(f"cannot remove the stop file: {error}.") from error
     return True
 
 
 @contextlib.contextmanager
 def watching(switch: KillSwitch, release: Callable[[], None], sources: Sequence[Source] = ()) -> Iterator[KillSwitch]:
-    """Look at the outside in a thread of its own for as long as the context lasts.
+    """Poll external sources in a thread for as long as the context lasts.
 
     Args:
-        switch: is set when a source, or the file in its folder, asks for it.
-        release: lets go of every key and button, as `Actuator.release` does; called once, as soon as the switch is set.
-        sources: such as `Hotkey()` and `Corner()`. One that breaks stops the work: it can no longer be trusted.
+        switch: set when a source, or the file in its folder, requests it.
+        release: releases every key and button, like `Actuator.release`; called once, as soon as the switch is set.
+        sources: such as `Hotkey()` and `Corner()`. One that fails stops the work, since it can no longer be trusted.
 
     Raises:
-        AttendError: if `release` failed, when the context ends.
+        AttendError: at the end of the context, if `release` failed.
     """
     ended = threading.Event()
     failed: list[AttendError] = []
@@ -189,23 +187,23 @@ def watching(switch: KillSwitch, release: Callable[[], None], sources: Sequence[
 
 
 def look(switch: KillSwitch, sources: Sequence[Source]) -> None:
-    """Look at the file and at every source once, and set the switch if one asks for it."""
+    """Poll the file and every source once, and set the switch if one requests it."""
     if who := switch.asked:
         switch.set(who)
     for source in sources:
         try:
             who = source()
         except Exception as error:  # noqa: BLE001 - whatever breaks a way to stop, the work has to stop
-            who = f"a watcher that broke off ({type(error).__name__}: {error})"
+            who = f"a failed watcher ({type(error).__name__}: {error})"
         if who:
             switch.set(who)
 
 
 class Hotkey:
-    """A source that looks at the keyboard of an X display.
+    """A source that watches the keyboard of an X display.
 
     Args:
-        keys: such as "ctrl+alt+escape"; all have to be down at once.
+        keys: such as "ctrl+alt+escape"; all have to be pressed at once.
 
     Raises:
         ConfigError: if there is no X display, or a key is unknown.
@@ -220,9 +218,7 @@ class Hotkey:
             codes = [self._display.keysym_to_keycode(XK.string_to_keysym(name)) for name in names]
             if not any(codes):
                 self._display.close()
-                raise ConfigError(
-                    f"the hot key {keys!r} has the unknown key {key!r}.", expected=f"keys such as {HOTKEY}"
-                )
+                raise ConfigError(f"unknown key {key!r} in the hot key {keys!r}.", expected=f"keys such as {HOTKEY}")
             self._codes.append([code for code in codes if code])
 
     def __call__(self) -> str:
@@ -231,12 +227,12 @@ class Hotkey:
         return f"the keys {self._keys}" if pressed else ""
 
     def close(self) -> None:
-        """Give the display back."""
+        """Close the display connection."""
         self._display.close()
 
 
 class Corner:
-    """A source that looks at the pointer of an X display: in a corner of the screen, it asks to stop.
+    """A source that watches the pointer of an X display: in a corner of the screen, it requests a stop.
 
     Raises:
         ConfigError: if there is no X display.
@@ -254,17 +250,17 @@ class Corner:
         return "the mouse in a corner of the screen" if in_x and in_y else ""
 
     def close(self) -> None:
-        """Give the display back."""
+        """Close the display connection."""
         self._display.close()
 
 
 @contextlib.contextmanager
 def cookies_if_any() -> Iterator[None]:
-    """Within, python-xlib opens displays also where no file of cookies can be read, and is quiet about it.
+    """Within the context, let python-xlib open displays without a cookie file, and silence its warning.
 
-    It wants the file that XAUTHORITY names, else `~/.Xauthority`, although servers such as Xvfb ask for no cookie, and
-    other programs do without. The environment is as before afterwards. What else is printed goes to stderr, since a
-    program's answer goes to stdout.
+    It requires the file in XAUTHORITY, else `~/.Xauthority`, although servers such as Xvfb need no cookie, and other
+    programs do without. The environment is restored afterwards. Other output goes to stderr, since a program's answer
+    goes to stdout.
     """
     before, printed = os.environ.get("XAUTHORITY"), io.StringIO()
     path = before or str(Path(os.environ.get("HOME", ""), ".Xauthority"))
@@ -283,13 +279,13 @@ def cookies_if_any() -> Iterator[None]:
 
 
 def open_display() -> Any:
-    """A connection to the X display of the environment. Raises ConfigError if there is none."""
+    """Open a connection to the X display of the environment. Raises ConfigError if there is none."""
     remedy = (
-        "Start one and set DISPLAY, and XAUTHORITY to its file of cookies where it asks for one; or stop with "
-        "`attend stop`; Wayland shows keys and pointer to nobody."
+        "Start one and set DISPLAY, and XAUTHORITY to its cookie file if it requires one; or stop with "
+        "`attend stop`; Wayland does not expose keys and pointer."
     )
     if not os.environ.get("DISPLAY"):
-        raise ConfigError("the keyboard and the mouse cannot be watched: DISPLAY is not set.", remedy=remedy)
+        raise ConfigError("cannot watch the keyboard and the mouse: DISPLAY is not set.", remedy=remedy)
     try:
         from Xlib import display
         from Xlib.error import ConnectionClosedError, DisplayError, XauthError
@@ -297,11 +293,9 @@ def open_display() -> Any:
         with cookies_if_any():
             return display.Display()
     except ImportError as error:
-        raise ConfigError(
-            f"the keyboard cannot be watched: {error}.", remedy="Run: pip install python3-Xlib"
-        ) from error
+        raise ConfigError(f"cannot watch the keyboard: {error}.", remedy="Run: pip install python3-Xlib") from error
     except (ConnectionClosedError, DisplayError, XauthError, OSError) as error:
-        raise ConfigError(f"the X display cannot be opened: {error}.", remedy=remedy) from error
+        raise ConfigError(f"cannot open the X display: {error}.", remedy=remedy) from error
 
 
 _KEYSYMS = {

@@ -1,4 +1,4 @@
-"""What stands on a screen where an action lands: its labels, by tree and by pixels, and what an "OK" agrees to."""
+"""Labels at the point of an action, by tree and by pixels, and the question that an "OK" agrees to."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tools.gui.keys import MODIFIERS, agrees, key_set
 from tools.gui.types import UNSURE, Action, Click, Node, Point, PressKey, Rect, Screen, Target, points_of
 
 NEAR_X_PX, NEAR_Y_PX = 24.0, 10.0
-"""How far beside a point words still count as its label, where no tree tells a control's bounds; our choice."""
+"""Distance around a point within which words count as its label, if no tree gives a control's bounds."""
 AROUND_X_PX, AROUND_Y_PX = 320.0, 160.0
-"""How far around a point it is looked what an "OK" agrees to, where no tree shows a dialog; our choice."""
+"""Distance around a point within which the question of an "OK" is sought, if no tree shows a dialog."""
 
 DIALOGS = frozenset({"dialog", "alertdialog"})
 FIELDS = frozenset({"combobox", "searchbox", "spinbutton", "textbox"})
-"""Controls that letters are written into."""
+"""Controls that accept text."""
 _TOGGLED = frozenset({"checkbox", "radio", "switch"})
 _PRESSED = frozenset("button link listitem menuitem menuitemcheckbox menuitemradio option tab treeitem".split())
 CONTROLS = FIELDS | _TOGGLED | _PRESSED | {"slider"}
@@ -26,7 +26,7 @@ CONTROLS = FIELDS | _TOGGLED | _PRESSED | {"slider"}
 
 @dataclass(frozen=True)
 class Line:
-    """Words that were read in the pixels, and where they stand in image pixels."""
+    """Words read in the pixels, and their place in image pixels."""
 
     text: str
     rect: Rect
@@ -34,12 +34,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Question:
-    """What an action may agree to.
+    """A question that an action may agree to.
 
     Attributes:
-        rect: where its words stand.
-        sure: whether the action does agree to it, so that its words count as those of a label do; keys may also press
-            something else in a dialog.
+        rect: place of its words.
+        sure: whether the action does agree to it, so that its words count like a label's; keys may also press something
+            else in a dialog.
     """
 
     rect: Rect
@@ -47,7 +47,7 @@ class Question:
 
 
 def read_lines(rgb: np.ndarray) -> list[Line]:
-    """The lines of text in a part of a screen, in its own pixels, by OCR. Raises ToolFailed."""
+    """Return the lines of text in a part of a screen, in its own pixels, by OCR. Raises ToolFailed."""
     from tools.ocr import read_words
 
     height, width = rgb.shape[:2]
@@ -67,18 +67,18 @@ def read_lines(rgb: np.ndarray) -> list[Line]:
 
 
 def around(point: Point, x_px: float = AROUND_X_PX, y_px: float = AROUND_Y_PX) -> Rect:
-    """The part of a screen around a point; may reach beyond its edges."""
+    """Return the part of a screen around a point; may reach beyond its edges."""
     return Rect(left=point.x_px - x_px, top=point.y_px - y_px, right=point.x_px + x_px, bottom=point.y_px + y_px)
 
 
 def labels_at(
     screen: Screen, point: Point, target: Target | None = None, lines: Sequence[Line] = ()
 ) -> tuple[list[str], list[str]]:
-    """What the tree and the pixels call the things at a point, the smallest first; each may be empty."""
+    """Return the labels at a point by the tree and by the pixels, the smallest first; each may be empty."""
     holding = [node for node in screen.nodes or () if node.rect.holds(point)]
     holding.sort(key=lambda node: node.rect.area)
     control = next((node for node in holding if node.role in CONTROLS), None)
-    # Words of a control are often nodes of their own, which lie within it.
+    # The words of a control are often nodes of their own within it.
     inner = [node for node in holding if control is None or node.rect.area <= control.rect.area]
     tree = [node.name for node in inner if node.name.strip() and node.role not in DIALOGS][:4]
     bounds = control.rect if control else around(point, NEAR_X_PX, NEAR_Y_PX)
@@ -90,16 +90,16 @@ def labels_at(
 
 
 def focused(screen: Screen) -> Node | None:
-    """What keys go to, where the tree tells; the smallest that is marked."""
+    """Return the focused node by the tree; the smallest that is marked."""
     marked = [node for node in screen.nodes or () if "focused" in node.states]
     return min(marked, key=lambda node: node.rect.area, default=None)
 
 
 def pressed_by(keys: frozenset[str], screen: Screen) -> Node | None:
-    """The control that Enter or space press, since it has the focus; None for all other keys, and where none is known.
+    """Return the focused control that Enter or space press; None for all other keys, or if the focus is unknown.
 
     Args:
-        keys: as `tools.gui.keys.key_set` gives them.
+        keys: as returned by `tools.gui.keys.key_set`.
         screen: with its tree.
     """
     control = focused(screen)
@@ -110,33 +110,33 @@ def pressed_by(keys: frozenset[str], screen: Screen) -> Node | None:
 
 
 def unclear(keys: frozenset[str], screen: Screen) -> str:
-    """Why nobody can tell what keys would press; "" where it is known, and for keys that press nothing.
+    """Return why it is unknown what keys would press; "" if it is known, and for keys that press nothing.
 
     Args:
-        keys: as `tools.gui.keys.key_set` gives them.
+        keys: as returned by `tools.gui.keys.key_set`.
         screen: with its tree.
     """
     if not agrees(keys):
         return ""
     control = focused(screen)
     if control is None or control.role not in CONTROLS:
-        return "no control is known to have the focus"
+        return "the focused control is unknown"
     if len(keys - set(MODIFIERS)) > 1:
-        return "of keys pressed together, one may move the focus before another one presses"
+        return "one of several keys pressed together may move the focus before another one presses"
     default = "enter" in keys and _dialog_at(screen, control.rect.center) is not None
     if pressed_by(keys, screen) or (control.role in FIELDS and "alt" not in keys and not default):
         return ""
-    return "they may press a button that has not the focus"
+    return "they may press a button without the focus"
 
 
 def questions(
     screen: Screen, action: Action, target: Target | None = None, lines: Sequence[Line] = ()
 ) -> list[Question]:
-    """What an action agrees to, where its own label does not say it.
+    """Return what an action agrees to if its own label does not name it.
 
-    A click on an "OK", and Enter on one that has the focus, agree to what their dialog says or, where the tree shows
-    none, to what stands around them; so may a click on what nothing but a model names. Other keys that agree may press
-    the default button of their dialog, or one that underlines a letter; where no focus is known, those of every dialog.
+    A click on an "OK", and Enter on a focused one, agree to what their dialog says or, if the tree shows none, to the
+    words around them; so may a click on a target that only a model names. Other confirming keys may press the default
+    button of their dialog, or one with an underlined letter; if the focus is unknown, those of every dialog.
     """
     if not isinstance(action, PressKey):
         asked = [one for point in points_of(action) for one in _asked_at(screen, point, target, lines)]
@@ -154,13 +154,13 @@ def questions(
     if pressed_by(keys, screen):
         return _asked_at(screen, control.rect.center, None, lines)
     if control.role in FIELDS and not keys & {"enter", "alt"}:
-        return []  # They are written.
+        return []  # They are typed.
     dialog = _dialog_at(screen, control.rect.center)
     return [Question(dialog.rect, says_yes)] if dialog else []
 
 
 def words_of(question: Question, screen: Screen, lines: Sequence[Line] = ()) -> list[str]:
-    """The words of a question; those of its buttons are none of it, as far as the tree tells."""
+    """Return the words of a question, without those of its buttons as far as the tree shows them."""
     told = [node for node in screen.nodes or () if node.rect.overlap(question.rect).area and node.role not in CONTROLS]
     if any(node.rect == question.rect and node.role in DIALOGS for node in told):
         told = [node for node in told if node.rect.area <= question.rect.area]

@@ -1,14 +1,14 @@
-"""What may be done on a screen: a YAML file, read into a frozen `Policy`; mistakes are named with their line.
+"""Policy of a screen: a YAML file, read into a frozen `Policy`; mistakes are reported with their line.
 
     name: look up results
     urls:
       - host: ehr.example.org
         path: /app/*
     banner: {left: 0.0, top: 0.05, right: 1.0, bottom: 0.12}
-    verbs: {sign: two_person, submit: approve}    # all others that are known are forbidden
-    auto_labels: [Next, Search]                   # the only ones that mode `auto` does without asking
+    verbs: {sign: two_person, submit: approve}    # all other known verbs are forbidden
+    auto_labels: [Next, Search]                   # the only ones that mode `auto` presses without asking
 
-What is not named is not allowed. Regions are fractions of the screenshot, so that they hold at every resolution.
+What is not named is not allowed. Regions are fractions of the screenshot, so that they fit every resolution.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FORBIDDEN_KEYS = (
     *("alt+f4", "alt+tab", "alt+f2", "ctrl+alt+t", "ctrl+alt+delete", "super", "win", "meta", "cmd", "command"),
     *("ctrl+l", "ctrl+t", "ctrl+n", "ctrl+o", "ctrl+w", "ctrl+shift+i", "ctrl+shift+j", "ctrl+shift+n", "f6", "f12"),
 )
-"""Keys that leave the program, open an address or show a console; our choice."""
+"""Keys that leave the program, open an address or show a console."""
 
 
 class _Part(BaseModel):
@@ -63,7 +63,7 @@ class Region(_Part):
 
 
 class Edges(_Part):
-    """A part of every screen in its own units (CSS pixels in a browser), for layouts that do not grow with a window."""
+    """A part of every screen in its own units (CSS pixels in a browser), for layouts that do not scale."""
 
     left: float = Field(ge=0)
     top: float = Field(ge=0)
@@ -89,8 +89,8 @@ class Address(_Part):
 
     Attributes:
         host: a name or number; `*.example.org` is every host below it.
-        path: a pattern for the path, in which `*` stands for anything; `..` is resolved first.
-        schemes: of http and https, those allowed.
+        path: a pattern for the path, where `*` matches anything; `..` is resolved first.
+        schemes: the allowed ones of http and https.
         port: None is the scheme's own.
     """
 
@@ -102,18 +102,18 @@ class Address(_Part):
     @field_validator("host")
     @classmethod
     def _is_a_host(cls, host: str) -> str:
-        if host.count(":") == 1 or "[" in host:  # more colons are a number of IPv6, which an address has in brackets
-            raise ValueError(f"{host!r} is not a host alone; leave brackets out, and name a port under 'port'")
+        if host.count(":") == 1 or "[" in host:  # more colons are an IPv6 number, which an address has in brackets
+            raise ValueError(f"invalid host {host!r}; leave out brackets, and name a port under 'port'")
         if "*" in host.removeprefix("*.") or "/" in host or "@" in host:
-            raise ValueError(f"{host!r} is no host name; a star may only begin it, as in '*.example.org'")
+            raise ValueError(f"invalid host name {host!r}; a star is allowed only at its start, as in '*.example.org'")
         return _ascii_host(host)
 
     def allows(self, url: SplitResult) -> bool:
-        """Whether a parsed address is one of these."""
+        """Return whether a parsed address is one of these."""
         return not self.differences(url)
 
     def differences(self, url: SplitResult) -> list[str]:
-        """Each part of a parsed address that keeps it from being one of these, with what is expected."""
+        """Return the parts of a parsed address that differ, each with its expected value."""
         host = _ascii_host(url.hostname or "")
         usual = {"http": 80, "https": 443}.get(url.scheme)
         port, expected = url.port or usual, self.port or usual
@@ -130,35 +130,35 @@ class Address(_Part):
 
 
 class Policy(_Part):
-    """What may be done.
+    """What is allowed on a screen.
 
     Attributes:
         name: for records.
-        windows: titles, in which `*` stands for anything; empty is every title, where `urls` decides.
-        urls: addresses; where some are named, a page of another one is refused, and so is a screen without an address.
+        windows: titles, where `*` matches anything; empty is every title, if `urls` decides.
+        urls: addresses; if some are named, pages of others are refused, and so are screens without an address.
         regions: where actions may land.
         forbidden_regions: where they may not, even within `regions`.
         verbs: what happens to actions whose label or text names an effect: `forbid` in every mode, `two_person` (two
             people have to approve), or `approve` (one has to, in mode `auto` too). Known ones that are left out are
             forbidden.
-        words: more words for a verb, or verbs of your own; a word that ends in `*` stands for all that begin so.
+        words: more words for a verb, or new verbs; a word that ends in `*` matches all with that prefix.
         auto_labels: labels that mode `auto` clicks, and fields it types into, without asking.
         search_labels: labels that lead to a patient's record and are clicked, typed into or scrolled before its banner
-            can name the patient; one that ends in `*` stands for all that begin so. Labels that name an effect never
+            can name the patient; one that ends in `*` matches all with that prefix. Labels that name an effect never
             count.
-        auto_regions: where those labels count; best the program's own bars, since a document may hold any text.
-        auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f". Of those that press something, as
-            Enter and space do, and letters in a dialog, it asks all the same where the tree does not tell what has the
-            focus; if that is a button, it has to be listed as for a click.
-        scroll_regions: where the wheel only scrolls, and may be turned without a tree that tells what is under it.
+        auto_regions: where those labels count; best the program's own bars, since a document may contain any text.
+        auto_keys: keys that it presses without asking, such as "tab" or "ctrl+f". For keys that press something (Enter,
+            space, letters in a dialog) it still asks if the tree does not show the focus; if the focus is on a
+            button, the button has to be listed as for a click.
+        scroll_regions: where the wheel only scrolls, and may be used without a tree that shows what is under it.
         forbidden_keys: keys that are never pressed.
-        actions_per_minute: the most actions that reach the screen within 60 s.
-        approval_s: seconds that an approval lives.
-        approvers: the names of those who may approve; empty is everybody.
+        actions_per_minute: maximum number of actions on the screen within 60 s.
+        approval_s: lifetime of an approval in seconds.
+        approvers: names of those who may approve; empty is everybody.
         identity: `required` compares the banner with the expected patient before every write; `none` is for programs
             that show no patient.
-        banner: where the patient is named.
-        banner_px: the same for a layout that does not grow with the window; one of the two.
+        banner: region of the patient banner.
+        banner_px: the same for a layout that does not scale with the window; only one of the two.
     """
 
     name: str = Field(min_length=1)
@@ -192,45 +192,45 @@ class Policy(_Part):
     @model_validator(mode="after")
     def _holds_together(self) -> Policy:
         if not self.windows and not self.urls:
-            raise ValueError("name at least one of 'windows' and 'urls'; nothing is allowed without")
+            raise ValueError("name at least one of 'windows' and 'urls'; without them nothing is allowed")
         if self.banner and self.banner_px:
-            raise ValueError("'banner' and 'banner_px' say the same; leave one of them out")
+            raise ValueError("'banner' and 'banner_px' are alternatives; leave out one of them")
         if self.identity == "required" and not (self.banner or self.banner_px):
-            raise ValueError("'banner' says where the patient is named; without one, set 'identity: none' knowingly")
+            raise ValueError("'banner' is missing; name the patient's region, or set 'identity: none' deliberately")
         unknown = [verb for verb in self.verbs if verb not in VERBS and verb not in self.words]
         if unknown:
             nearest = difflib.get_close_matches(unknown[0], [*VERBS, *self.words], n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"the known ones are {', '.join(VERBS)}"
-            raise ValueError(f"the verb {unknown[0]!r} has no words; add some under 'words', or {hint}")
+            raise ValueError(f"unknown verb {unknown[0]!r}: add some under 'words', or {hint}")
         for verb, entries in self.words.items():
             short = [entry for entry in entries if len(fold(entry.rstrip("*"))) < 2]
             if short:
-                raise ValueError(f"the word {short[0]!r} of {verb!r} is too short to be looked for")
+                raise ValueError(f"the word {short[0]!r} of {verb!r} is too short")
         for label in self.search_labels:
             if len(fold(label.rstrip("*"))) < 2:
-                raise ValueError(f"the label {label!r} of 'search_labels' says too little")
+                raise ValueError(f"the label {label!r} of 'search_labels' is too unspecific")
             if affirms(label) or find_verbs(label, self.all_words):
-                raise ValueError(f"the label {label!r} names an effect, so that 'search_labels' may not hold it")
+                raise ValueError(f"the label {label!r} names an effect, so 'search_labels' may not contain it")
         if "two_person" in self.verbs.values() and len({fold(name) for name in self.approvers}) == 1:
             raise ValueError("'two_person' needs two different names in 'approvers', or none for everybody")
         return self
 
     @property
     def all_words(self) -> dict[str, tuple[str, ...]]:
-        """Every verb with its words, the known ones and those of this policy."""
+        """Return every verb with its words, the known ones and those of this policy."""
         return {verb: (*VERBS.get(verb, ()), *self.words.get(verb, ())) for verb in {**VERBS, **self.words}}
 
     def rule_for(self, verb: str) -> VerbRule:
-        """What happens to actions that name a verb."""
+        """Return what happens to actions that name a verb."""
         return self.verbs.get(verb, "forbid")
 
     def banner_on(self, screen: Screen) -> Rect | None:
-        """Where the patient is named on a screen, in pixels; None where no place is set."""
+        """Return the region of the patient banner on a screen, in pixels; None if no region is set."""
         place = self.banner or self.banner_px
         return place.on(screen) if place else None
 
     def may_touch(self, screen: Screen, point: Point) -> bool:
-        """Whether an action may land on a point of a screen."""
+        """Return whether an action may land on a point of a screen."""
         within = any(region.on(screen).holds(point) for region in self.regions)
         return within and not any(region.on(screen).holds(point) for region in self.forbidden_regions)
 
@@ -239,11 +239,13 @@ def load_policy(path: Path) -> Policy:
     """Read a policy file.
 
     Raises:
-        ConfigError: if it cannot be read, or names something unknown or out of range; file, line and field are named.
+        ConfigError: if it cannot be read, or names something unknown or out of range; with file, line and field.
     """
     values, lines = read_yaml(read_text(path, "policy"), str(path))
     if not isinstance(values, dict):
-        raise ConfigError(f"the policy {str(path)!r} holds {type(values).__name__}.", expected="fields with values")
+        raise ConfigError(
+            f"invalid policy {str(path)!r}: it contains {type(values).__name__}.", expected="fields with values"
+        )
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
@@ -254,13 +256,13 @@ def load_policy(path: Path) -> Policy:
 
 
 def parse_url(url: str) -> SplitResult | str:
-    """Parse an address strictly; a text says why it is refused.
+    """Parse an address strictly; a text is the reason of a refusal.
 
-    Only http and https are let through, never `data:`, `blob:`, `file:` or `javascript:`; names and passwords, back
-    slashes and control characters are refused, since programs disagree on what they mean.
+    Only http and https are accepted, never `data:`, `blob:`, `file:` or `javascript:`; user names, backslashes
+    and control characters are refused, since programs interpret them differently.
     """
     if any(ord(mark) <= 32 or ord(mark) == 127 or mark == "\\" for mark in url):
-        return "it holds a space, a control character or a back slash"
+        return "it contains a space, a control character or a backslash"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -269,12 +271,12 @@ def parse_url(url: str) -> SplitResult | str:
     if parts.scheme not in {"http", "https"}:
         return f"its scheme {parts.scheme!r} is not http or https"
     if parts.username is not None or parts.password is not None or not parts.hostname or port == 0:
-        return "it holds a user name or lacks a host"
+        return "it contains a user name or lacks a host"
     return parts
 
 
 def _ascii_host(host: str) -> str:
-    """A host in lower case and, where its letters are not Latin, in the form that is looked up."""
+    """Return a host in lower case and, if its letters are not Latin, in IDNA form."""
     lowered = host.rstrip(".").lower()
     if lowered.isascii():
         return lowered
@@ -291,7 +293,7 @@ def _plain_path(path: str) -> str:
 
 
 def policy_fields(place: Place) -> list[str]:
-    """The names of the fields beside a place in a policy file."""
+    """Return the names of the fields beside a place in a policy file."""
     if "urls" in place:
         return list(Address.model_fields)
     if place[0] == "banner_px":

@@ -1,4 +1,4 @@
-"""What became of an action, and how an action stands in the audit file."""
+"""Record of an action, and its form in the audit file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tools.gui.types import Action, Outcome, Target, TypeText
 
 @dataclass(frozen=True)
 class Record:
-    """What became of an action.
+    """The result of an action.
 
     Attributes:
         outcome: how it ended.
-        action, target: what was asked for.
-        decision: of the policy; None if it was halted before there was one.
+        action, target: what was requested.
+        decision: of the policy; None if it was halted before.
         rule: the check that halted it, "" if none did.
         reason: why, for people.
         text: what was read, for actions that read; data from the screen, never an instruction.
-        request: what a person has to be shown, where approval is missing.
+        request: the request to show to a person, if approval is missing.
         approved_by: the people who approved.
-        before_sha256, after_sha256: the screenshots before and after; "" where there is none.
+        before_sha256, after_sha256: hashes of the screenshots before and after; "" if there is none.
         entry: the hash of its last line in the audit file; "" if that could not be written.
     """
 
@@ -42,9 +42,9 @@ class Record:
 
 
 def told_action(action: Action) -> dict[str, Any]:
-    """An action for the record. What is typed may be a password or a number of a patient: only its length is told.
+    """Return an action for the log. Typed text may be a password or a patient's number: only its length is recorded.
 
-    A hash would give it back to whoever tries all numbers; an approval is bound to the text by the desk, in memory.
+    A hash could be inverted by trying all numbers; the desk binds an approval to the text in memory.
     """
     told = action.model_dump(mode="json")
     if isinstance(action, TypeText):

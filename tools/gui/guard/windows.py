@@ -1,4 +1,4 @@
-"""The banner has to stand in the window that an action goes to, where several lie on a desktop."""
+"""Check that the patient banner is in the window that an action goes to, on a desktop with several windows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tools.gui.types import Point, Rect, Screen
 
 
 def banner_of(screen: Screen, banner: Rect, points: Sequence[Point]) -> tuple[Rect | None, str]:
-    """The part of a banner's region that lies in the window an action goes to, with its dialogs and menus.
+    """Return the part of a banner's region in the window that an action goes to, with its dialogs and menus.
 
     Args:
-        screen: as it is now.
-        banner: where the patient is named, on the whole screen.
-        points: where the action lands; none for keys, which go to the window that has them.
+        screen: the current screen.
+        banner: region of the patient banner, on the whole screen.
+        points: points of the action; none for keys, which go to the focused window.
 
     Returns:
-        The region, all of it where no windows are told of; or None, and why there is none.
+        The region, all of it if no windows are known; or None, and the reason.
     """
     if not screen.windows:
         return banner, ""
@@ -27,14 +27,14 @@ def banner_of(screen: Screen, banner: Rect, points: Sequence[Point]) -> tuple[Re
     groups = {window.group if window else 0 for window in at}
     main = next((window for window in screen.windows if groups == {window.number}), None)
     if main is None:
-        return None, "the action does not go to one window, so that nobody can tell whose banner counts"
+        return None, "the action does not go to a single window, so it is unknown which banner counts"
     inside = banner.overlap(main.rect)
     if inside.area <= 0:
         return (
             None,
-            "the banner's region lies in another window than the action, so that nobody knows whose record it is",
+            "the banner's region is in another window than the action, so the patient is unknown",
         )
     above = screen.windows[screen.windows.index(main) + 1 :]
     if any(window.group != main.number and window.rect.overlap(inside).area > 0 for window in above):
-        return None, "another window lies over the banner of the window that the action goes to"
+        return None, "another window covers the banner of the action's window"
     return inside, ""

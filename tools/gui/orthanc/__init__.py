@@ -1,1 +1,1 @@
-"""Requests in words for an Orthanc server, as workflows."""
+"""Natural-language requests for an Orthanc server, planned as workflows."""

@@ -1,11 +1,11 @@
-"""Reads a request in words for Orthanc by a closed grammar: every word has a part in it, or nothing is done.
+"""Closed grammar of requests for Orthanc: a request is refused unless every word has a role in it.
 
-A request is an opening such as "please", one order, what it is about, and whose that is:
+A request is an opening such as "please", one order, its object, and a patient:
 
     delete the study "CHEST CT" of patient Doe^Jane
 
-A word too many may turn the meaning around ("do not delete", "all except", "before deleting"), so that one without a
-part is told and the request refused. What stands in quotes is a description or a name, whatever it says.
+An extra word may invert the meaning ("do not delete", "all except", "before deleting"), so a word without a role is
+reported and the request refused. Quoted text is a description or a name, whatever its words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS: dict[str, str] = {
     "open_study": r"open|show(?: me)?|view|öffne|öffnen sie|zeige?(?: mir)?|zeigen sie(?: mir)?",
     "find_patient": r"find|finde|finden sie|search|look up|look|suche?|suchen sie",
 }
-"""The built-in workflows, by the orders that ask for them."""
+"""The built-in workflows, by the orders that select them."""
 FORM = 'such as: open the study "CHEST CT" of patient Doe^Jane'
 
 _OPENING = r"(?:(?:please|bitte|(?:can|could|would|will) you please|i want to|i would like to),? )?"
@@ -53,22 +53,22 @@ _NO_NAMES = frozenset(
     "niemals kein keine keinen except but unless without ausser außer ohne aber only nur all alle every and or und "
     "oder before after until bevor nachdem bis if when wenn falls then dann instead of for from".split()
 )
-"""Words that no name has unless it stands in quotes: a request goes on with them. Our choice."""
+"""Words that no name has unless it is quoted: a request continues with them."""
 _NOBODY = frozenset("the dem der den des patient patienten patientin patients".split())
 
 
 def read_goal(goal: str) -> tuple[str, str, str]:
-    """The workflow that a request asks for, the patient as named, and the study's description ("" if unsaid).
+    """Return the workflow that a request selects, the patient as named, and the study's description ("" if missing).
 
     Args:
-        goal: in English or German; description and name may stand in quotes of any kind.
+        goal: in English or German; description and name may be in quotes of any kind.
 
     Raises:
-        ConfigError: if any word has no part in it, if it is a question or empty, or if it names no patient.
+        ConfigError: if any word has no role, if it is a question or empty, or if it names no patient.
     """
     text = " ".join(goal.split()).rstrip(" .!")
     if not text:
-        raise ConfigError("the request is empty: it asks for nothing that can be done in Orthanc.", expected=FORM)
+        raise ConfigError("invalid request: it is empty.", expected=FORM)
     for kind, order in _ORDER.items():
         found = order.fullmatch(text)
         if found is None:
@@ -77,7 +77,9 @@ def read_goal(goal: str) -> tuple[str, str, str]:
         if about is None:
             raise _refused(goal, found["about"])
         if kind == "find_patient" and not _NAMES_PATIENT.match(found["about"]):
-            raise ConfigError(f"{goal!r} names no patient.", expected="such as: find patient Doe^Jane")
+            raise ConfigError(
+                f"invalid request {goal!r}: it names no patient.", expected="such as: find patient Doe^Jane"
+            )
         parts = about.groupdict()
         described = parts.get("before") or parts.get("after") or ""
         if parts.get("before") and parts.get("after"):
@@ -87,22 +89,22 @@ def read_goal(goal: str) -> tuple[str, str, str]:
         return kind, _name(goal, about["name"]), described[1:-1].strip()
     first = re.sub(rf"^{_OPENING}", "", text, flags=re.IGNORECASE)
     if _is_order(first):
-        raise ConfigError(f"{goal!r} names no patient.", expected=FORM)
+        raise ConfigError(f"invalid request {goal!r}: it names no patient.", expected=FORM)
     strange = [word for word in _strange(_BEFORE_NAME.split(first, maxsplit=1)[0]) if not _is_order(word)]
     raise _not_understood(goal, strange or first.split()[:1], "asks for nothing that can be done in Orthanc")
 
 
 def _name(goal: str, words: str) -> str:
-    """The patient as named, without quotes. Raises ConfigError if a name without quotes goes on with something else."""
+    """Return the patient as named, unquoted. Raises ConfigError if an unquoted name continues with other words."""
     if re.fullmatch(_QUOTED, words):
         if name := words[1:-1].strip():
             return name
-        raise ConfigError(f"{goal!r} names no patient.", expected=FORM)
+        raise ConfigError(f"invalid request {goal!r}: it names no patient.", expected=FORM)
     name = words.strip(" ,")
     strange = [word for word in name.split() if word.strip(",;:").casefold() in _NO_NAMES or _is_quoted(word)]
     strange += [word for word in name.split()[-1:] if word.endswith("?")]
     if all(word.casefold() in _NOBODY for word in name.split()):
-        raise ConfigError(f"{goal!r} names no patient.", expected=FORM)
+        raise ConfigError(f"invalid request {goal!r}: it names no patient.", expected=FORM)
     if strange:
         raise _not_understood(goal, strange)
     return name
@@ -117,26 +119,26 @@ def _is_order(words: str) -> bool:
 
 
 def _refused(goal: str, about: str) -> ConfigError:
-    """Why what follows an order is not read."""
+    """Return why the words after an order are invalid."""
     head = _BEFORE_NAME.split(about, maxsplit=1)[0]
     strange = _strange(head)
     if not strange and head == about:
-        return ConfigError(f"{goal!r} names no patient.", expected=FORM)
+        return ConfigError(f"invalid request {goal!r}: it names no patient.", expected=FORM)
     if not strange and not re.search(r"\bstud(?:y|ie)\b", head, re.IGNORECASE):
-        return ConfigError(f"{goal!r} does not say what is meant.", expected=f"a study, {FORM}")
+        return ConfigError(f"invalid request {goal!r}: it names no study.", expected=f"a study, {FORM}")
     return _not_understood(goal, strange or about.split()[:1])
 
 
 def _strange(text: str) -> list[str]:
-    """Words that have no part in any request, quoted ones in one piece."""
+    """Return the words without a role in any request, quoted ones in one piece."""
     return [found[0] for found in re.finditer(rf"{_QUOTED}|\S+", text) if not _PARTS.fullmatch(found[0].strip(",;:"))]
 
 
 def _not_understood(goal: str, words: list[str], problem: str = "is not understood") -> ConfigError:
-    told = ", ".join(map(repr, words))
+    quoted = ", ".join(map(repr, words))
     return ConfigError(
-        f"{goal!r} {problem}: {told} {'has' if len(words) == 1 else 'have'} no part in it, and nothing is left out.",
+        f"{goal!r} {problem}: {quoted} {'has' if len(words) == 1 else 'have'} no role in it, and no word is ignored.",
         expected="one order to find a patient, or to open, download, anonymise or delete one study, with its "
         f"description, and names of unusual words, in quotes, {FORM}",
-        remedy="A model plans other requests: name one with --model, and say with --policy what it may do.",
+        remedy="A model plans other requests: name one with --model, and a policy with --policy.",
     )

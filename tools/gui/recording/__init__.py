@@ -1,1 +1,1 @@
-"""Recording: a person's work on a screen as a workflow."""
+"""Recording of a person's work on a screen as a workflow."""

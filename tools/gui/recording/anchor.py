@@ -1,8 +1,8 @@
-"""Grounding in reverse: from a point on a screen to what is there, and to how it is found again.
+"""Anchors: from a point on a screen to the control there, and to how it can be found again (inverse grounding).
 
-A label that stands there once is recorded as it is. One that stands there several times is told apart by what it stands
-beside, in words that grounding has to understand before they are kept: the place alone may be another patient's row the
-next time. What has no label is recorded by its pixels.
+A unique label is recorded as it is. A repeated label is distinguished by a neighbour, in words that grounding has to
+understand before they are recorded: position alone may point at another patient's row the next time. A control without
+a label is recorded by its pixels.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ NOUNS = {
     **{"row": "row", "menuitem": "menu item", "tab": "tab", "link": "link", "switch": "switch", "slider": "slider"},
     "menu": "menu",
 }
-"""Kinds of controls, and what instructions call them."""
-WHOLES = ("section", "dialog", "window", "document")
-"""Kinds that hold others, and are never what was clicked: their middle is another place."""
+"""Kinds of controls, and their names in instructions."""
+CONTAINERS = ("section", "dialog", "window", "document")
+"""Kinds that contain others, and are never the target of a click: their centre is another control."""
 ICON_SIDE_PX = 32.0
-"""The side of what is recorded around a point where nothing is known; our choice."""
+"""Side of the recorded area around a point without a known control."""
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """How a place is found again.
+    """How a control is found again.
 
     Attributes:
-        label: its words, "" where it has none.
-        role: what it is, as `tools.gui.grounding.items.Item` names it; "" where that is not known.
+        label: its words, "" if it has none.
+        role: its kind, as in `tools.gui.grounding.items.Item`; "" if unknown.
         rect: its bounds in image pixels.
         find: an instruction that leads there, "" for none.
-        target: as it was; None where only the instruction tells it from others.
-        near: the words beside or above that `find` tells it from others by, "" for none.
-        doubt: what a person should look at, "" for nothing.
+        target: its recorded form; None if only the instruction distinguishes it from others.
+        near: the words beside or above it that `find` uses, "" for none.
+        doubt: what a person should check, "" for nothing.
     """
 
     label: str
@@ -57,10 +57,10 @@ class Anchor:
 
 
 def anchor_at(screen: Screen, point: Point) -> Anchor:
-    """What is at a point of a screen, and how it is found again.
+    """Return what is at a point of a screen, and how it can be found again.
 
     Raises:
-        ToolFailed: if words have to be read and RapidOCR is missing.
+        ToolFailed: if OCR is needed and RapidOCR is missing.
     """
     items = labelled_fields(tree_items(screen.nodes)) if screen.nodes else items_of(screen)
     item = _item_at(items, point)
@@ -75,31 +75,31 @@ def anchor_at(screen: Screen, point: Point) -> Anchor:
         return Anchor(item.title, item.role, item.rect, words, recorded)
     found = find_recorded(recorded.model_copy(update={"place": None}), screen).targets
     if len(found) == 1 and found[0].rect.holds(point):
-        return Anchor(item.title, item.role, item.rect, words if _leads(words, screen, point) else "", recorded)
-    for said, near in _told_apart(words, item, items):
-        if _leads(said, screen, point):
-            return Anchor(item.title, item.role, item.rect, said, None, near)
-    doubt = f"{item.title!r} stands there several times; only its place tells which is meant"
+        return Anchor(item.title, item.role, item.rect, words if _resolves(words, screen, point) else "", recorded)
+    for instruction, near in _distinguishing(words, item, items):
+        if _resolves(instruction, screen, point):
+            return Anchor(item.title, item.role, item.rect, instruction, None, near)
+    doubt = f"{item.title!r} appears several times; only its position distinguishes it"
     return Anchor(item.title, item.role, item.rect, "", recorded, doubt=doubt)
 
 
 def _item_at(items: Sequence[Item], point: Point) -> Item | None:
-    """The smallest control in front that holds a point; without one, the smallest thing with words."""
+    """Return the smallest front control that contains a point; without one, the smallest item with words."""
     holding = sorted((item for item in items if item.front and item.rect.holds(point)), key=lambda item: item.rect.area)
-    # On a page a menu lies around its entries; in a desktop program it is the word that opens it.
+    # On a page a menu contains its entries; in a desktop program it is the word that opens it.
     parts = [
         item
         for item in holding
-        if item.role not in WHOLES and not (item.role in ("menu", "text") and _is_around(item, items))
+        if item.role not in CONTAINERS and not (item.role in ("menu", "text") and _is_around(item, items))
     ]
     controls = [item for item in parts if item.role in NOUNS]
     named = [item for item in parts if item.title]
-    # A row is clicked where nothing else in it is.
+    # A row is clicked if nothing else in it is.
     return next(iter(controls or named), None)
 
 
 def _is_around(item: Item, items: Sequence[Item]) -> bool:
-    """Whether other controls lie within something, which is then no place of its own."""
+    """Return whether an item contains other controls, so that it is not a target itself."""
     return any(
         other.role in NOUNS and other.rect.area < item.rect.area and contains(item.rect, other.rect) for other in items
     )
@@ -113,13 +113,17 @@ def _by_pixels(screen: Screen, point: Point, item: Item | None) -> Anchor:
         rect = around.overlap(screen.rect)
     recorded = record_pixels(screen, rect)
     found = find_recorded(recorded.model_copy(update={"place": None}), screen).targets
-    doubt = "" if len(found) == 1 else "its pixels stand there several times, or say nothing; its place has to tell"
+    doubt = (
+        ""
+        if len(found) == 1
+        else "its pixels appear several times, or have no detail; only its position distinguishes it"
+    )
     return Anchor("", item.role if item else "", rect, "", recorded, doubt=doubt)
 
 
-def _told_apart(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
-    """Instructions that name what stands beside or above something, with these words, nearest first."""
-    # A row, and the words in it, often go by the same name, and are one place.
+def _distinguishing(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple[str, str]]:
+    """Yield instructions that name a neighbour beside or above an item, with these words, nearest first."""
+    # A row, and the words in it, often have the same name, and are one place.
     texts = [
         one
         for one in items
@@ -132,16 +136,16 @@ def _told_apart(words: str, item: Item, items: Sequence[Item]) -> Iterator[tuple
         if one.rect.overlap(item.rect).area == 0 and one.rect.width < 40 * one.rect.height:
             yield f'{words} next to "{one.title}"', one.title
             yield f'{words} in the row of "{one.title}"', one.title
-    # Only headings are looked for above: a row there may be another patient's.
+    # Only headings count above: a row there may be another patient's.
     above = [one for one in texts if one.role == "heading" and 0 <= item.rect.top - one.rect.bottom < 80]
     for one in sorted(above, key=lambda one: item.rect.top - one.rect.bottom):
         yield f'{words} below "{one.title}"', one.title
 
 
-def _leads(said: str, screen: Screen, point: Point) -> bool:
-    """Whether grounding understands an instruction as what holds a point, and nothing else."""
+def _resolves(instruction: str, screen: Screen, point: Point) -> bool:
+    """Return whether grounding resolves an instruction to what contains a point, and nothing else."""
     try:
-        found = locate(said, screen)
+        found = locate(instruction, screen)
     except ToolRetry:
         return False
     return bool(found.targets) and not found.abstained and found.targets[0].rect.holds(point)

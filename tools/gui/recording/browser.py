@@ -1,8 +1,8 @@
-"""What a person does on a page of Chromium: events of the document, heard in a world of their own.
+"""Watcher of a person's actions on a page of Chromium: document events, received in an isolated world.
 
-The page's scripts can neither call the listener nor see it, and events that scripts make themselves are not trusted by
-the browser, and not told. Frames of the page's own origin are listened to; of others, only that one was entered is
-known. What is typed stays in the page: only that something was, and into which field, or that it was into none.
+The page's scripts can neither call nor see the listener; the browser does not trust synthetic events, and they are not
+reported. Frames of the page's own origin are watched; of others, only entering one is reported. Typed text stays in the
+page: only the fact, and the field if there was one, are reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tools.gui.types import Point, Screen
 
 WORLD = "attend"
 PUMP_MS = 40
-"""How long a page is let work between two looks for events; our choice."""
+"""Time the page runs between two polls for events."""
 _LISTEN = """(() => {
   if (globalThis.attendListens) return;
   globalThis.attendListens = true;
@@ -77,7 +77,7 @@ _LISTEN = """(() => {
     const held = [event.ctrlKey && "ctrl", event.altKey && "alt", event.metaKey && "super"].filter(Boolean);
     const field = event.composedPath()[0];
     if (event.key.length === 1 && !held.length) {
-      // A field tells itself that it was written into; so does a list of which letters choose an option.
+      // A field reports its own input; so does a list whose options are chosen by letters.
       if (written(field) || (field.tagName === "SELECT" && event.key !== " ")) return;
       // A space presses buttons and scrolls, where it writes nothing.
       if (event.key !== " ") { tell(event, {kind: "stray"}); return; }
@@ -90,10 +90,10 @@ _NAMES = {"arrowup": "up", "arrowdown": "down", "arrowleft": "left", "arrowright
 
 
 class BrowserWatcher:
-    """Reports events of a page and of those that it opens.
+    """Reports events of a page and of pages that it opens.
 
     Args:
-        actuator: whose page it is; used in the thread that made it.
+        actuator: the actuator of the page; used in the thread that made it.
     """
 
     def __init__(self, actuator: BrowserActuator) -> None:
@@ -106,26 +106,26 @@ class BrowserWatcher:
 
     @staticmethod
     def point(event: Event, screen: Screen) -> Point:
-        """Where an event was, in image pixels: it tells CSS pixels of the page."""
+        """Return the point of an event in image pixels; it is reported in CSS pixels of the page."""
         return Point(x_px=event.x * screen.view.scale, y_px=event.y * screen.view.scale)
 
     def events(self) -> list[Event]:
-        """What was done since the last call, in order. Raises Closed once all these pages are."""
+        """Return the events since the last call, in order. Raises Closed once all these pages are closed."""
         from playwright.sync_api import Error
 
         pages = [page for page in self._pages if not page.is_closed()]
         if not pages:
             raise Closed("the page was closed.")
         try:
-            pages[-1].wait_for_timeout(PUMP_MS)  # News of events come while it is waited for.
+            pages[-1].wait_for_timeout(PUMP_MS)  # Events arrive during this wait.
         except Error as error:
             if not pages[-1].is_closed():
-                raise MediaError(f"the page cannot be watched: {first_line(error)}.") from error
-        told, self._events = self._events, []
-        return told
+                raise MediaError(f"cannot watch the page: {first_line(error)}.") from error
+        pending, self._events = self._events, []
+        return pending
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._page.context.remove_listener("page", self._attach)
 
     def _attach(self, page: Any) -> None:
@@ -137,7 +137,7 @@ class BrowserWatcher:
         session.send("Runtime.addBinding", {"name": self._binding, "executionContextName": WORLD})
         listen = _LISTEN % self._binding
         session.send("Page.addScriptToEvaluateOnNewDocument", {"source": listen, "worldName": WORLD})
-        # The documents that are there already were made before.
+        # Documents that exist already were created before.
         trees = [session.send("Page.getFrameTree")["frameTree"]]
         while trees:
             tree = trees.pop()
@@ -148,10 +148,10 @@ class BrowserWatcher:
     def _take(self, called: dict[str, Any]) -> None:
         if called["name"] != self._binding:
             return
-        told = json.loads(called["payload"])
-        told["at_s"] = time.monotonic() - time.time() + told.pop("at") / 1000
-        if "keys" in told:
-            told["keys"] = "+".join(_NAMES.get(key.lower(), key.lower()) for key in told["keys"].split("+") if key)
-        if "notches" in told:
-            told["notches"] = round(told["notches"]) or (1 if told["notches"] > 0 else -1)
-        self._events.append(Event(**told))
+        event = json.loads(called["payload"])
+        event["at_s"] = time.monotonic() - time.time() + event.pop("at") / 1000
+        if "keys" in event:
+            event["keys"] = "+".join(_NAMES.get(key.lower(), key.lower()) for key in event["keys"].split("+") if key)
+        if "notches" in event:
+            event["notches"] = round(event["notches"]) or (1 if event["notches"] > 0 else -1)
+        self._events.append(Event(**event))

@@ -1,4 +1,4 @@
-"""What a person did on a screen, as watchers report it; never what was typed."""
+"""Events of a person's work on a screen, as watchers report them; never the typed text."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from tools.errors import MediaError
 from tools.gui.types import Point, Screen
 
 DOUBLE_S = 0.4
-"""Seconds within which a second click makes a double click; our choice."""
+"""Maximum interval of the clicks of a double click, in seconds."""
 NEAR_PX = 6.0
-"""Screen units that a hand may tremble within a click; our choice."""
+"""Maximum movement within a click, in screen units."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that was done.
+    """A single action of a person.
 
     Attributes:
-        kind: `text` says that something was typed or pasted into a field, and not what; `stray` that something was
-            typed where no field has the keys; `choice` that an option of a list was chosen; `drag` begins at the point;
-            `frame` that a frame of another origin was worked in, which tells no more.
-        at_s: when, in seconds of `time.monotonic`.
-        x, y: where, in screen units (CSS pixels of a browser's page); NaN where it is not known.
+        kind: `text` means that something was typed or pasted into a field, without the text; `stray` that something was
+            typed without a focused field; `choice` that an option of a list was chosen; `drag` begins at the point;
+            `frame` that a frame of another origin was used, without details.
+        at_s: time, in seconds of `time.monotonic`.
+        x, y: position in screen units (CSS pixels of a browser page); NaN if unknown.
         button: `left`, `middle` or `right`.
-        count: of a click; 2 is a double click, which was told as a single one before.
-        notches: of the wheel, positive ones go down.
+        count: of a click; 2 is a double click, which was reported as a single one before.
+        notches: of the wheel, positive ones scroll down.
         keys: pressed together, such as `ctrl+s`.
     """
 
@@ -41,17 +41,17 @@ class Event:
 
 
 class Closed(MediaError):
-    """What was watched is closed, which is a way to end it."""
+    """The watched page or window is closed, which ends the recording."""
 
 
 class Watcher(Protocol):
-    """Reports what a person does."""
+    """Reports a person's actions."""
 
     def point(self, event: Event, screen: Screen) -> Point:
-        """Where an event was, in pixels of a screen's image."""
+        """Return the point of an event, in pixels of a screen's image."""
 
     def events(self) -> list[Event]:
-        """What was done since the last call, in order. Raises Closed, and MediaError if it cannot be watched."""
+        """Return the events since the last call, in order. Raises Closed, and MediaError if watching fails."""
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""

@@ -1,8 +1,8 @@
-"""A workflow from watching a person: what was clicked and pressed becomes steps, what was typed becomes parameters.
+"""Recorder of workflows from watching a person: clicks and keys become steps, typed text becomes parameters.
 
-Nothing that is typed is kept, be it a password or a name. Which of several rows is meant is a value of the run, and
-becomes a parameter, too; so does a label in which personal details are found. Detectors miss some: read the file before
-it is given away. Targets are found again as `tools.gui.recording.anchor` says.
+Typed text is never recorded, be it a password or a name. The choice among several rows is a value of the run, and also
+becomes a parameter; so does a label with personal details. Detectors miss some: read the file before sharing it.
+Targets are found again by `tools.gui.recording.anchor`.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ from tools.gui.workflow.yaml_format import Do, Step, Workflow
 from tools.privacy.redact import Redactor
 
 NAMED_BY_DATA = ("link", "row")
-"""Kinds of controls whose labels are often a patient's; our choice."""
+"""Kinds of controls whose labels are often a patient's data."""
 NAME_WORDS = 6
-"""Words of a label that the name of a step quotes; our choice."""
-KEPT_LOOKS = 6
-"""Looks at the screen that are remembered, to find the one before an event; our choice."""
+"""Maximum words of a label in the name of a step."""
+RECENT_SCREENS = 6
+"""Number of recent screenshots kept, to find the one before an event."""
 _EDITING = frozenset(
     "backspace delete insert home end left right up down ctrl+a ctrl+v ctrl+x ctrl+z shift+insert".split()
 )
 """Keys that are part of typing into a field."""
 _SPACES = frozenset({"space", "shift+space"})
 _ASTRAY = _SPACES | {"backspace", "delete"}
-"""Keys that are part of typing that goes to nobody knows where."""
+"""Keys that are part of typing without a known field."""
 _PRESSED = frozenset({"button", "link", "menu", "menuitem", "tab", "checkbox", "radio", "switch"})
-"""Kinds of controls that are never typed into, where a tree tells which they are."""
+"""Kinds of controls that are never typed into, if a tree shows the kind."""
 
 
 @dataclass(frozen=True)
 class Did:
-    """An event, with the screen as it was before."""
+    """An event, with the screen before it."""
 
     event: Event
     screen: Screen
     point: Point | None
     unseen: bool = False
-    """Whether the screen may have changed since it was seen: something was done in between."""
+    """Whether the screen may have changed since it was captured: another event came in between."""
 
 
 @dataclass
 class Watched:
-    """What a person did.
+    """The result of watching a person.
 
     Attributes:
-        done: in order.
-        seen: titles and addresses of what was in front, in order.
-        broke_off: why no more could be seen, where no person ended it; "" otherwise.
+        done: events, in order.
+        seen: titles and addresses of the front windows, in order.
+        broke_off: why watching ended, if no person ended it; "" otherwise.
     """
 
     done: list[Did] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Recording:
-    """The workflow, and what a person should look at before it is used."""
+    """A workflow, and what a person should check before using it."""
 
     workflow: Workflow
     doubts: tuple[str, ...]
@@ -93,18 +93,18 @@ def watch(
     """Watch a person until the kill switch is set, the window closes, or the time is over.
 
     Args:
-        actuator: the eyes; it does nothing.
-        watcher: tells what is done.
-        stop: ends it.
-        seconds: the most it may take.
-        windows: titles of the windows that count, in which `*` stands for anything.
-        on_event: is told of each event.
+        actuator: takes screenshots; performs no action.
+        watcher: reports the person's actions.
+        stop: ends the recording.
+        seconds: maximum duration.
+        windows: titles of the windows to record, where `*` matches anything.
+        on_event: called with each event.
     """
-    watched, looks = Watched(), deque[tuple[float, Screen]](maxlen=KEPT_LOOKS)
+    watched, looks = Watched(), deque[tuple[float, Screen]](maxlen=RECENT_SCREENS)
     ends, last = time.monotonic() + seconds, -math.inf
 
     def take() -> bool:
-        """Note what was done since the last time; whether to go on. Raises MediaError."""
+        """Record the events since the last call; return whether to continue. Raises MediaError."""
         nonlocal last
         for event in watcher.events() if looks else ():
             before = [look for look in looks if look[0] <= event.at_s]
@@ -130,11 +130,11 @@ def watch(
             if not take():
                 break
     except KeyboardInterrupt:
-        pass  # A person ended it; what was seen until then counts.
+        pass  # A person ended it; what was captured until then counts.
     except (Stopped, MediaError) as error:
         watched.broke_off = "" if isinstance(error, Stopped | Closed) else str(error)
         try:
-            # What was done since the last look counts, too. That all is closed is told once that was told.
+            # Events since the last poll count, too. `Closed` is raised once they are reported.
             _ = take() and take()
         except Closed:
             watched.broke_off = ""
@@ -144,42 +144,44 @@ def watch(
 
 
 def as_recording(watched: Watched, name: str, *, start: str = "", policy: Policy | None = None) -> Recording:
-    """Make a workflow of what was done.
+    """Convert recorded events to a workflow.
 
     Args:
-        watched: what was done.
-        name: of the workflow.
+        watched: the events.
+        name: name of the workflow.
         start: the page to open first, "" for none.
-        policy: what the workflow may do; None allows the windows and addresses that were in front, and asks for every
-            verb that a clicked label names. It then checks no patient, which `doubts` say.
+        policy: policy of the workflow; None allows the windows and addresses that were in front, and requires approval
+            of every verb in a clicked label. It does not check the patient then, which `doubts` report.
 
     Raises:
-        ConfigError: if nothing was done that can be replayed.
-        ToolFailed: if words have to be read and RapidOCR is missing.
+        ConfigError: if there is nothing to replay.
+        ToolFailed: if OCR is needed and RapidOCR is missing.
     """
     maker = _Maker()
     for did in watched.done:
         maker.take(did)
     if not maker.steps:
-        before = f" before the watching broke off: {watched.broke_off}" if watched.broke_off else "."
+        before = f" before watching failed: {watched.broke_off}" if watched.broke_off else "."
         raise ConfigError(
-            f"nothing was done that can be replayed{before}", remedy="Click or type in the window while recording."
+            f"cannot make a workflow: nothing to replay{before}", remedy="Click or type in the window while recording."
         )
     doubts = list(maker.doubts)
     if watched.broke_off:
-        doubts.append(f"step {len(maker.steps)}: the watching broke off after it: {watched.broke_off}")
+        doubts.append(f"step {len(maker.steps)}: watching failed after it: {watched.broke_off}")
     if policy is None:
         policy = _policy(name, watched, [anchor.label for anchor in maker.anchors if anchor])
         if policy.windows:
             allowed = ", ".join(repr(window) for window in policy.windows)
-            doubts.append(f"the policy allows windows of the titles {allowed}: take out what names a patient")
-        doubts.append("no patient is checked: set a banner and 'identity: required' in the policy where there is one")
+            doubts.append(f"the policy allows windows of the titles {allowed}: remove what names a patient")
+        doubts.append("the patient is not checked: set a banner and 'identity: required' in the policy if there is one")
     steps, hidden = _hidden(maker.steps, maker.anchors)
     parameters = {**maker.parameters, **hidden}
     for number, anchor in enumerate(maker.anchors, 1):
         if anchor and anchor.role in NAMED_BY_DATA and _quotes(steps[number - 1], anchor.label):
-            told = f"the label {anchor.label!r} of a {NOUNS.get(anchor.role, anchor.role)} is kept in step {number}"
-            doubts.append(f"{told}: put a parameter in its place if it names a patient")
+            quoted = (
+                f"the label {anchor.label!r} of a {NOUNS.get(anchor.role, anchor.role)} is recorded in step {number}"
+            )
+            doubts.append(f"{quoted}: replace it by a parameter if it names a patient")
     flow = Workflow(
         name=name,
         description="Recorded by watching a person.",
@@ -193,7 +195,7 @@ def as_recording(watched: Watched, name: str, *, start: str = "", policy: Policy
 
 @dataclass
 class _Maker:
-    """Steps in the making."""
+    """Builds the steps of a workflow."""
 
     steps: list[Step] = field(default_factory=list)
     anchors: list[Anchor | None] = field(default_factory=list)
@@ -201,13 +203,13 @@ class _Maker:
     doubts: list[str] = field(default_factory=list)
     typing: bool = False
     stray: bool = False
-    """Whether what is typed now goes to nobody knows where."""
+    """Whether the current typing goes to an unknown field."""
 
     def take(self, did: Did) -> None:
-        """One more event."""
+        """Process an event."""
         event = did.event
         if did.unseen and event.kind in ("click", "scroll"):
-            self._doubt("the screen was not seen between it and the one before: go slower there")
+            self._doubt("no screenshot between it and the step before: go slower there")
         if event.kind == "click" and did.point:
             self._click(did, did.point)
         elif event.kind == "text":
@@ -219,14 +221,14 @@ class _Maker:
         elif event.kind == "scroll" and did.point:
             self._scroll(did, did.point)
         elif event.kind == "choice":
-            self._doubt("an option of a list was chosen, which is not recorded: add it by hand", new=False)
+            self._doubt("choosing an option of a list is not recorded: add it by hand", new=False)
         elif event.kind == "drag":
-            self._doubt("it was dragged, which is not recorded: do it by hand", new=False)
+            self._doubt("dragging is not recorded: do it by hand", new=False)
         elif event.kind == "frame":
             self.typing = self.stray = False
-            told = "a frame of another origin was worked in, where nothing is recorded: do it by hand"
-            if not self.doubts or not self.doubts[-1].endswith(told):
-                self._doubt(told, new=False)
+            doubt = "work in a frame of another origin is not recorded: do it by hand"
+            if not self.doubts or not self.doubts[-1].endswith(doubt):
+                self._doubt(doubt, new=False)
 
     def _click(self, did: Did, point: Point) -> None:
         self.typing = self.stray = False
@@ -235,16 +237,16 @@ class _Maker:
             self.steps[-1] = last.model_copy(update={"do": "double_click"})
             return
         if button == "middle":
-            self._doubt("the middle button was pressed, which is not recorded", new=False)
+            self._doubt("a click of the middle button is not recorded", new=False)
             return
         if last and last.do == "press" and last.keys == "tab":
-            # It only led to where is clicked now.
+            # It only led to the target of the current click.
             self.steps.pop()
             self.anchors.pop()
         self._add(anchor_at(did.screen, point), "right_click" if button == "right" else "click")
 
     def _text(self, did: Did) -> None:
-        """Typing goes to the field that was clicked, or to the one that has the keys."""
+        """Record typing into the clicked field, or into the focused one."""
         if self.typing:
             return
         last = self.anchors[-1] if self.anchors else None
@@ -267,7 +269,7 @@ class _Maker:
         self._add(anchor, "type", text=f"${{{name}}}")
 
     def _stray(self) -> None:
-        """Typing that went to no field that is known is said once, and its spaces are no steps."""
+        """Report typing into an unknown field once; its spaces are not steps."""
         self.typing = False
         if self.stray:
             return
@@ -275,14 +277,14 @@ class _Maker:
         while self.steps and self.steps[-1].do == "press" and self.steps[-1].keys in _SPACES:
             self.steps.pop()
             self.anchors.pop()
-        self._doubt("something was typed, and nobody knows where: click into a field before typing", new=False)
+        self._doubt("text was typed into an unknown field: click into a field before typing", new=False)
 
     def _key(self, keys: str) -> None:
         if (self.typing and keys in _EDITING) or (self.stray and keys in _ASTRAY):
             return
         self.typing = self.stray = False
         if unknown_key(keys):
-            self._doubt(f"{keys} was pressed, which is not recorded: do it by hand", new=False)
+            self._doubt(f"pressing {keys} is not recorded: do it by hand", new=False)
             return
         self.steps.append(Step(name=f"press {keys}", do="press", keys=keys))
         self.anchors.append(None)
@@ -313,16 +315,16 @@ class _Maker:
         number = 1
         while (name := stem if number == 1 else f"{stem}_{number}") in self.parameters:
             number += 1
-        self.parameters[name] = f"what is typed in step {len(self.steps) + 1}"
+        self.parameters[name] = f"text typed in step {len(self.steps) + 1}"
         return name
 
-    def _doubt(self, told: str, *, new: bool = True) -> None:
+    def _doubt(self, doubt: str, *, new: bool = True) -> None:
         number = len(self.steps) + new
-        self.doubts.append(f"step {max(number, 1)}: {told}")
+        self.doubts.append(f"step {max(number, 1)}: {doubt}")
 
 
 def _is_into(clicked: Anchor, did: Did) -> bool:
-    """Whether typing went into what was clicked before; where nobody says where it went, unless that is a button."""
+    """Return whether typing went into the control clicked before; if unknown, unless that is a button or the like."""
     if did.point is not None:
         return clicked.rect.holds(did.point)
     return not (did.screen.nodes and clicked.role in _PRESSED)
@@ -334,13 +336,13 @@ def _focused(screen: Screen) -> Point | None:
 
 
 def _title(window: str) -> str:
-    """A pattern for the window of a program, without the document that its title names before the program."""
+    """Return a pattern for a program's window, without the document that its title names before the program."""
     *document, program = re.split(r"( [-–—|] )", window)
     return f"*{document[-1]}{glob.escape(program)}" if document and program.strip() else glob.escape(window)
 
 
 def _policy(name: str, watched: Watched, labels: list[str]) -> Policy:
-    """What was in front, and the verbs that were clicked, each to be approved."""
+    """Allow what was in front, and require approval of the clicked verbs."""
     verbs = {verb: "approve" for label in labels for verb in find_verbs(label, VERBS)}
     urls: dict[tuple[str, str], Address] = {}
     windows: dict[str, None] = {}
@@ -353,7 +355,8 @@ def _policy(name: str, watched: Watched, labels: list[str]) -> Policy:
             windows[_title(window)] = None
     if not urls and not windows:
         raise ConfigError(
-            "no window has a title, and no page an address.", remedy="Name a policy in YAML with --policy."
+            "cannot derive a policy: no window has a title, and no page an address.",
+            remedy="Name a policy in YAML with --policy.",
         )
     return Policy.model_validate(
         {"name": name, "urls": tuple(urls.values()), "windows": tuple(windows), "identity": "none", "verbs": verbs}
@@ -365,7 +368,7 @@ def _quotes(step: Step, label: str) -> bool:
 
 
 def _called(step: Step, anchor: Anchor | None, veil: Veil, redactor: Redactor) -> str:
-    """The name of a step: what is done, and the first words of the label, without anybody's details."""
+    """Return the name of a step: the action, and the first words of the label, without personal details."""
     if anchor is None:
         return step.name
     label = redactor.label(veil.hide(anchor.label or "an icon"))
@@ -374,26 +377,26 @@ def _called(step: Step, anchor: Anchor | None, veil: Veil, redactor: Redactor) -
     return f"{step.do.replace('_', ' ')} {short}"[:200]
 
 
-def _tells(label: str, redactor: Redactor) -> bool:
-    """Whether a label holds personal details, or what is written like some."""
+def _has_details(label: str, redactor: Redactor) -> bool:
+    """Return whether a label contains personal details, or has the form of some."""
     return bool(details_of(label, redactor)) or redactor.label(label) != label
 
 
 def _hidden(steps: list[Step], anchors: list[Anchor | None]) -> tuple[list[Step], dict[str, str]]:
-    """The steps with rows and personal details behind names, and what these stand for."""
-    redactor, values, told = Redactor(), dict[str, str](), dict[str, str]()
+    """Replace rows and personal details of steps by parameter names, and return what these mean."""
+    redactor, values, meanings = Redactor(), dict[str, str](), dict[str, str]()
     for known in filter(None, anchors):
         for label, stem, what in (
-            (known.near, "row", "what it stands beside"),
+            (known.near, "row", "the text beside it"),
             (known.label, "label", "a label that held personal details"),
         ):
-            if label and label not in values.values() and (stem == "row" or _tells(label, redactor)):
+            if label and label not in values.values() and (stem == "row" or _has_details(label, redactor)):
                 name = f"{stem}_{sum(name.startswith(stem) for name in values) + 1}"
-                values[name], told[name] = label, what
+                values[name], meanings[name] = label, what
     veil, hidden = Veil(values), []
     for step, anchor in zip(steps, anchors, strict=True):
         update: dict[str, object] = {"name": _called(step, anchor, veil, redactor), "find": veil.hide(step.find)}
         if step.target:
             update["target"] = hidden_target(step.target, veil.hide)
         hidden.append(step.model_copy(update=update))
-    return hidden, told
+    return hidden, meanings

@@ -1,7 +1,7 @@
-"""What a person does on an X display: clicks, wheel and keys, as the RECORD extension reports them.
+"""Watcher of a person's actions on an X display: clicks, wheel and keys, from the RECORD extension.
 
-What is typed is never kept: a key that writes a character is only told as such. Programs are not disturbed, and what
-xdotool or another program injects is seen like what a person does.
+Typed text is never recorded: a key that writes a character is reported only as such. Programs are not disturbed, and
+input injected by xdotool or another program looks the same as a person's.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _NAMED = {
 
 
 _BACK_TAB = 0xFE20
-"""What Tab bears with Shift (XK_ISO_Left_Tab), which python-xlib does not name."""
+"""Symbol of Tab with Shift (XK_ISO_Left_Tab), which python-xlib does not name."""
 _NO_CHARACTER = 0xFE00
-"""Symbols from here on, up to those of Unicode, are keys that write nothing: Shift and its like, Enter, arrows."""
+"""First symbol, below those of Unicode, of keys that write nothing: Shift and other modifiers, Enter, arrows."""
 _KEYPAD = range(0xFFAA, 0xFFBA)
 _UNICODE = 0x1000000
 
 
 class XWatcher:
-    """Reports events of the X display that $DISPLAY names.
+    """Reports events of the X display in $DISPLAY.
 
     Raises:
         ConfigError: if there is no X display, or it has no RECORD extension.
@@ -51,10 +51,10 @@ class XWatcher:
             self._display.close()
             self._records.close()
             raise ConfigError(
-                "this X display has no RECORD extension, so that nobody can be watched.",
-                remedy="Use an X server that has it (Xorg, Xvfb); Wayland shows events to nobody.",
+                "cannot watch this X display: it has no RECORD extension.",
+                remedy="Use an X server that has it (Xorg, Xvfb); Wayland does not expose events.",
             )
-        self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._reported: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._pressed: dict[int, tuple[float, float]] = {}
         self._last = Event("click", 0.0)
         every = {
@@ -74,18 +74,18 @@ class XWatcher:
 
     @staticmethod
     def point(event: Event, screen: Screen) -> Point:
-        """Where an event was, in image pixels."""
+        """Return the point of an event, in image pixels."""
         return screen.view.to_image(event.x, event.y)
 
     def events(self) -> list[Event]:
-        """What was done since the last call, in order."""
-        told = []
-        while not self._told.empty():
-            told.append(self._told.get())
-        return told
+        """Return the events since the last call, in order."""
+        pending = []
+        while not self._reported.empty():
+            pending.append(self._reported.get())
+        return pending
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._display.record_disable_context(self._context)
         self._display.flush()
         self._thread.join(timeout=5)
@@ -108,14 +108,14 @@ class XWatcher:
             event, data = rq.EventField(None).parse_binary_value(data, self._records.display, None, None)
             at = float(event.root_x), float(event.root_y)
             if event.type == X.ButtonPress and event.detail in _WHEEL:
-                self._told.put(Event("scroll", now, *at, notches=_WHEEL[event.detail]))
+                self._reported.put(Event("scroll", now, *at, notches=_WHEEL[event.detail]))
             elif event.type == X.ButtonPress and event.detail in _BUTTONS:
                 self._pressed[event.detail] = at
                 self._click(event.detail, now, at)
             elif event.type == X.ButtonRelease and event.detail in _BUTTONS:
                 begun = self._pressed.pop(event.detail, at)
                 if max(abs(begun[0] - at[0]), abs(begun[1] - at[1])) > NEAR_PX:
-                    self._told.put(Event("drag", now, *begun))
+                    self._reported.put(Event("drag", now, *begun))
             elif event.type == X.KeyPress:
                 self._key(event.detail, event.state, now)
 
@@ -127,7 +127,7 @@ class XWatcher:
             and max(abs(last.x - at[0]), abs(last.y - at[1])) <= NEAR_PX
         )
         self._last = Event("click", now, *at, button=_BUTTONS[button], count=last.count + 1 if again else 1)
-        self._told.put(self._last)
+        self._reported.put(self._last)
 
     def _key(self, code: int, state: int, now: float) -> None:
         from Xlib import XK, X
@@ -141,11 +141,11 @@ class XWatcher:
         ]
         writes = symbol < _NO_CHARACTER or symbol in _KEYPAD or symbol >= _UNICODE
         if writes and not held:
-            self._told.put(Event("text", now))
+            self._reported.put(Event("text", now))
             return
         plain = self._display.keycode_to_keysym(code, 0)
         key = _NAMED.get(name) or (chr(plain).lower() if 0x20 < plain < 0x7F else "")
         if not key:
             return
         shift = ["shift"] if state & X.ShiftMask else []
-        self._told.put(Event("key", now, keys="+".join([*held, *shift, key])))
+        self._reported.put(Event("key", now, keys="+".join([*held, *shift, key])))

@@ -1,4 +1,4 @@
-"""Workflows: fixed programs for a screen, replayed without a model, checked at every step, and resumed after a crash.
+"""Workflows: fixed programs for a screen, replayed without a model, verified at every step, and resumed after a crash.
 
-`steps` is the YAML format, `recorded` finds what was recorded, `journal` remembers what was done, and `run` does it.
+`yaml_format` is their format, `recorded_target` finds recorded targets, `journal` stores progress, and `run` replays.
 """

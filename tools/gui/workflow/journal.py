@@ -1,9 +1,9 @@
-"""What a run has done, one JSON object a line, on the disk before and after every action.
+"""Journal of a run: one JSON object per line, on disk before and after every action.
 
-A line `intent` is written before an action and a line `done` after it, and `verified` once the whole run is. If a crash
-comes in between, the intent stands alone, and on resuming nobody may believe that the action was not done, nor that it
-was. Values of a run and its patient are not kept; the first line holds hashes of both (scrypt, RFC 7914, with a random
-salt), so that they cannot be guessed at in bulk, and a run goes on with the same ones only, in whatever mode.
+A line `intent` is written before an action and a line `done` after it, and `verified` after a verified run. After
+a crash in between, the intent has no `done`, and resuming must assume neither that the action was performed, nor that
+it was not. Values and patient are not stored; the first line has hashes of both (scrypt, RFC 7914, with a random salt),
+which resist bulk guessing, and a run resumes only with the same ones, in any mode.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from tools.gui.guard.identity import Patient
 from tools.gui.types import Outcome
 
 FINISHED = frozenset({Outcome.VERIFIED, Outcome.COMPLETED_UNVERIFIED})
-"""Outcomes after which the next step may be done."""
+"""Outcomes after which the next step may run."""
 
 
 @dataclass
 class Past:
-    """What a journal tells.
+    """The progress stored in a journal.
 
     Attributes:
-        done: steps that were done, by number, with their outcome.
-        open: the step whose action may or may not have been done; None if there is none.
+        done: completed steps, by number, with their outcome.
+        open: the step whose action may or may not have been performed; None if there is none.
     """
 
     done: dict[int, Outcome] = field(default_factory=dict)
@@ -42,18 +42,18 @@ class Past:
 
 
 class Journal:
-    """Appends to one file; every line is on the disk (fsync) when a method returns.
+    """Appends to a file; every line is on disk (fsync) when a method returns.
 
     Args:
-        path: the file; it must not be there yet, unless `resume` is set.
-        workflow_sha256: names the workflow with its values; has to be the one of the file that is resumed.
-        patient: whom the run is for; has to be the one of the file that is resumed.
-        resume: go on with a file.
+        path: the file; it must not exist yet, unless `resume` is set.
+        workflow_sha256: hash of the workflow with its values; must be that of the resumed file.
+        patient: the patient of the run; must be that of the resumed file.
+        resume: continue a file.
 
     Raises:
-        ConfigError: if the file is there (without `resume`), is not (with it), or belongs to other work or another
+        ConfigError: if the file exists (without `resume`), is missing (with it), or belongs to another workflow or
             patient.
-        StoreError: if it cannot be read or written, or another process writes it.
+        StoreError: if it cannot be read or written, or another process writes to it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Journal:
     ) -> None:
         self.path = path
         if path.exists() != resume:
-            problem = "is there already" if path.exists() else "is not there"
+            problem = "already exists" if path.exists() else "does not exist"
             raise ConfigError(f"the journal {str(path)!r} {problem}.", remedy="Resume a run by its own journal.")
         self._lock = FileLock(f"{path}.lock", timeout=0)
         try:
@@ -70,13 +70,13 @@ class Journal:
             lines = _whole_lines(path) if resume else []
             self._file = open(path, "ab", opener=_owners_only)  # noqa: SIM115
             if resume:
-                # A line that a crash tore is as if it had not been written.
+                # A line torn by a crash counts as not written.
                 self._file.truncate(sum(len(line) + 1 for line in lines))
         except Timeout as error:
-            raise StoreError(f"another process works with the journal {str(path)!r}.") from error
+            raise StoreError(f"cannot open the journal {str(path)!r}: another process uses it.") from error
         except OSError as error:
             self._lock.release()
-            raise StoreError(f"the journal {str(path)!r} cannot be opened: {error}.") from error
+            raise StoreError(f"cannot open the journal {str(path)!r}: {error}.") from error
         try:
             self.past = _past(lines, workflow_sha256, patient, path) if lines else Past()
         except BaseException:
@@ -88,19 +88,19 @@ class Journal:
             _sync_folder(path.parent)
 
     def intent(self, step: int, kind: str) -> None:
-        """Say that a step's action is about to be done."""
+        """Record that a step's action is about to be performed."""
         self._write({"kind": "intent", "step": step, "action": kind})
 
     def done(self, step: int, outcome: Outcome) -> None:
-        """Say how it ended; an outcome that is not one of `FINISHED` leaves the step open."""
+        """Record how it ended; an outcome outside `FINISHED` leaves the step open."""
         self._write({"kind": "done", "step": step, "outcome": outcome.value})
 
     def verified(self) -> None:
-        """Say that the whole run was verified, so that nothing is left of it."""
+        """Record that the whole run was verified, so that nothing is left to do."""
         self._write({"kind": "verified"})
 
     def close(self) -> None:
-        """Close the file and let others go on with it."""
+        """Close the file and release its lock."""
         self._file.close()
         self._lock.release()
 
@@ -111,24 +111,24 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise StoreError(f"the journal {str(self.path)!r} cannot be written: {error}.") from error
+            raise StoreError(f"cannot write the journal {str(self.path)!r}: {error}.") from error
 
 
 def is_verified(path: Path) -> bool:
-    """Whether the run of a journal was verified, so that nothing of it is left. Raises StoreError."""
+    """Return whether the run of a journal was verified. Raises StoreError."""
     try:
         return any(json.loads(line)["kind"] == "verified" for line in _whole_lines(path)[-1:])
     except (ValueError, KeyError, TypeError):
         return False
     except OSError as error:
-        raise StoreError(f"the journal {str(path)!r} cannot be read: {error}.") from error
+        raise StoreError(f"cannot read the journal {str(path)!r}: {error}.") from error
 
 
 def _bound(salt: str, workflow_sha256: str, patient: Patient | None) -> dict[str, str]:
-    """What a run is bound to, in a form that names nobody."""
+    """Return what a run is bound to, in anonymous form."""
 
-    def hashed(told: str) -> str:
-        return hashlib.scrypt(told.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1, dklen=32).hex()
+    def hashed(text: str) -> str:
+        return hashlib.scrypt(text.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1, dklen=32).hex()
 
     whom = json.dumps(patient.fields if patient else None, sort_keys=True)
     return {"workflow": hashed(workflow_sha256), "patient": hashed(whom)}
@@ -140,20 +140,20 @@ def _past(lines: list[bytes], workflow_sha256: str, patient: Patient | None, pat
         entries = [json.loads(line) for line in lines]
         if "salt" not in entries[0]:
             raise ConfigError(
-                f"the journal {str(path)!r} does not say which patient it is of.",
-                remedy="It is of an earlier version: look at what was done, and start anew.",
+                f"cannot resume the journal {str(path)!r}: it does not identify the patient.",
+                remedy="It is from an earlier version: check what was done, and start again.",
             )
         now = _bound(entries[0]["salt"], workflow_sha256, patient)
         if not hmac.compare_digest(now["workflow"], entries[0]["workflow"]):
             raise ConfigError(
-                f"the journal {str(path)!r} is of another workflow, or of other values.",
-                remedy="Give the same file and the same values as before.",
+                f"cannot resume the journal {str(path)!r}: it belongs to another workflow or other values.",
+                remedy="Use the same file and the same values as before.",
             )
         if not hmac.compare_digest(now["patient"], entries[0]["patient"]):
             raise ConfigError(
-                f"the journal {str(path)!r} is of another patient.",
-                expected="the --patient it was begun with, letter by letter",
-                remedy="For another patient start a run of its own, without --resume.",
+                f"cannot resume the journal {str(path)!r}: it belongs to another patient.",
+                expected="the same --patient as at its start, letter by letter",
+                remedy="For another patient start a new run, without --resume.",
             )
         for entry in entries[1:]:
             if entry["kind"] == "verified":
@@ -167,7 +167,7 @@ def _past(lines: list[bytes], workflow_sha256: str, patient: Patient | None, pat
                 past.open = None
                 past.done[step] = Outcome(entry["outcome"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"the journal {str(path)!r} is damaged: {error}.") from error
+        raise StoreError(f"cannot read the journal {str(path)!r}: damaged: {error}.") from error
     return past
 
 

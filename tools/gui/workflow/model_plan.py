@@ -1,9 +1,9 @@
-"""A request done with a model that proposes one step at a time: what it may say, and what code makes of it.
+"""Model-planned runs: a model proposes one step at a time, and code validates and performs it.
 
 The model sees the screen and names a verb, a target in words, and words to type. It gives no coordinates, runs nothing,
-and decides nothing: code finds the target, the guard decides as it does for workflows, and a person approves. What may
-be done comes from the person's request alone: verbs that it does not name are forbidden, whatever the policy says and
-whatever stands on the screen, and only words of the request and values that a person gave are typed.
+and decides nothing: code finds the target, the guard decides as for workflows, and a person approves. Permissions come
+only from the person's request: verbs that it does not name are forbidden, whatever the policy or the screen says, and
+only words of the request and values given by a person are typed.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from tools.gui.workflow.run_context import Nobody, Person, Run, RunReport, StepR
 from tools.gui.workflow.yaml_format import AIMED, Step, Workflow
 from tools.privacy.redact import PhiError
 
-MOST_MISSES = 3
-"""Proposals in a row that could not be used, after which a run ends; our choice."""
-MOST_ALIKE = 2
-"""Times that the same step may be proposed on the same screen; our choice."""
+MAX_MISSES = 3
+"""Consecutive unusable proposals after which a run ends."""
+MAX_REPEATS = 2
+"""Maximum number of times the same step may be proposed on the same screen."""
 LOOK_S = 4.0
-"""Seconds that a target, or what a step is to show, is waited for; our choice."""
+"""Time to wait for a target, or for what a step should show, in seconds."""
 Doing = Literal["click", "double_click", "right_click", "type", "press", "scroll", "wait", "finish", "give_up"]
 
 
 class Proposal(BaseModel):
-    """What a model proposes next.
+    """The next step that a model proposes.
 
     Attributes:
-        do: the verb; `finish` says that the request is done, `give_up` that it cannot be.
-        target: where, in words that stand on the screen; for all verbs that aim at something.
-        text: to type, or to wait for.
-        keys: to press, such as `enter` or `ctrl+s`.
-        notches: of the wheel; positive ones go down.
-        expect: words that the screen shows once the step is done.
-        why: for people; nothing follows from it.
+        do: the verb; `finish` means that the request is done, `give_up` that it cannot be.
+        target: the target, in words on the screen; for all verbs that need one.
+        text: text to type, or to wait for.
+        keys: keys to press, such as `enter` or `ctrl+s`.
+        notches: of the wheel; positive ones scroll down.
+        expect: words that the screen shows after the step.
+        why: for people; has no effect.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,11 +69,11 @@ class Proposal(BaseModel):
 
 
 class Limits(BaseModel):
-    """Where a run with a model ends at the latest; all values are our choice.
+    """Limits of a run with a model.
 
     Attributes:
-        steps: proposals.
-        seconds: of the whole run, people's time included.
+        steps: number of proposals.
+        seconds: of the whole run, including people's time.
         tokens: read and written by the model.
     """
 
@@ -86,14 +86,14 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True)
 class Situation:
-    """What a model is asked about.
+    """The input of a model.
 
     Attributes:
-        request: the person's, with values behind their names.
-        screen: as it is; not redacted yet.
-        veil: hides what the model is not to see.
-        done: what became of its proposals so far, in words of ours.
-        tokens_left: that the run may still take.
+        request: the person's, with values replaced by their names.
+        screen: the current screen, not yet redacted.
+        veil: hides what the model must not see.
+        done: results of its proposals so far, in our words.
+        tokens_left: tokens that the run may still use.
     """
 
     request: str
@@ -105,7 +105,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Proposed:
-    """A model's proposal, and what it cost."""
+    """A model's proposal, and its cost."""
 
     proposal: Proposal
     calls: int
@@ -113,16 +113,16 @@ class Proposed:
 
 
 Propose = Callable[[Situation], Proposed]
-"""Asks a model. Raises ModelError; a `tokens` attribute of the error says what was used up."""
+"""Asks a model. Raises ModelError, whose attribute `tokens`, if set, is the number of tokens used."""
 
 
 @dataclass
 class PlannedRun:
-    """What became of a request.
+    """The result of a request.
 
     Attributes:
-        report: of its steps, and of the check at the end.
-        steps: those that were done, with the names of values, to be kept as a workflow.
+        report: of its steps, and of the final check.
+        steps: the performed steps, with names in place of values, for a workflow.
     """
 
     report: RunReport
@@ -130,7 +130,7 @@ class PlannedRun:
 
     @property
     def tokens(self) -> int:
-        """Those that the model took."""
+        """The number of tokens used by the model."""
         return self.report.tokens
 
 
@@ -141,7 +141,7 @@ class _Work:
     request: str
     propose: Propose
     limits: Limits
-    told: PlannedRun
+    planned: PlannedRun
     on_step: Callable[[StepReport], None]
     began: float = field(default_factory=time.monotonic)
     done: list[str] = field(default_factory=list)
@@ -163,21 +163,21 @@ def run_planned(
     limits: Limits | None = None,
     on_step: Callable[[StepReport], None] = lambda step: None,
 ) -> PlannedRun:
-    """Do a request with a model's proposals, one action a turn.
+    """Perform a request with a model's proposals, one action per turn.
 
     Args:
         request: the person's words.
-        actuator: hands and eyes.
-        guard: the rules; verbs that the request does not name are forbidden on top.
+        actuator: the actuator of the screen.
+        guard: the guard; verbs that the request does not name are forbidden besides.
         propose: the model.
-        ask: a model, asked to point at what a proposal's words do not lead to; None for none. A person approves what
-            it chooses, also where the policy lists it.
+        ask: a model that points at targets that a proposal's words do not resolve; None for none. A person approves its
+            choice, even if the policy lists it.
         veil: the values of the run; None for none.
-        expect: words that the screen has to show in the end, and does not in the beginning. Without them nobody but
-            the model says that the request is done, and the run ends unverified.
-        person: whoever is asked; None is nobody.
-        limits: where it ends at the latest.
-        on_step: is told of each step as it ends.
+        expect: words that the screen has to show at the end, and does not at the start. Without them only the model
+            claims that the request is done, and the run ends unverified.
+        person: the person to ask; None is nobody.
+        limits: limits of the run.
+        on_step: called with each step as it ends.
     """
     guard = under(guard, narrowed(guard.policy, request))
     report, limits = RunReport(total=0), limits or Limits()
@@ -191,49 +191,49 @@ def run_planned(
         if ended == "finish":
             _conclude(work, expect, shown)
         elif ended != "halted":
-            _tell(work, StepReport(_number(work), "ask the model", Outcome.HALTED_BEFORE_EFFECT, ended))
+            _report(work, StepReport(_number(work), "ask the model", Outcome.HALTED_BEFORE_EFFECT, ended))
     except Stopped as error:
-        _tell(work, StepReport(_number(work), "ask the model", Outcome.CANCELLED, str(error)))
+        _report(work, StepReport(_number(work), "ask the model", Outcome.CANCELLED, str(error)))
     except (MediaError, ToolFailed) as error:
-        _tell(work, StepReport(_number(work), "look", Outcome.HALTED_BEFORE_EFFECT, str(error)))
-    return work.told
+        _report(work, StepReport(_number(work), "look", Outcome.HALTED_BEFORE_EFFECT, str(error)))
+    return work.planned
 
 
 def narrowed(policy: Policy, request: str) -> Policy:
-    """A policy that allows no verb which the request does not name."""
+    """Forbid the verbs of a policy that the request does not name."""
     named = find_verbs(request, policy.all_words, label=False)
     return policy.model_copy(update={"verbs": {verb: rule for verb, rule in policy.verbs.items() if verb in named}})
 
 
 def as_workflow(done: PlannedRun, name: str, policy: Policy, start: str, veil: Veil, expect: str = "") -> Workflow:
-    """The steps that were done, as a workflow that is replayed without a model.
+    """Convert the performed steps to a workflow that is replayed without a model.
 
     Args:
-        done: a run that came to its end.
-        name: what the workflow is called; values are put behind their names.
-        policy: what the replay may do: that of the run, less the verbs that the request did not name.
+        done: a completed run.
+        name: name of the workflow; values are replaced by their names.
+        policy: policy of the replay: that of the run, less the verbs that the request did not name.
         start: the page to open first, "" for none.
         veil: the run's; its values become parameters where they are used.
-        expect: words to be shown in the end.
+        expect: words to be shown at the end.
 
     Returns:
-        The workflow; values that its steps use are its parameters.
+        The workflow; its parameters are the values that its steps use.
 
     Raises:
-        ValueError: if no step was done.
+        ValueError: if no step was performed.
     """
     steps, hide = list(done.steps), Veil(veil.values).hide
     if not steps:
-        raise ValueError("no step was done, so that there is nothing to keep")
+        raise ValueError("cannot make a workflow: no step was performed")
     if expect:
         steps[-1] = steps[-1].model_copy(update={"expect": Expect(words=hide(expect))})
     title = hide(name)
-    # What leads to the record is often called by the patient's name.
+    # The control that leads to the record is often labelled with the patient's name.
     policy = policy.model_copy(update={"search_labels": tuple(map(hide, policy.search_labels))})
     texts = [title, policy.model_dump_json(), *(step.model_dump_json() for step in steps)]
     return Workflow(
         name=title,
-        description="Kept from a run that a model planned.",
+        description="Saved from a run that a model planned.",
         parameters={name: "as it was given" for name in veil.values if any(f"${{{name}}}" in text for text in texts)},
         start=start,
         policy=policy,
@@ -242,39 +242,39 @@ def as_workflow(done: PlannedRun, name: str, policy: Policy, start: str, veil: V
 
 
 def _turn(work: _Work) -> str:
-    """One proposal, and what comes of it: "" to go on, `finish`, `halted`, or why the run ends here."""
+    """Process one proposal: return "" to continue, `finish`, `halted`, or why the run ends here."""
     run, limits = work.run, work.limits
     run.guard.stop.check()
     if work.proposals >= limits.steps:
-        return f"{limits.steps} steps were proposed, which is the limit"
+        return f"the limit of {limits.steps} proposed steps is reached"
     if time.monotonic() - work.began > limits.seconds:
-        return f"{limits.seconds:g} s are over, which is the limit"
-    if work.told.tokens >= limits.tokens:
-        return f"the model has used {work.told.tokens} tokens; the limit is {limits.tokens}"
-    if work.misses >= MOST_MISSES:
-        return f"{MOST_MISSES} proposals in a row could not be used; the last one: {work.done[-1]}"
+        return f"the limit of {limits.seconds:g} s is reached"
+    if work.planned.tokens >= limits.tokens:
+        return f"the model has used {work.planned.tokens} tokens; the limit is {limits.tokens}"
+    if work.misses >= MAX_MISSES:
+        return f"{MAX_MISSES} consecutive proposals were unusable; the last one: {work.done[-1]}"
     screen = run.actuator.screen()
     try:
-        request, left = work.veil.hide(work.request), limits.tokens - work.told.tokens
+        request, left = work.veil.hide(work.request), limits.tokens - work.planned.tokens
         answer = work.propose(Situation(request, screen, work.veil, tuple(work.done), left))
     except (ModelError, PhiError) as error:
         work.run.report.tokens += getattr(error, "tokens", 0)
-        return f"the model's answer cannot be used: {error}"
+        return f"cannot use the model's answer: {error}"
     work.proposals += 1
     work.run.report.tokens += answer.tokens
     run.report.model_calls += answer.calls
     proposal = answer.proposal
     if proposal.do == "finish":
-        return "finish" if work.told.steps else "the model says that nothing has to be done"
+        return "finish" if work.planned.steps else "the model says that nothing needs to be done"
     if proposal.do == "give_up":
-        return f"the model gives up: {proposal.why or 'it does not say why'}"
+        return f"the model gives up: {proposal.why or 'no reason given'}"
     work.seen[f"{screen.sha256} {proposal.model_dump_json(exclude={'why', 'expect'})}"] += 1
-    if max(work.seen.values()) > MOST_ALIKE:
-        return f"the same step was proposed {MOST_ALIKE + 1} times on the same screen: {_named(proposal)}"
+    if max(work.seen.values()) > MAX_REPEATS:
+        return f"the same step was proposed {MAX_REPEATS + 1} times on the same screen: {_named(proposal)}"
     try:
         return _try(work, proposal)
     except PhiError as error:
-        return f"what the model may be told cannot be told: {error}"
+        return f"cannot show the model what it needs: {error}"
 
 
 def _try(work: _Work, proposal: Proposal) -> str:
@@ -285,33 +285,33 @@ def _try(work: _Work, proposal: Proposal) -> str:
     except ValidationError as error:
         return _missed(work, proposal, f"not done: {error.errors()[0]['msg']}")
     except ToolRetry as error:
-        # It may quote the instruction, in which values stand.
+        # It may quote the instruction, which contains values.
         return _missed(work, proposal, f"not done: {work.veil.hide(str(error))}")
     if problem:
         work.on_step(StepReport(number, _named(proposal), Outcome.HALTED_BEFORE_EFFECT, problem, "planned", target))
-        # The reason quotes the screen, which has no say in what a model is told in our name.
+        # The reason quotes the screen, which must not reach the model as our own words.
         return _missed(work, proposal, f"not done: {'several places fit it' if how == 'person' else 'nothing fits it'}")
     step = step.model_copy(update={"patient": not _leads_to_the_record(run.guard, step, target)})
     label = target.label if target else ""
-    # Keys have no target, and what has the focus may be anything.
+    # Keys have no target, and the focused control may be anything.
     grave = proposal.do == "press" or bool(find_verbs(label, run.guard.policy.all_words)) or affirms(label)
-    # Where nothing grave is at hand, what the model expects to be shown is its guess, and no reason to stop.
-    told = act(run, number, step, screen, target, "planned", lenient=not grave)
-    _tell(work, told)
-    if told.outcome not in FINISHED:
+    # Without a risky verb, the model's expectation is a guess, and no reason to stop.
+    step_report = act(run, number, step, screen, target, "planned", lenient=not grave)
+    _report(work, step_report)
+    if step_report.outcome not in FINISHED:
         return "halted"
-    work.told.steps.append(_kept(work, proposal, step, told))
+    work.planned.steps.append(_recorded_step(work, proposal, step, step_report))
     work.misses = 0
-    seen = ", and what was expected is shown" if told.outcome == Outcome.VERIFIED else ""
-    missed = ", but what was expected is not shown" if told.reason else ""
+    seen = ", and what was expected is shown" if step_report.outcome == Outcome.VERIFIED else ""
+    missed = ", but what was expected is not shown" if step_report.reason else ""
     work.done.append(f"{_named(proposal)}: done{seen}{missed}")
     return ""
 
 
-def _kept(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step:
-    """A step that was done, with its target as it was found, and the names of values in their place."""
+def _recorded_step(work: _Work, proposal: Proposal, step: Step, step_report: StepReport) -> Step:
+    """Return a performed step, with its target as found, and names in place of values."""
     hide = Veil(work.veil.values).hide
-    verified = step.expect is not None and told.outcome == Outcome.VERIFIED
+    verified = step.expect is not None and step_report.outcome == Outcome.VERIFIED
     kept: dict[str, Any] = {
         "name": hide(step.name),
         "keys": hide(step.keys),
@@ -320,16 +320,16 @@ def _kept(work: _Work, proposal: Proposal, step: Step, told: StepReport) -> Step
         "expect": Expect(words=hide(proposal.expect)) if verified else None,
         "timeout_s": 10.0,
     }
-    if told.recorded is not None:
-        kept["target"] = hidden_target(told.recorded, hide)
+    if step_report.recorded is not None:
+        kept["target"] = hidden_target(step_report.recorded, hide)
     return step.model_copy(update=kept)
 
 
 def _step(work: _Work, proposal: Proposal) -> Step:
-    """The step that a proposal means. Raises ToolRetry and ValidationError where it means none."""
+    """Convert a proposal to a step. Raises ToolRetry and ValidationError if it is invalid."""
     show = work.veil.show
     if proposal.do == "type" and not (proposal.text and work.veil.given(proposal.text, work.request)):
-        raise ToolRetry("only words of the request, as they stand there, and values by their names, may be typed.")
+        raise ToolRetry("only words of the request, exactly as written, and values by their names, may be typed.")
     step = Step(
         name=_named(proposal),
         find=show(proposal.target) if proposal.do in AIMED else "",
@@ -353,14 +353,14 @@ def _step(work: _Work, proposal: Proposal) -> Step:
 
 
 def _writes(action: PressKey) -> bool:
-    """Whether keys write text into a field, be it a character or what was copied. Raises ToolFailed if unknown."""
+    """Return whether keys write text into a field, a character or the clipboard. Raises ToolFailed if unknown."""
     keys = set(key_names(action))
     pastes = ("v" in keys and bool(keys & {"ctrl", "super"})) or keys >= {"shift", "insert"}
     return pastes or (all(len(key) == 1 or key == "space" for key in keys - {"shift"}) and keys != {"shift"})
 
 
 def _leads_to_the_record(guard: Guard, step: Step, target: Target | None) -> bool:
-    """Whether a step goes where the patient is not shown yet, by the word of the policy."""
+    """Return whether a step leads to the patient's record, before it is shown, according to the policy."""
     if guard.policy.identity == "none" or guard.patient is None:
         return False
     return leads_to_a_record(guard.policy, step.action(target.point if target else None), target)
@@ -370,18 +370,20 @@ def _conclude(work: _Work, expect: str, shown_before: bool) -> None:
     number = _number(work)
     if not expect:
         reason = "only the model says that the request is done"
-        told = StepReport(number, "finish", Outcome.COMPLETED_UNVERIFIED, reason)
+        step_report = StepReport(number, "finish", Outcome.COMPLETED_UNVERIFIED, reason)
     elif shown_before:
-        told = StepReport(number, "finish", Outcome.COMPLETED_UNVERIFIED, f"{expect!r} was shown from the beginning")
+        step_report = StepReport(
+            number, "finish", Outcome.COMPLETED_UNVERIFIED, f"{expect!r} was shown from the beginning"
+        )
     else:
         ends = time.monotonic() + LOOK_S
         while not (there := shows(work.run.actuator.screen(), expect)) and time.monotonic() < ends:
             work.run.guard.stop.pause(0.3)
         outcome = Outcome.VERIFIED if there else Outcome.RECONCILE
-        told = StepReport(number, "finish", outcome, "" if there else f"{expect!r} is not shown in the end")
-    # This check, and nothing before it, can verify the whole.
-    work.told.report.checked = frozenset({number})
-    _tell(work, told)
+        step_report = StepReport(number, "finish", outcome, "" if there else f"{expect!r} is not shown in the end")
+    # Only this check, and none before it, can verify the whole.
+    work.planned.report.checked = frozenset({number})
+    _report(work, step_report)
 
 
 def _missed(work: _Work, proposal: Proposal, why: str) -> str:
@@ -390,17 +392,17 @@ def _missed(work: _Work, proposal: Proposal, why: str) -> str:
     return ""
 
 
-def _tell(work: _Work, told: StepReport) -> None:
-    work.told.report.steps.append(told)
-    work.told.report.total = told.number
-    work.on_step(told)
+def _report(work: _Work, step_report: StepReport) -> None:
+    work.planned.report.steps.append(step_report)
+    work.planned.report.total = step_report.number
+    work.on_step(step_report)
 
 
 def _number(work: _Work) -> int:
-    return len(work.told.report.steps) + 1
+    return len(work.planned.report.steps) + 1
 
 
 def _named(proposal: Proposal) -> str:
-    """A proposal in words; values stand behind their names."""
+    """Describe a proposal in words, with names in place of values."""
     what = {"type": f" {proposal.text!r} into", "press": f" {proposal.keys}", "wait": f" for {proposal.text!r}"}
     return f"{proposal.do.replace('_', ' ')}{what.get(proposal.do, '')} {proposal.target}".strip()[:300]

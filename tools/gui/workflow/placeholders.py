@@ -1,4 +1,4 @@
-"""Values of a run behind their names, so that a model works with `${patient_name}` and is not told who that is."""
+"""Placeholders for the values of a run: a model works with `${patient_name}` without learning who that is."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ _NAMED = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Veil:
-    """Puts names in the place of values, and values in the place of names.
+    """Replaces values by their names, and names by their values.
 
     Attributes:
         values: by name; empty ones are left out.
-        redactor: takes other personal details out of what a model is shown; None where it may see them.
+        redactor: removes other personal details from what a model sees; None if it may see them.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     redactor: Redactor | None = None
 
     def hide(self, text: str) -> str:
-        """A text with every value behind its name. Raises PhiError with a strict redactor."""
+        """Replace every value in a text by its name. Raises PhiError with a strict redactor."""
         hidden = self._named(text)
         return self.redactor.text(hidden) if self.redactor else hidden
 
     def picture(self, rgb: np.ndarray) -> np.ndarray:
-        """A picture (height, width, 3) without personal details, where there is a redactor. Raises PhiError."""
+        """Redact a picture (height, width, 3), if there is a redactor. Raises PhiError."""
         if self.redactor is None:
             return rgb
         return self.redactor.knowing([value for value in self.values.values() if value]).image(rgb)
 
     def show(self, text: str) -> str:
-        """A text with every name replaced by its value. Raises ToolRetry if there is no value of a name."""
+        """Replace every name in a text by its value. Raises ToolRetry if a name has no value."""
         for name in _NAMED.findall(text):
             if not self.values.get(name):
-                raise ToolRetry(f"there is no value {name!r}.", expected=f"one of {', '.join(self.values) or 'none'}")
+                raise ToolRetry(f"unknown value {name!r}.", expected=f"one of {', '.join(self.values) or 'none'}")
         return _NAMED.sub(lambda found: self.values[found[1]], text)
 
     def given(self, text: str, request: str) -> bool:
-        """Whether a text is made of values and words as they stand in the request; blanks and commas may part them."""
+        """Return whether a text consists of values and words of the request; blanks and commas may separate them."""
         pieces = (piece.strip(", ") for piece in _NAMED.sub("\0", text).split("\0"))
         return all(re.search(rf"(?<!\w){re.escape(piece)}(?!\w)", request) for piece in pieces if piece)
 
@@ -60,14 +60,14 @@ class Veil:
         def name(found: re.Match[str]) -> str:
             return f"${{{folded[found[0].casefold()]}}}" if found[0].casefold() in folded else found[0]
 
-        # What is a name already stays as it is.
+        # Names stay unchanged.
         pieces = re.split(r"(\$\{\w+\})", text)
         pattern = re.compile(rf"(?<!\w)(?:{longest})(?!\w)", re.IGNORECASE)
         return "".join(piece if _NAMED.fullmatch(piece) else pattern.sub(name, piece) for piece in pieces)
 
 
 def values_of(request: str, given: Mapping[str, str], patient: Patient | None = None) -> dict[str, str]:
-    """The values of a run: those given, the patient's, and the personal details that its request names."""
+    """Return the values of a run: those given, the patient's, and the personal details that its request names."""
     values = dict(given)
     if patient is not None:
         values |= {f"patient_{name.replace(' ', '_')}": value for name, value in patient.fields.items()}
@@ -77,11 +77,11 @@ def values_of(request: str, given: Mapping[str, str], patient: Patient | None = 
 
 
 def details_of(text: str, redactor: Redactor) -> list[str]:
-    """Personal details that stand in a text, each once, without those behind names. Raises PhiError."""
+    """Return the personal details in a text, each once, except behind names. Raises PhiError."""
     details = []
     for finding in redactor.find(text):
         detail = text[finding.start : finding.end].strip()
-        # A name as DICOM writes it is found with the words around it.
+        # A name in DICOM form is found with the words around it.
         detail = next((word.strip(",;:.\"'()") for word in detail.split() if "^" in word), detail)
         if not _NAMED.search(detail):
             details.append(detail)

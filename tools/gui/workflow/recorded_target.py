@@ -1,4 +1,4 @@
-"""Finding again what was recorded: by words and role, by place among what is alike, by pixels for icons. No model."""
+"""Matching of recorded targets: by words and role, by position among similar ones, icons by pixels. Uses no model."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from tools.gui.types import UNSURE, Layer, Located, Rect, Screen, Target
 from tools.gui.workflow.yaml_format import Recorded
 
 SAME_WORDS = 0.95
-"""How alike words have to be that were read in pixels; a tree's have to be the same. Our choice."""
+"""Minimum similarity of words read by OCR; a tree's have to be equal. Our choice."""
 SAME_PIXELS = 0.92
-"""The least correlation of an icon with what is there (normalised, mean removed); our choice."""
+"""Minimum normalised correlation of an icon with the screen, mean removed; our choice."""
 SAME_PLACE = 0.5
-"""The least overlap (IoU) with where it was; our choice."""
+"""Minimum overlap (IoU) with the recorded position."""
 ALIKE = 0.85
-"""Icons whose correlation reaches this share of the best one's are alike; our choice."""
+"""Icons whose correlation reaches this share of the best one's count as similar."""
 ICON_PX = 96
-"""An icon is no larger; words name what is. Our choice."""
+"""Maximum size of an icon; larger controls have words."""
 
 
 def find_recorded(recorded: Recorded, screen: Screen, *, by_place: bool = True) -> Located:
     """Find a recorded target.
 
-    Where several places fit, the one that stands where it was recorded is taken, if it is the only one that does;
-    otherwise all are listed and a person has to choose. Without `by_place` they always are.
+    If several places match, the only one at the recorded position is chosen; otherwise all are listed and a person
+    has to choose. Without `by_place` all are always listed.
 
     Args:
-        recorded: what to find.
-        screen: as it is.
+        recorded: the recorded target.
+        screen: the current screen.
 
     Raises:
-        ToolFailed: if words have to be read and RapidOCR is missing.
+        ToolFailed: if OCR is needed and RapidOCR is missing.
     """
     found: list[Target] = []
     if recorded.words:
@@ -56,7 +56,7 @@ def find_recorded(recorded: Recorded, screen: Screen, *, by_place: bool = True) 
         there = [target for target in found if target.rect.iou(place) >= SAME_PLACE]
         found = there if len(there) == 1 else found
     if not found:
-        return Located(abstained=f"{recorded.words or 'the icon'!r} is not where a screen was recorded with it.")
+        return Located(abstained=f"{recorded.words or 'the icon'!r} is not at its recorded position.")
     if len(found) == 1:
         return Located(targets=tuple(found))
     return Located(
@@ -65,9 +65,9 @@ def find_recorded(recorded: Recorded, screen: Screen, *, by_place: bool = True) 
 
 
 def record_target(screen: Screen, target: Target) -> Recorded | None:
-    """What of a target is recorded, so that it is found again by itself.
+    """Record what identifies a target by itself.
 
-    None for what has no words and is no icon, such as a field without a label: only what stands beside it tells.
+    None for a target without words or icon, such as a field without a label: only its neighbours identify it.
     """
     small = max(target.rect.width, target.rect.height) <= ICON_PX
     if target.layer == "icon" and small:
@@ -79,14 +79,14 @@ def record_target(screen: Screen, target: Target) -> Recorded | None:
 
 
 def record_pixels(screen: Screen, rect: Rect) -> Recorded:
-    """What is recorded of a place that has no words."""
+    """Record a place without words by its pixels."""
     return Recorded(place=_place(screen, rect), icon=_png(screen.crop(rect)))
 
 
 def hidden_target(recorded: Recorded, hide: Callable[[str], str]) -> Recorded:
-    """A recorded target with its words hidden, as by names in the place of values.
+    """Hide the words of a recorded target, as by names in place of values.
 
-    What is named by a value stands somewhere else for the next one, so its place is left out then.
+    A target named by a value is elsewhere for the next value, so its position is removed then.
     """
     words = hide(recorded.words)
     return recorded if words == recorded.words else recorded.model_copy(update={"words": words, "place": None})
@@ -104,7 +104,7 @@ def _place(screen: Screen, rect: Rect) -> Region:
 
 
 def _words_of(screen: Screen, target: Target) -> tuple[str, str]:
-    """The words and the role that a target goes by; of what was not sure, only such as stand on the screen."""
+    """Return the words and the role of a target; for an uncertain one, only words on the screen."""
     if target.layer in UNSURE:
         items = [*(labelled_fields(tree_items(screen.nodes)) if screen.nodes else ()), *items_of(screen)]
         chosen = [item for item in items if item.rect == target.rect and item.layer != "icon" and item.title]
@@ -115,7 +115,7 @@ def _words_of(screen: Screen, target: Target) -> tuple[str, str]:
 
 
 def _named(recorded: Recorded, items: Sequence[Item], least: float) -> list[Target]:
-    """Items in front that go by the recorded words; those of the recorded role where there are any."""
+    """Return front items with the recorded words; those of the recorded role if there are any."""
     fitting = [
         (item, max(likeness(" ".join(name.words), recorded.words) for name in item.names))
         for item in items
@@ -123,20 +123,20 @@ def _named(recorded: Recorded, items: Sequence[Item], least: float) -> list[Targ
     ]
     named = [(item, alike) for item, alike in fitting if alike >= least]
     of_role = [(item, alike) for item, alike in named if item.role == recorded.role]
-    # In pixels a button may be taken for a text and the other way round; in a tree it may not.
+    # OCR may take a button for text and vice versa; a tree does not.
     if of_role or (recorded.role and least == 1.0):
         named = of_role
     targets = [
         Target(
             rect=item.rect,
             point=item.point or item.rect.center,
-            label=item.title or recorded.words,  # as it stands there now
+            label=item.title or recorded.words,  # as it is now
             confidence=min(alike, 1.0),
             layer=item.layer,
         )
         for item, alike in named
     ]
-    # A button and the words on it are one place: what lies within another is left out.
+    # A button and the words on it are one place: items within another are left out.
     return [
         target
         for target in targets
@@ -150,7 +150,7 @@ def _named(recorded: Recorded, items: Sequence[Item], least: float) -> list[Targ
 
 
 def _pictured(recorded: Recorded, screen: Screen) -> list[Target]:
-    """Places whose pixels are like the recorded icon."""
+    """Return places whose pixels match the recorded icon."""
     import cv2
 
     icon = as_rgb(base64.b64decode(recorded.icon))

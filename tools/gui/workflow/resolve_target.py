@@ -1,4 +1,4 @@
-"""Where a step acts: its target as recorded, then by its instruction, then as a model points at it."""
+"""Resolution of a step's target: as recorded, then by its instruction, then by a model."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tools.gui.workflow.run_context import Run
 from tools.gui.workflow.yaml_format import AIMED, Step
 
 POLL_S = 0.3
-"""Seconds between two looks for a target that is not there yet; our choice."""
+"""Polling interval for a target that is not there yet, in seconds."""
 LINE_HEIGHTS = 2.5
-"""What is higher than so many heights of a target stands on more than its line; our choice."""
+"""An item taller than this many heights of the target spans more than its line."""
 LONG = 6
-"""Words that no button has; our choice."""
+"""Word count that no button has."""
 RECORDED_S = 3.0
-"""Seconds that a recorded target is waited for before it is looked for by its instruction; our choice."""
+"""Time to wait for a recorded target before its instruction is used, in seconds."""
 
 
 def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
-    """The screen, the target on it, how it was found, and what is wrong, "" if nothing is.
+    """Return the screen, the target on it, how it was found, and what is wrong ("" if nothing is).
 
     Raises:
-        MediaError: if the screen cannot be seen.
+        MediaError: if the screen cannot be captured.
         ToolFailed: if it cannot be read.
-        ToolRetry: if the step's instruction names nothing to look for.
+        ToolRetry: if the step's instruction names no target.
         Stopped: if the kill switch is set.
     """
     target: Target | None = None
     if step.do in AIMED:
         screen, located, how = _find(run, step)
         if not located.targets and run.ask is not None:
-            screen, located = _mended(run, step, located)
+            screen, located = _ask_model(run, step, located)
             how = "mended"
         target = located.targets[0] if located.targets else None
         if len(located.targets) > 1 and located.abstained:
@@ -54,27 +54,27 @@ def aim(run: Run, step: Step) -> tuple[Screen, Target | None, str, str]:
 
 
 def missing(step: Step, screen: Screen) -> str:
-    """What a screen does not show of what a step requires, in words; "" where it shows all. Raises ToolFailed."""
+    """Describe what a screen lacks of what a step requires; "" if nothing. Raises ToolFailed."""
     lacks = next((words for words in step.requires if not shows(screen, words)), "")
-    return f"the screen has to show {lacks!r} before this step, and does not" if lacks else ""
+    return f"the screen does not show {lacks!r}, which this step requires" if lacks else ""
 
 
 def beside(seen: Screen, target: Target) -> Callable[[Screen], str]:
-    """Tells whether what stands on the line of a target is what stood there: the name in its row, for one.
+    """Return a check whether the line of a target is unchanged, such as the name in its row.
 
-    Buttons of all rows look alike, and a row that is inserted above moves another one's to where one was.
+    The buttons of all rows look alike, and a row inserted above moves another row's button to the same place.
     """
 
     def look(screen: Screen) -> str:
         if screen.sha256 == seen.sha256 or _line(screen, target.rect) == _line(seen, target.rect):
             return ""
-        return "what stands on the line of the target changed"
+        return "the line of the target changed"
 
     return look
 
 
 def _line(screen: Screen, rect: Rect) -> list[str]:
-    """The names on the line of a rectangle, from left to right. Raises ToolFailed if they have to be read."""
+    """Return the names on the line of a rectangle, from left to right. Raises ToolFailed if OCR is needed and fails."""
     if screen.nodes is None:
         line = Rect(left=0, top=rect.top, right=screen.rect.right, bottom=rect.bottom)
         return [normal(found.text) for found in lines_in(screen, line)]
@@ -90,8 +90,8 @@ def _line(screen: Screen, rect: Rect) -> list[str]:
 
 
 def tells_more(find: str) -> bool:
-    """Whether an instruction tells its target from others by more than a label, which a recorded target knows nothing
-    of: the row, the place among others."""
+    """Return whether an instruction distinguishes its target by more than a label, which a recorded target does not
+    store: the row, or the position among others."""
     if not find:
         return False
     try:
@@ -101,20 +101,20 @@ def tells_more(find: str) -> bool:
 
 
 def is_as_written(step: Step, target: Target) -> bool:
-    """Whether a target that was found by an instruction with labels in quotes goes by one of these, or by its words.
+    """Return whether a target found by an instruction with quoted labels has one of these labels, or its words.
 
-    Rows and the like say more than what they are called; fields in pixels may go by what they hold.
+    Rows and similar items have more words than their name; fields read by OCR may be named by their content.
     """
     quoted = ["".join(found) for found in re.findall(QUOTES, step.find)]
     label = normal(re.sub(r"^\W+|\W+$", "", target.label))
     words = re.search(rf"(?<!\w){re.escape(label)}(?!\w)", normal(step.find)) if label else None
-    said = bool(words) or any(likeness(one, label) >= LEAST for one in quoted)
+    named = bool(words) or any(likeness(one, label) >= LEAST for one in quoted)
     in_full = len(label.split()) >= LONG and any(normal(one) in label for one in quoted)
-    return said or in_full or not quoted or step.do == "type"
+    return named or in_full or not quoted or step.do == "type"
 
 
 def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
-    """Look for a step's target until it is there: as it was recorded, then by its instruction."""
+    """Wait for a step's target: as recorded, then by its instruction."""
     begun, ties = time.monotonic(), 0
     located, how = Located(), ""
     recorded = None if tells_more(step.find) else step.target
@@ -124,7 +124,7 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
         if recorded is not None:
             located, how = find_recorded(recorded, screen), "recorded"
             if located.targets and len(find_recorded(recorded, screen, by_place=False).targets) > 1:
-                # By its place alone; what stands there now may be another row.
+                # Found by position alone; it may be another row now.
                 how = "place"
         late = passed > min(RECORDED_S, step.timeout_s)
         if step.find and (recorded is None or how == "place" or (late and not located.targets)):
@@ -138,10 +138,10 @@ def _find(run: Run, step: Step) -> tuple[Screen, Located, str]:
         run.guard.stop.pause(POLL_S)
 
 
-def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
-    """What a model points at in the lost target's place; it may name no further effect.
+def _ask_model(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
+    """Ask a model to point at a replacement of the lost target; it may name no further effect.
 
-    Where others are called the same, a person has to say which is meant: the model knows no more than the step's words.
+    If others have the same label, a person has to choose: the model knows no more than the step's words.
     """
     assert run.ask is not None
     screen = run.actuator.screen()
@@ -151,24 +151,24 @@ def _mended(run: Run, step: Step, lost: Located) -> tuple[Screen, Located]:
     located = _allowed(run, step, located)
     chosen = located.targets[0] if located.targets else None
     if chosen and len(located.targets) > 1:
-        told = f"{len(located.targets)} places are called {chosen.label!r}; a model chose the first of these."
-        located = located.model_copy(update={"abstained": f"{told} Say which is meant."})
+        ambiguous = f"{len(located.targets)} places are called {chosen.label!r}; a model chose the first of these."
+        located = located.model_copy(update={"abstained": f"{ambiguous} Say which is meant."})
     return screen, located
 
 
 def _allowed(run: Run, step: Step, located: Located) -> Located:
-    """What a model chose, unless it names a verb that the step does not."""
+    """Return a model's choice, unless it names a verb that the step does not."""
     known = run.guard.policy.all_words
     meant = " ".join((step.name, step.find, step.target.words if step.target else ""))
     label = located.targets[0].label if located.targets else ""
     if new := [verb for verb in find_verbs(label, known) if verb not in find_verbs(meant, known)]:
-        told = f"a model chose {label!r} in its place, which names the verb {new[0]!r}; the step does not."
-        return Located(abstained=told, asked=located.asked)
+        refusal = f"a model chose {label!r} in its place, which names the verb {new[0]!r}; the step does not."
+        return Located(abstained=refusal, asked=located.asked)
     return located
 
 
 def _meant(step: Step) -> str:
-    """What a step looks for, in words."""
+    """Describe what a step looks for."""
     where = step.find or (step.target.words if step.target else "") or "an icon, which looks different now"
     before = f', called "{step.target.words}" before' if step.target and step.target.words and step.find else ""
     return f'{step.do.replace("_", " ")}, for the step "{step.name}": {where}{before}'

@@ -1,7 +1,7 @@
-"""Doing a workflow: find, check, act, verify, remember; stop at the first thing that is not as it should be.
+"""Execution of workflows: find, check, act, verify, record; stop at the first deviation.
 
-On the healthy path no model is asked: targets are found as they were recorded. One that is not there any more is looked
-for by its instruction, and that step alone counts as repaired. Where two places fit alike, a person chooses.
+Without deviations no model is used: targets are found as recorded. A target that is missing is found by its
+instruction, and only that step counts as repaired. If two places match equally, a person chooses.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tools.gui.workflow.yaml_format import Step, Workflow
 from tools.privacy.redact import Redactor
 
 AIMS = 3
-"""How often a step is aimed at on a screen that does not come to rest; our choice."""
+"""Maximum number of attempts to aim a step on a screen that does not settle."""
 
 
 def run_workflow(
@@ -41,17 +41,16 @@ def run_workflow(
     ask: Ask | None = None,
     on_step: Callable[[StepReport], None] = lambda step: None,
 ) -> RunReport:
-    """Do a workflow whose values are bound, from where its journal ends.
+    """Run a workflow whose values are bound, from the end of its journal.
 
     Args:
-        workflow: with its values. Where it names a page to `start` from, that page is open already.
-        actuator: hands and eyes.
-        guard: the rules; its policy is the workflow's.
-        person: whoever is asked; None is nobody.
-        journal: remembers what is done; None for runs that need not be resumed.
-        ask: a model, asked to point at what took a target's place where nothing else finds it; a person approves what
-            it chooses.
-        on_step: is told of each step as it ends.
+        workflow: with its values. If it names a page to `start` from, that page is already open.
+        actuator: the actuator of the screen.
+        guard: the guard; its policy is the workflow's.
+        person: the person to ask; None is nobody.
+        journal: stores progress; None for runs that need not be resumed.
+        ask: a model that points at a replacement of a target that nothing else finds; a person approves its choice.
+        on_step: called with each step as it ends.
 
     Raises:
         StoreError: if the journal cannot be written; nothing more is done then.
@@ -65,32 +64,32 @@ def run_workflow(
         if (
             past.open == number
             and not step.may_repeat
-            and (told := _reconcile(run, number, step, bool(workflow.start)))
+            and (ended := _reconcile(run, number, step, bool(workflow.start)))
         ):
-            _tell(run, told, on_step)
-            if told.outcome not in FINISHED:
+            _report(run, ended, on_step)
+            if ended.outcome not in FINISHED:
                 return report
-            past.done[number] = told.outcome
+            past.done[number] = ended.outcome
     begin = next((number for number in range(1, report.total + 1) if number not in past.done), report.total + 1)
-    # What an effect outside confirms is kept; what came after it may stand in a form that is gone by now.
+    # Steps with a confirmed external effect are kept; later ones may be in a form that is gone by now.
     kept = max((n for n, outcome in past.done.items() if outcome == Outcome.VERIFIED and n in checked), default=0)
     for number, step in enumerate(workflow.steps, 1):
         if number in past.done:
-            if any(told.number == number for told in report.steps):
+            if any(ended.number == number for ended in report.steps):
                 continue
             before = begin <= report.total and number < begin
-            # A page that was opened anew has to be led to where the run broke off, by steps that do no harm.
+            # Harmless steps have to lead a newly opened page to where the run stopped.
             again = before and bool(workflow.start) and step.may_repeat
             if before and number > kept and not again:
-                told = _still_there(run, number, step, past.done[number])
+                ended = _still_there(run, number, step, past.done[number])
             elif again:
-                told = _do(run, number, step)
+                ended = _do(run, number, step)
             else:
-                told = StepReport(number, step.name, past.done[number], how="done before")
+                ended = StepReport(number, step.name, past.done[number], how="done before")
         else:
-            told = _do(run, number, step)
-        _tell(run, told, on_step)
-        if told.outcome not in FINISHED:
+            ended = _do(run, number, step)
+        _report(run, ended, on_step)
+        if ended.outcome not in FINISHED:
             break
     return report
 
@@ -98,16 +97,16 @@ def run_workflow(
 def recorded_workflow(
     workflow: Workflow, report: RunReport, values: Mapping[str, str], patient: Patient | None = None
 ) -> Workflow:
-    """A workflow with the targets that a run found, so that the next run replays them.
+    """Add the targets that a run found to a workflow, so that the next run replays them.
 
     Args:
-        workflow: as it was loaded, before values were bound.
+        workflow: as loaded, before values were bound.
         report: of a run of it.
-        values: of that run; where they stand in a label, their names are recorded in their place.
-        patient: whom it was for; the name, birth date and id become parameters, too.
+        values: of that run; in labels, their names are recorded instead.
+        patient: the patient; name, birth date and id become parameters, too.
 
     Returns:
-        The workflow. A step whose label holds further personal details is as it was, without the target that was found.
+        The workflow. A step whose label has further personal details stays unchanged, without its found target.
     """
     values = {**values_of("", values, patient), **values}
     hide, redactor = Veil(values).hide, Redactor(known=list(patient.fields.values()) if patient else ())
@@ -126,19 +125,19 @@ def recorded_workflow(
     return workflow.model_copy(update={"steps": tuple(steps), "parameters": {**new, **workflow.parameters}})
 
 
-def _tell(run: Run, told: StepReport, on_step: Callable[[StepReport], None]) -> None:
-    run.report.steps.append(told)
-    on_step(told)
+def _report(run: Run, ended: StepReport, on_step: Callable[[StepReport], None]) -> None:
+    run.report.steps.append(ended)
+    on_step(ended)
 
 
 def _reconcile(run: Run, number: int, step: Step, opened_anew: bool) -> StepReport | None:
-    """Whether the action at which a run broke off was done; None if it was not, and may be done now."""
-    reason = "the run broke off at it, and no check outside says whether it was done"
+    """Return whether the action at which a run stopped was performed; None if it was not, and may be performed now."""
+    reason = "the run was interrupted at it, and no external check shows whether it was done"
     done: bool | None = None
     try:
         if step.effect is not None:
             done, why = _until(run, step)
-            reason = f"the run broke off at it: {why}" if why else reason
+            reason = f"the run was interrupted at it: {why}" if why else reason
         elif step.expect is not None and step.expect.is_seen and not opened_anew:
             screen = run.actuator.screen()
             shown, _ = step.expect.holds(screen, screen)
@@ -157,18 +156,18 @@ def _reconcile(run: Run, number: int, step: Step, opened_anew: bool) -> StepRepo
 
 
 def _still_there(run: Run, number: int, step: Step, outcome: Outcome) -> StepReport:
-    """Whether what a step did is still there on resuming, where no effect outside confirms it.
+    """Check on resuming whether the result of a step is still there, if no external effect confirms it.
 
-    What was typed is typed again, which replaces what the field holds. What cannot be done twice has to be shown still,
-    or be known to a person, before anything later is written.
+    Typed text is typed again, which replaces the field's text. A step that cannot be repeated must be visible, or be
+    confirmed by a person, before anything later is written.
     """
     if step.do == "type":
-        told = _do(run, number, step)
-        unseen = told.record is None or told.record.rule in ("", "eyes")  # not refused by a rule or a person
-        if told.outcome == Outcome.HALTED_BEFORE_EFFECT and unseen:
-            reason = f"what was typed before the run broke off may be gone, and cannot be looked at: {told.reason}"
-            return replace(told, outcome=Outcome.RECONCILE, reason=reason)
-        return told
+        ended = _do(run, number, step)
+        unseen = ended.record is None or ended.record.rule in ("", "eyes")  # not refused by a rule or a person
+        if ended.outcome == Outcome.HALTED_BEFORE_EFFECT and unseen:
+            reason = f"the text typed before the interruption may be gone, and cannot be checked: {ended.reason}"
+            return replace(ended, outcome=Outcome.RECONCILE, reason=reason)
+        return ended
     before = StepReport(number, step.name, outcome, how="done before")
     if step.may_repeat:
         return before
@@ -186,12 +185,12 @@ def _still_there(run: Run, number: int, step: Step, outcome: Outcome) -> StepRep
     if there:
         run.guard.audit.append("reconciled", {"step": step.name, "done": True})
         return before
-    reason = "it was done before the run broke off, and nothing tells whether what it did is still there"
+    reason = "it was done before the interruption, and nothing shows whether its result is still there"
     return StepReport(number, step.name, Outcome.RECONCILE, reason)
 
 
 def _until(run: Run, step: Step) -> tuple[bool | None, str]:
-    """Ask a step's check outside until it holds, at most as long as the step may take."""
+    """Poll a step's external check until it is true, at most as long as the step may take."""
     assert step.effect is not None
     ends = time.monotonic() + step.timeout_s
     while True:
@@ -202,13 +201,13 @@ def _until(run: Run, step: Step) -> tuple[bool | None, str]:
 
 
 def _do(run: Run, number: int, step: Step) -> StepReport:
-    """Do a step; where the screen was still changing when it was aimed at, and nobody was asked yet, aim again."""
-    told = _once(run, number, step)
+    """Perform a step; aim again if the screen was still changing, and nobody was asked yet."""
+    ended = _once(run, number, step)
     for _ in range(AIMS - 1):
-        if not told.moved:
+        if not ended.moved:
             break
-        told = _once(run, number, step)
-    return told
+        ended = _once(run, number, step)
+    return ended
 
 
 def _once(run: Run, number: int, step: Step) -> StepReport:
@@ -217,39 +216,39 @@ def _once(run: Run, number: int, step: Step) -> StepReport:
     except Stopped as error:
         return StepReport(number, step.name, Outcome.CANCELLED, str(error))
     except (MediaError, ToolFailed, ToolRetry) as error:
-        # A signal that stops the work may take the program away, too, that is looked at.
+        # A signal that stops the work may also close the program on the screen.
         outcome = Outcome.CANCELLED if run.guard.stop.by else Outcome.HALTED_BEFORE_EFFECT
         return StepReport(number, step.name, outcome, str(error))
     if not problem and step.do != "type":
         problem = run.typed.problem(screen)
     if problem:
         return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target)
-    told = act(run, number, step, screen, target, how)
-    if step.do == "type" and told.outcome in FINISHED:
+    ended = act(run, number, step, screen, target, how)
+    if step.do == "type" and ended.outcome in FINISHED:
         run.typed.note(screen, target, step.text)
-    return told
+    return ended
 
 
 def act(
     run: Run, number: int, step: Step, screen: Screen, target: Target | None, how: str, *, lenient: bool = False
 ) -> StepReport:
-    """Do a step on its target under the guard, and check what came of it.
+    """Perform a step on its target under the guard, and verify its effect.
 
     Args:
-        run: what is in hand.
-        number, step: which.
-        screen: as it was when the target was found.
-        target: where; None for steps that need none.
-        how: the target was found; see `StepReport`.
-        lenient: what the step expects is a guess: where it is not shown, nothing could tell, and nobody need look.
+        run: the current run.
+        number, step: the step.
+        screen: the screen on which the target was found.
+        target: the target; None for steps that need none.
+        how: how the target was found; see `StepReport`.
+        lenient: whether the step's expectation is a guess: if it fails, the effect is unknown, and nobody need look.
     """
     guard = run.guard if step.patient else run.searching
     if target is not None and target.layer in UNSURE and guard.mode == Mode.AUTO:
-        # What is not sure is looked at by a person, also where its label is listed.
+        # A person approves an uncertain target, even if its label is listed.
         guard = asking(guard)
     try:
         if step.effect is not None and not step.may_repeat and step.effect.holds()[0]:
-            problem = "its effect is there already, so that nobody could tell whether it was done"
+            problem = "its effect is already there, so it could not be verified"
             return StepReport(number, step.name, Outcome.HALTED_BEFORE_EFFECT, problem, how, target, there=True)
         action = step.action(target.point if target else None)
         check = Check(
@@ -269,8 +268,8 @@ def act(
         do = partial(guarded, run.actuator, guard, action, seen=screen, target=target, verify=verify, still=still)
         record = do()
         moved = record.rule in ("unchanged", "rescreen")
-        said = target is None or how != "instruction" or is_as_written(step, target)
-        unforeseen = how in ("repaired", "place", "mended", "planned") or not said
+        as_written = target is None or how != "instruction" or is_as_written(step, target)
+        unforeseen = how in ("repaired", "place", "mended", "planned") or not as_written
         if record.request:
             approval, refused = _approved(run, guard, number, step, record.request, unforeseen)
             if approval:
@@ -291,7 +290,7 @@ def act(
 
 
 def _verify(run: Run, step: Step, check: Check, lenient: bool) -> Callable[[Screen], bool | None] | None:
-    """What looks at the screen after a step: at what it expects, and at what was typed before; None for nothing."""
+    """Return the check of the screen after a step: its expectation, and text typed before; None for nothing."""
     expected = step.expect is not None or step.effect is not None
     if step.do == "type" or step.effect is not None or not run.typed.texts:
         return (lambda after: (check(after) or None) if lenient else check(after)) if expected else None
@@ -308,19 +307,19 @@ def _verify(run: Run, step: Step, check: Check, lenient: bool) -> Callable[[Scre
 def _approved(
     run: Run, guard: Guard, number: int, step: Step, request: ApprovalRequest, repaired: bool
 ) -> tuple[Approval | None, str]:
-    """What people approved, or why their word does not count. Raises Stopped if one of them stopped the work."""
+    """Return the people's approval, or why it is invalid. Raises Stopped if one of them stopped the work."""
     refused = ""
     try:
         for name in run.person.approve(step, request, repaired=repaired):
             approval = guard.desk.approve(request.id, request.nonce, name)
             if approval is not None:
-                # Whoever approves takes a while, in which another record may be opened.
+                # Approval takes a while, during which another record may be opened.
                 refused = missing(step, run.actuator.screen())
                 if not refused:
                     return approval, ""
                 break
     except ToolFailed as error:
-        # A name that does not count is an answer, not a crash: nothing was done.
+        # An invalid name is an answer, not a crash: nothing was done.
         refused = str(error)
         guard.audit.append("refused", {"request": request.id, "step": step.name, "halted_for": refused})
     except Stopped as error:

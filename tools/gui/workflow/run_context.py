@@ -1,4 +1,4 @@
-"""What a run has in hand, the person it asks, and what it reports."""
+"""State of a run, the person it asks, and its reports."""
 
 from __future__ import annotations
 
@@ -20,61 +20,61 @@ from tools.gui.workflow.yaml_format import Recorded, Step
 
 
 class Person(Protocol):
-    """Whoever is asked; a run without one stops where it has to ask."""
+    """The person to ask; a run without one stops where it has to ask."""
 
     def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
-        """The names of those who approve exactly this; none refuses.
+        """Return the names of those who approve exactly this; none refuses.
 
-        `repaired` targets are not those recorded, or were proposed by a model: nobody approved them beforehand.
+        `repaired` targets differ from the recorded ones, or were proposed by a model: nobody approved them beforehand.
         """
 
     def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
-        """Which of several places is meant; None does not say."""
+        """Return which of several places is meant; None is no answer."""
 
     def was_done(self, step: Step) -> bool | None:
-        """Whether an action that a crash cut off was done; None does not know."""
+        """Return whether an action interrupted by a crash was performed; None if unknown."""
 
     def still_there(self, step: Step) -> bool | None:
-        """Whether what a step did before a run broke off is still there, though unsaved; None does not know."""
+        """Return whether the unsaved result of a step before an interruption is still there; None if unknown."""
 
 
 class Nobody:
-    """A `Person` who is not there."""
+    """A `Person` who is absent."""
 
     def approve(self, step: Step, request: ApprovalRequest, *, repaired: bool) -> Sequence[str]:
-        """Nobody approves."""
+        """Approve nothing."""
         return ()
 
     def choose(self, step: Step, screen: Screen, located: Located) -> Target | None:
-        """Nobody chooses."""
+        """Choose nothing."""
         return None
 
     def was_done(self, step: Step) -> bool | None:
-        """Nobody knows."""
+        """Return None."""
         return None
 
     def still_there(self, step: Step) -> bool | None:
-        """Nobody knows."""
+        """Return None."""
         return None
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What became of a step.
+    """The result of a step.
 
     Attributes:
         number: counted from 1.
-        name: of the step.
+        name: name of the step.
         outcome: how it ended.
-        reason: why, where it did not end well.
-        how: its target was found as `recorded`, by its `instruction`, `repaired`, `mended` (a model pointed at it),
+        reason: why, if it did not end well.
+        how: how its target was found: `recorded`, by its `instruction`, `repaired`, `mended` (a model pointed at it),
             `planned` by a model, or chosen by a `person`; or the step was `done before`, or found to be done on
-            resuming (`reconciled`); "" where there is no target.
-        target: where; None where there is none.
-        record: of the guard; None where it did not come to that.
-        recorded: what to record of the target, where that is new.
-        there: whether its effect was there already, so that it was not done.
-        moved: whether the screen changed after it was aimed at, before anybody was asked or anything was done.
+            resuming (`reconciled`); "" if there is no target.
+        target: the target; None if there is none.
+        record: the guard's record; None if it was not reached.
+        recorded: what to record of the target, if that is new.
+        there: whether its effect was already there, so that it was not performed.
+        moved: whether the screen changed after aiming, before anybody was asked or anything was done.
     """
 
     number: int
@@ -91,14 +91,14 @@ class StepReport:
 
 @dataclass
 class RunReport:
-    """What became of a run.
+    """The result of a run.
 
     Attributes:
-        steps: those that were come to, in order.
-        total: steps that the workflow has.
-        checked: the numbers of those whose effect is checked outside of the screen.
-        model_calls: how often a model was asked.
-        tokens: that it took.
+        steps: the steps reached, in order.
+        total: number of steps of the workflow.
+        checked: numbers of the steps with an external check.
+        model_calls: number of calls of a model.
+        tokens: tokens used by the model.
     """
 
     total: int
@@ -109,7 +109,7 @@ class RunReport:
 
     @property
     def outcome(self) -> Outcome:
-        """Of the whole: the one that stopped it; verified only if every effect outside was that was to be checked."""
+        """The outcome of the whole: the one that stopped it; verified only if every external check succeeded."""
         if self.steps and self.steps[-1].outcome not in FINISHED:
             return self.steps[-1].outcome
         if len({step.number for step in self.steps}) < self.total:
@@ -127,17 +127,17 @@ class RunReport:
 
 @dataclass
 class Run:
-    """What a run has in hand.
+    """The state of a run.
 
     Attributes:
-        actuator: hands and eyes.
-        guard: the rules.
-        person: whoever is asked.
-        ask: a model that points at what took the place of a target; None for none.
-        journal: remembers what is done; None for none.
-        report: as far as it has come.
-        searching: the rules for steps before a patient's record is open.
-        typed: what the fields of the page were given.
+        actuator: the actuator of the screen.
+        guard: the guard.
+        person: the person to ask.
+        ask: a model that points at a replacement of a target; None for none.
+        journal: stores progress; None for none.
+        report: the report so far.
+        searching: the guard for steps before a patient's record is open.
+        typed: what was typed into the fields of the page.
     """
 
     actuator: Actuator
@@ -151,11 +151,13 @@ class Run:
 
 
 def counted(ask: Ask, report: RunReport, most_tokens: int | None = None) -> Ask:
-    """The same model, whose calls and tokens a report counts; once these reach `most_tokens`, it is asked no more."""
+    """Wrap a model to count its calls and tokens in a report; at `most_tokens`, it is no longer called."""
 
     def asking_it(question: Question) -> Reply:
         if most_tokens is not None and report.tokens >= most_tokens:
-            raise ModelError(f"the run has used {report.tokens} tokens; the limit is {most_tokens}.")
+            raise ModelError(
+                f"cannot ask the model: the run has used {report.tokens} tokens; the limit is {most_tokens}."
+            )
         try:
             reply = ask(question)
         except ModelError as error:
@@ -170,22 +172,22 @@ def counted(ask: Ask, report: RunReport, most_tokens: int | None = None) -> Ask:
 
 
 def searching(guard: Guard) -> Guard:
-    """The rules for steps before a patient's record is open: no verb allowed, and see `Guard.searching`."""
+    """Return the guard for steps before a patient's record is open: no verb allowed, and see `Guard.searching`."""
     narrow = guard.policy.model_copy(update={"verbs": {}})
     return _shared(guard, replace(guard, policy=narrow, searching=True))
 
 
 def under(guard: Guard, policy: Policy) -> Guard:
-    """The same guard under another policy."""
+    """Return the same guard with another policy."""
     return _shared(guard, replace(guard, policy=policy))
 
 
 def asking(guard: Guard) -> Guard:
-    """The same guard, which asks a person before every action that may change something."""
+    """Return the same guard, which asks a person before every action that may change something."""
     return _shared(guard, replace(guard, mode=Mode.CONFIRM))
 
 
 def _shared(guard: Guard, other: Guard) -> Guard:
-    # What is counted and locked is of the screen, not of the rules.
+    # Counters and locks belong to the screen, not to the rules.
     other.lock, other.acted_at = guard.lock, guard.acted_at
     return other

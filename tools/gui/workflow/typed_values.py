@@ -1,4 +1,4 @@
-"""What a run typed, and whether the fields hold it still: a page may change a field as soon as it is left."""
+"""Check whether the fields still contain what a run typed: a page may change a field when it loses the focus."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from tools.gui.grounding.label_match import normal
 from tools.gui.types import Screen, Target
 
 FIELDS = frozenset({"textbox", "searchbox", "combobox", "spinbutton", "entry", "text"})
-"""Roles of what is typed into, as ARIA and AT-SPI name them."""
+"""Roles of fields, in the terms of ARIA and AT-SPI."""
 _HIDDEN = "•●*"
-"""What stands for the letters of a password."""
+"""Characters that mask a password."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 
 
 @dataclass
 class Typed:
-    """The fields of the page that is worked in, by their names, with what was typed into them."""
+    """The fields of the current page, by their names, with the text typed into them."""
 
     page: str = ""
     texts: dict[str, str] = field(default_factory=dict)
 
     def note(self, screen: Screen, target: Target | None, text: str) -> None:
-        """Remember what a field was given; one that several fields are called as is not told apart, and left out."""
+        """Store the text of a field; a name shared by several fields is ambiguous, and left out."""
         if _page(screen) != self.page:
             self.page, self.texts = _page(screen), {}
         if target is not None and target.layer == "tree" and target.label:
             self.texts[normal(target.label)] = text
 
     def problem(self, screen: Screen) -> str:
-        """Which field holds something else by now; "" where none does, or none is there to be seen."""
+        """Describe a field that has changed since; "" if none has, or none is visible."""
         if _page(screen) != self.page:
             return ""
         for name, text in self.texts.items():
@@ -41,7 +41,7 @@ class Typed:
                 if node.role in FIELDS and normal(node.name) == name and node.value.strip(_HIDDEN)
             ]
             if len(held) == 1 and not _same(held[0], text):
-                return f"a field that was filled in holds something else by now, {len(held[0])} characters long"
+                return f"a filled-in field has changed since; it now has {len(held[0])} characters"
         return ""
 
 
@@ -50,8 +50,8 @@ def _page(screen: Screen) -> str:
 
 
 def _same(held: str, text: str) -> bool:
-    """Whether two texts are the same but for case, spaces, and how numbers are written: "5" and "5.00"."""
-    one, other = (_NUMBER.sub(_plain, normal(said)).replace(" ", "") for said in (held, text))
+    """Return whether two texts are equal except for case, spaces, and the form of numbers: "5" and "5.00"."""
+    one, other = (_NUMBER.sub(_plain, normal(one_text)).replace(" ", "") for one_text in (held, text))
     return one == other
 
 

@@ -1,4 +1,4 @@
-"""The YAML format of workflows; mistakes are named with their line and field.
+"""YAML format of workflows; mistakes are reported with their line and field.
 
     name: note a weight
     parameters: {weight: in kg, as it is typed}
@@ -15,7 +15,7 @@
         expect: {words: Saved}
         effect: {kind: http, url: "https://ehr.example.org/api/weight", equals: "${weight}"}
 
-`${weight}` stands for the value that a run is given; it is put into texts that were parsed before, never into YAML.
+`${weight}` is replaced by a value of the run; it is inserted into parsed texts, never into YAML.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from tools.gui.yaml_fields import field_problem, read_text, read_yaml
 
 Do = Literal["click", "double_click", "right_click", "type", "press", "scroll", "wait", "read"]
 AIMED = ("click", "double_click", "right_click", "type", "scroll")
-"""Kinds that need a target."""
+"""Actions that need a target."""
 HARMLESS = ("wait", "read", "scroll")
-"""Kinds that may be done again without a thought."""
+"""Actions that may always be repeated."""
 SUFFIXES = (".yaml", ".yml")
-"""How the names of workflows end; other words are requests."""
+"""File name suffixes of workflows; other words are requests."""
 Side = Annotated[int, Field(ge=1, le=MOST_PX)]
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
@@ -57,12 +57,12 @@ class _Part(BaseModel):
 
 
 class Recorded(_Part):
-    """A target as it was when it was recorded.
+    """A target as it was recorded.
 
     Attributes:
         words: its label.
-        role: what it is, as `tools.gui.grounding.items.Item` names it; "" is anything.
-        place: its bounds, in fractions of the screen; tells apart what is otherwise alike.
+        role: its kind, as in `tools.gui.grounding.items.Item`; "" is any.
+        place: its bounds, in fractions of the screen; distinguishes similar targets.
         icon: its pixels, a PNG in base64, for targets without words.
     """
 
@@ -77,9 +77,9 @@ class Recorded(_Part):
         try:
             png = base64.b64decode(icon, validate=True)
         except binascii.Error as error:
-            raise ValueError(f"it is no base64: {error}") from error
+            raise ValueError(f"it is not base64: {error}") from error
         if icon and not png.startswith(b"\x89PNG"):
-            raise ValueError("it is no PNG")
+            raise ValueError("it is not a PNG")
         return icon
 
     @model_validator(mode="after")
@@ -90,24 +90,24 @@ class Recorded(_Part):
 
 
 class Step(_Part):
-    """One action and what it has to bring about.
+    """One action and its expected effect.
 
     Attributes:
         name: for people and records.
-        find: an instruction that says where; used where nothing was recorded, and to repair what is no longer there.
-        target: where, as it was recorded.
-        do: what.
-        text: to type, or to wait for.
-        keys: to press, such as `ctrl+s`.
-        notches: of the wheel; positive ones go down.
+        find: an instruction that names the target; used if nothing was recorded, and to repair a missing target.
+        target: the recorded target.
+        do: the action.
+        text: text to type, or to wait for.
+        keys: keys to press, such as `ctrl+s`.
+        notches: of the wheel; positive ones scroll down.
         gone: `wait` waits until the text is no longer shown.
-        requires: words that the screen has to show before anything is done, such as the patient's name.
+        requires: words that the screen has to show before the action, such as the patient's name.
         expect: what the screen shows afterwards.
-        effect: what is true outside afterwards.
-        repeatable: whether doing it twice does no harm, as for steps that only lead somewhere.
-        patient: whether a patient's record is open. A step without is done before the check of identity can be, if its
-            label is one of the policy's `search_labels`; it is refused if its label names a verb, such as "delete".
-        timeout_s: how long its target may take to appear, and its effect to be there.
+        effect: the external effect.
+        repeatable: whether performing it twice does no harm, as for steps that only navigate.
+        patient: whether a patient's record is open. A step without one runs before the identity check is possible, if
+            its label is one of the policy's `search_labels`; it is refused if its label names a verb, such as "delete".
+        timeout_s: maximum time for its target to appear, and for its effect.
     """
 
     name: str = Field(min_length=1)
@@ -128,10 +128,10 @@ class Step(_Part):
     @model_validator(mode="after")
     def _fits_together(self) -> Step:
         if self.do in AIMED and not self.find and self.target is None:
-            raise ValueError(f"'{self.do}' needs 'find' or 'target', which say where")
+            raise ValueError(f"'{self.do}' needs a target: 'find' or 'target'")
         if self.do == "press" and not self.keys:
             raise ValueError("'press' needs 'keys', such as ctrl+s")
-        # Keys that are a value of the run are looked at once it is known.
+        # Keys that are a value of the run are checked once it is known.
         if self.do == "press" and not _PLACEHOLDER.search(self.keys) and (problem := unknown_key(self.keys)):
             raise ValueError(problem)
         if self.do == "wait" and not self.text:
@@ -140,11 +140,11 @@ class Step(_Part):
 
     @property
     def may_repeat(self) -> bool:
-        """Whether it may be done again, on resuming, without knowing whether it was done."""
+        """Whether it may be repeated on resuming, without knowing whether it was performed."""
         return self.repeatable or self.do in HARMLESS
 
     def action(self, point: Point | None) -> Action:
-        """The action, at a point for those that need one."""
+        """Return the action, at a point for those that need one."""
         if self.do == "press":
             return PressKey(keys=keys_of(self.keys))
         if self.do == "wait":
@@ -165,15 +165,15 @@ class Step(_Part):
 
 
 class Workflow(_Part):
-    """Steps for one program, and the rules that they are done under.
+    """Steps for one program, and their policy.
 
     Attributes:
         name: for people and records.
-        description: what it is for.
-        parameters: names of values that a run has to be given, and what they are.
-        start: the page to open first, for browsers; "" goes on from what is shown.
+        description: its purpose.
+        parameters: names of the values that a run needs, with descriptions.
+        start: the page to open first, for browsers; "" continues from the current page.
         page_px: width and height that the page needs, in CSS pixels; it is zoomed out to fit a smaller window.
-        policy: what may be done; see `tools.gui.guard.policy`.
+        policy: what is allowed; see `tools.gui.guard.policy`.
         steps: in order.
     """
 
@@ -189,26 +189,26 @@ class Workflow(_Part):
     def _is_closed(self) -> Workflow:
         used = set(_PLACEHOLDER.findall(json.dumps(self.model_dump(mode="json"))))
         if unknown := sorted(used - set(self.parameters)):
-            raise ValueError(f"${{{unknown[0]}}} is used and not named under 'parameters'")
+            raise ValueError(f"${{{unknown[0]}}} is used but not listed under 'parameters'")
         return self
 
     @property
     def sha256(self) -> str:
-        """Names the workflow with the values it was given."""
+        """Hash of the workflow with its values."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def bind(self, values: Mapping[str, str]) -> Workflow:
-        """The workflow with the values of a run in place of their names.
+        """Return the workflow with the values of a run in place of their names.
 
         Raises:
-            ConfigError: if one is missing, empty or not asked for.
+            ConfigError: if one is missing, empty or unknown.
         """
         missing = [name for name in self.parameters if not values.get(name)]
         foreign = [name for name in values if name not in self.parameters]
         if missing or foreign:
-            told = "; ".join(f"{name} ({said})" for name, said in self.parameters.items()) or "none"
+            wanted = "; ".join(f"{name} ({description})" for name, description in self.parameters.items()) or "none"
             what = f"lacks a value for {missing[0]!r}" if missing else f"has no parameter {foreign[0]!r}"
-            raise ConfigError(f"the workflow {self.name!r} {what}.", expected=f"these values: {told}")
+            raise ConfigError(f"cannot run the workflow {self.name!r}: it {what}.", expected=f"these values: {wanted}")
         raw = self.model_dump(mode="json", exclude={"parameters"})
         for step in raw["steps"]:
             # What was recorded with one value may be another's.
@@ -219,41 +219,41 @@ class Workflow(_Part):
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(str(part) for part in problem["loc"])
-            raise ConfigError(f"a value does not fit {place} of {self.name!r}: {problem['msg']}.") from error
+            raise ConfigError(f"invalid value for {place} of {self.name!r}: {problem['msg']}.") from error
 
 
 def load_workflow(path: Path) -> Workflow:
-    """Read a workflow. Raises ConfigError that names file, line and field."""
+    """Read a workflow. Raises ConfigError with file, line and field."""
     return parse_workflow(read_text(path, "workflow"), str(path))
 
 
 def parse_workflow(text: str, name: str) -> Workflow:
-    """Read a workflow's text; `name` is how errors call it. Raises ConfigError that names line and field."""
+    """Parse a workflow; `name` is the file's name in errors. Raises ConfigError with line and field."""
     values, lines = read_yaml(text, name)
     if not isinstance(values, dict):
-        raise ConfigError(f"{name} holds no fields.", expected="name, policy and steps")
+        raise ConfigError(f"{name} has no fields.", expected="name, policy and steps")
     try:
         return Workflow.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
-        # Kinds of effects are parts of the place that pydantic tells, and not of the file.
+        # Kinds of effects are parts of pydantic's place, but not of the file's.
         place = tuple(part for part in problem["loc"] if part not in ("http", "file", "sql"))
         raise ConfigError(field_problem(problem, place, lines, name, "the workflow", _fields)) from error
 
 
 def write_workflow(workflow: Workflow) -> str:
-    """A workflow as YAML; what is as it is by default is left out."""
+    """Return a workflow as YAML, without default values."""
     raw = workflow.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=110)
 
 
 def save_workflow(workflow: Workflow, path: Path, *, new: bool = False) -> None:
-    """Write a workflow to a file that its owner only can read, since detectors miss some personal details.
+    """Write a workflow to a file that only its owner can read, since detectors miss some personal details.
 
     Args:
         workflow: what to write.
         path: the file.
-        new: whether it must not be there yet; else it is replaced.
+        new: whether it must not exist yet; else it is replaced.
 
     Raises:
         ConfigError: if it cannot be written.
@@ -264,7 +264,7 @@ def save_workflow(workflow: Workflow, path: Path, *, new: bool = False) -> None:
             os.fchmod(number, 0o600)
             file.write(write_workflow(workflow))
     except OSError as error:
-        raise ConfigError(f"the workflow {str(path)!r} cannot be written: {error}.") from error
+        raise ConfigError(f"cannot write the workflow {str(path)!r}: {error}.") from error
 
 
 def _names_in(text: str) -> set[str]:

@@ -1,1 +1,1 @@
-"""Answers and references as text, BibTeX, RIS and HTML."""
+"""Export of answers and references as text, BibTeX, RIS and HTML."""

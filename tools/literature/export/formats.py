@@ -1,4 +1,4 @@
-"""Answers and references in the forms that others read: text, BibTeX, RIS, and one HTML page."""
+"""Export formats of answers and references: text, BibTeX, RIS, and one HTML page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TITLE_WORDS = 12
 
 
 def answer_text(answer: LiteratureAnswer) -> str:
-    """An answer as plain text: claims with the ids of their documents, the documents, what is amiss, and the notice."""
+    """Format an answer as plain text: claims with the ids of their documents, documents, problems, and the notice."""
     lines: list[str] = []
     if answer.abstained:
         lines.append(answer.reason)
@@ -33,9 +33,9 @@ def answer_text(answer: LiteratureAnswer) -> str:
     for heading, claims in grouped(answer):
         lines += [f"{heading}:"] if heading else []
         for claim in claims:
-            said = claim.text if answer.model else f"“{claim.text}”"
+            quoted = claim.text if answer.model else f"“{claim.text}”"
             ids = dict.fromkeys(citation.document_id for citation in claim.citations)
-            lines.append(f"{'- ' if heading else ''}{said} {' '.join(f'[{id_}]' for id_ in ids)}")
+            lines.append(f"{'- ' if heading else ''}{quoted} {' '.join(f'[{id_}]' for id_ in ids)}")
             lines += [f"  (caution: {caution})" for caution in claim.cautions]
             lines += _quotes(claim, answer) if answer.model else []
     if answer.cited:
@@ -49,7 +49,7 @@ def answer_text(answer: LiteratureAnswer) -> str:
 
 
 def _quotes(claim: Claim, answer: LiteratureAnswer) -> list[str]:
-    """What a claim of a model rests on: the words it quotes, and the whole sentence where they are a part of it."""
+    """Return the evidence of a model's claim: the quoted words, and the whole sentence if they are only a part."""
     by_id = {document.id: document for document in answer.documents}
     lines = []
     for citation in claim.citations:
@@ -64,7 +64,7 @@ def _quotes(claim: Claim, answer: LiteratureAnswer) -> list[str]:
 
 
 def grouped(answer: LiteratureAnswer) -> list[tuple[str, list[Claim]]]:
-    """Claims under headings: for, against and besides where the evidence disagrees, else all under an empty one."""
+    """Group claims under headings: for, against and others if the evidence disagrees, else all under an empty one."""
     if not answer.conflict:
         return [("", list(answer.claims))] if answer.claims else []
     found = [(heading, [claim for claim in answer.claims if claim.stance == says]) for says, heading in _HEADINGS]
@@ -72,23 +72,23 @@ def grouped(answer: LiteratureAnswer) -> list[tuple[str, list[Claim]]]:
 
 
 def disagreement(answer: LiteratureAnswer) -> str:
-    """How it is known that the evidence disagrees."""
+    """Explain how the disagreement of the evidence is known."""
     if answer.model:
         return "Claims that rest on different documents say opposite things."
     return "By their words, sentences of different documents say opposite things; read them before you rely on either."
 
 
 def reference(document: Document) -> str:
-    """A document in one line: authors, title, journal, year, and whether it was retracted."""
+    """Format a document in one line: authors, title, journal, year, and whether it was retracted."""
     authors = document.authors[0] + (" et al." if len(document.authors) > 1 else "") if document.authors else ""
     file = document.source if is_pdf(document) else ""
     parts = (authors, title_of(document), document.journal, document.published[:4], file)
-    told = ". ".join(part.rstrip(".") for part in parts if part).replace("?. ", "? ").replace("!. ", "! ")
-    return f"{'RETRACTED: ' if document.retracted else ''}{told}."
+    text = ". ".join(part.rstrip(".") for part in parts if part).replace("?. ", "? ").replace("!. ", "! ")
+    return f"{'RETRACTED: ' if document.retracted else ''}{text}."
 
 
 def title_of(document: Document) -> str:
-    """The title; of a document that has none, its first words."""
+    """Return the title, or the first words of a document without one."""
     if document.title:
         return document.title
     words = document.text.split()
@@ -96,7 +96,7 @@ def title_of(document: Document) -> str:
 
 
 def address_of(document: Document) -> str:
-    """Where a document can be read; empty where that is not known."""
+    """Return a URL where a document can be read; empty if unknown."""
     if document.pmid.isdigit():
         return f"https://pubmed.ncbi.nlm.nih.gov/{document.pmid}/"
     if re.fullmatch(r"PMC\d+", document.pmcid):
@@ -105,7 +105,7 @@ def address_of(document: Document) -> str:
 
 
 def bibtex(documents: Sequence[Document]) -> str:
-    """Documents as BibTeX in UTF-8, with the marks of LaTeX escaped; one entry each, keyed by id."""
+    """Format documents as BibTeX in UTF-8, with LaTeX's special characters escaped; one entry each, keyed by id."""
     entries = []
     for document, key in zip(documents, _keys(documents), strict=True):
         fields = {
@@ -129,7 +129,7 @@ def bibtex(documents: Sequence[Document]) -> str:
 
 
 def ris(documents: Sequence[Document]) -> str:
-    """Documents in the RIS format, in UTF-8."""
+    """Format documents as RIS, in UTF-8."""
     records = []
     for document in documents:
         lines = [("TY", "JOUR" if document.journal else "GEN"), ("ID", document.id), ("TI", title_of(document))]
@@ -142,8 +142,8 @@ def ris(documents: Sequence[Document]) -> str:
         ]  # fmt: skip
         lines += [("KW", heading) for heading in document.mesh]
         lines += [("UR", address_of(document)), ("N1", "Retracted" if document.retracted else "")]
-        told = [f"{tag}  - {' '.join(value.split())}" for tag, value in lines if value]
-        records.append("\n".join([*told, "ER  - ", ""]))
+        written = [f"{tag}  - {' '.join(value.split())}" for tag, value in lines if value]
+        records.append("\n".join([*written, "ER  - ", ""]))
     return "\n".join(records)
 
 
@@ -155,17 +155,17 @@ def _first_and_last(pages: str) -> list[tuple[str, str]]:
 
 
 def _abstract(document: Document) -> str:
-    """The abstract of a document; of a whole paper that was read from a PDF nothing tells which part that is."""
+    """Return the abstract of a document; for a PDF of a whole paper, it is unknown which part that is."""
     return "" if is_pdf(document) else document.text
 
 
 def is_pdf(document: Document) -> bool:
-    """Whether a document is a PDF's, so that its `source` is the file that it can be read in."""
+    """Return whether a document comes from a PDF, so that its `source` is a readable file."""
     return document.source.casefold().removesuffix(".gz").endswith(".pdf")
 
 
 def answer_html(answer: LiteratureAnswer) -> str:
-    """An answer as one page: claims beside the evidence, quoted words marked. It runs no script and loads nothing."""
+    """Render an answer as one page: claims beside the evidence, quotes marked. No scripts, no external resources."""
     from jinja2 import Environment, StrictUndefined
 
     template, style = _parts()
@@ -204,9 +204,9 @@ def _shown_claim(claim: Claim, by_id: dict[str, Document]) -> dict[str, Any]:
 def _shown(document: Document) -> dict[str, Any]:
     file = f"file {document.source}" if is_pdf(document) else ""
     parts = ("; ".join(document.authors[:6]), document.journal, document.published, file)
-    told = ". ".join(part for part in parts if part)
+    cited = ". ".join(part for part in parts if part)
     return {
-        "id": document.id, "title": title_of(document), "reference": f"{told}." if told else "",
+        "id": document.id, "title": title_of(document), "reference": f"{cited}." if cited else "",
         "address": address_of(document), "retracted": document.retracted,
     }  # fmt: skip
 
@@ -228,7 +228,7 @@ def _hash(text: str) -> str:
 
 
 def _keys(documents: Sequence[Document]) -> list[str]:
-    """Keys of BibTeX: letters and digits of the id, told apart by a number where two would be alike."""
+    """Return BibTeX keys: letters and digits of the id, with a number if two would be equal."""
     keys: list[str] = []
     for document in documents:
         plain = re.sub(r"[^A-Za-z0-9]+", "", document.id) or "document"
@@ -254,9 +254,9 @@ def _bibtex_name(name: str) -> str:
 
 
 def _name(name: str) -> tuple[str, str]:
-    """Family and given names of an author, as `types.Document` has them; all in the first of a group, or where unsure.
+    """Split an author, as in `types.Document`, into family and given names; all is family for groups or in doubt.
 
-    `van der Berg JA` ends in initials, so that all before them is the family's. Else only two words can be told apart.
+    `van der Berg JA` ends in initials, so all words before them are the family name. Otherwise two words are split.
     """
     words = [name] if _is_group(name) else name.replace(",", " ").split()
     if len(words) > 1 and _INITIALS.fullmatch(words[-1]):
@@ -267,7 +267,7 @@ def _name(name: str) -> tuple[str, str]:
 
 
 def _is_group(name: str) -> bool:
-    """Whether a name is that of a group of people, which has no given names."""
+    """Return whether a name is that of a group, which has no given names."""
     small = re.search(r"\b(?:group|society|association|committee|consortium|network|investigators|collaborat\w+|"
                       r"organi[sz]ation|institute|university|department|centers?|centres?|foundation|team|board|"
                       r"and|for|of the)\b", name, re.IGNORECASE)  # fmt: skip

@@ -1,1 +1,1 @@
-"""The local index of papers: SQLite, BM25 and vectors."""
+"""Local index of papers: SQLite, BM25 and vectors."""

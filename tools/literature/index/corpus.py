@@ -1,13 +1,13 @@
-"""`Corpus`: literature on this machine, to be searched by words and by meaning.
+"""`Corpus`: local literature, searched by words and by meaning.
 
     FOLDER/
-        lock, owner           held by the process that writes
-        literature.sqlite     documents, vectors, and what was read from where (see tools.literature.index.database)
-        words/                the index of words, which can always be made anew (see tools.literature.index.lexical)
+            lock, owner           held by the writing process
+            literature.sqlite     documents, vectors, and their files (see tools.literature.index.database)
+            words/                the lexical index, which can always be rebuilt (see tools.literature.index.lexical)
 
-One process writes, any number search meanwhile. What was committed outlives a kill and a loss of power. A row is put
-into SQLite first and noted as pending, then into the index of words, and is noted no longer once that has committed;
-the next writer mends what a kill left pending.
+One process writes while any number search. Committed data survives a kill and a loss of power. A row is first written
+to SQLite and marked as pending, then added to the lexical index, and unmarked once that has committed; the next writer
+completes what a kill left pending.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from filelock import FileLock, Timeout
 from tools.errors import StoreError
 from tools.literature.index.database import BEHIND, LIVE, RETIRED, nothing, open_database, set_meta
 from tools.literature.index.lexical import RULES, Words
-from tools.literature.index.status import MOST_PROBLEMS, BadRecord, Duplicate, FileStatus, Status
+from tools.literature.index.status import MAX_PROBLEMS, BadRecord, Duplicate, FileStatus, Status
 from tools.literature.index.vectors import Vectors
 from tools.literature.readers.records import OWN_HASH
 from tools.literature.retrieval.dedup import names_of, retracted_names
 from tools.literature.types import Document, Filters, Found, Hit, Problem
 
 RULES_VERSION = 1
-"""Version of the rules that cut texts into words and of the index's fields; another one is made anew by a writer."""
+"""Version of the tokenisation and of the index's fields; a writer rebuilds an index of another version."""
 REBUILD_BATCH = 1_000
 TRIES = 3
-"""How often a search is begun anew because a writer removed what it found; our choice."""
+"""Maximum number of attempts of a search when a writer removes what it found."""
 
 
 class Corpus:
-    """The literature in a folder: a `Source` named `local`. Safe to search from several threads.
+    """The literature in a folder: a `Source` named `local`. Searches are thread-safe.
 
-    Use `open_corpus`. The attributes are for `tools.literature` itself.
+    Use `open_corpus`. The attributes are internal to `tools.literature`.
     """
 
     name, remote = "local", False
@@ -63,7 +63,7 @@ class Corpus:
             self._closing = stack.pop_all()
 
     def search(self, query: str, limit: int, filters: Filters = Filters()) -> Found:  # noqa: B008 - it is frozen
-        """Find documents by words, best first; `ranks` and `score` are those of BM25.
+        """Find documents by words, best first; `ranks` and `score` are BM25's.
 
         Raises:
             StoreError: if nothing is indexed, the limit is below 1, or the files cannot be read.
@@ -88,12 +88,12 @@ class Corpus:
         """Find documents by meaning, nearest first; `score` is the cosine to the nearest part of the document.
 
         Args:
-            vector: (D,), of unit length, of the embedder that the corpus was indexed with.
-            limit: the most documents that are wanted.
-            filters: which documents count.
+            vector: (D,), of unit length, from the embedder of the corpus.
+            limit: maximum number of documents.
+            filters: conditions on documents.
 
         Raises:
-            StoreError: if the vector has another number of components, or the files cannot be read.
+            StoreError: if the vector has the wrong number of components, or the files cannot be read.
         """
         self._need_documents(limit)
         allowed, asked = self.words.passing(filters), limit
@@ -112,8 +112,8 @@ class Corpus:
         )
 
     def fetch(self, ids: Sequence[str]) -> Found:
-        """Bring documents by id, or by another of their identifiers: `pmid:`, `pmcid:` or `doi:`, or `local:` and what
-        a file calls it, where only one file does."""
+        """Fetch documents by id, or by another identifier: `pmid:`, `pmcid:`, `doi:`, or `local:` and the id in a file,
+        if only one file uses it."""
         known = dict(
             self.database.read_any(f"SELECT id, body FROM documents WHERE id IN ({{ids}}) AND state = {LIVE}", ids)
         )
@@ -134,11 +134,11 @@ class Corpus:
         return Found(hits=tuple(hits), problems=tuple(problems))
 
     def retracted(self, names: Sequence[str]) -> set[str]:
-        """Return those of `names` (see `retrieval.dedup.names_of`) whose paper was retracted by what is here."""
+        """Return those of `names` (see `retrieval.dedup.names_of`) whose paper is marked as retracted here."""
         return retracted_names(self.database, names)
 
     def status(self) -> Status:
-        """What the corpus holds, from where, and what could not be used."""
+        """Return the contents of the corpus, by file, with the records that could not be used."""
         read = self.database.read
         ((documents, retracted, embedded),) = read(
             f"SELECT count(*), coalesce(sum(retracted), 0), coalesce(sum(embedded), 0) FROM documents "
@@ -151,7 +151,7 @@ class Corpus:
         )
         problems = read(
             "SELECT path, record, field, reason, remedy FROM problems JOIN files USING (file_id) "
-            f"ORDER BY path, problems.rowid LIMIT {MOST_PROBLEMS}"
+            f"ORDER BY path, problems.rowid LIMIT {MAX_PROBLEMS}"
         )
         return Status(
             folder=str(self.folder),
@@ -169,7 +169,7 @@ class Corpus:
         )
 
     def close(self) -> None:
-        """Close the files, and let another process write. May be called twice."""
+        """Close the files, and release the lock. May be called twice."""
         self._closing.close()
 
     def __enter__(self) -> Self:
@@ -179,7 +179,7 @@ class Corpus:
         self.close()
 
     def mend(self) -> None:
-        """Bring the index of words up to the database: what is pending, and all where they do not agree."""
+        """Synchronise the lexical index with the database: pending rows, or all if they disagree."""
         if self.database.read("SELECT 1 FROM pending LIMIT 1"):
             self._index_pending()
             self.settle()
@@ -190,7 +190,7 @@ class Corpus:
             self.settle()
 
     def settle(self) -> None:
-        """Commit the index of words, and forget what waited for it."""
+        """Commit the lexical index, and clear the pending marks."""
         self.words.commit()
         with self.database.transaction() as sql:
             sql.execute("DELETE FROM pending")
@@ -205,20 +205,20 @@ class Corpus:
                 try:
                     return self.words.open()
                 except StoreError:
-                    pass  # it is missing or damaged, and all that it holds is in the database
+                    pass  # it is missing or damaged, and the database has all of its content
             return self._make_words()
         if not version:
-            raise nothing(self.folder)  # a kill cut off its making
+            raise nothing(self.folder)  # a kill interrupted its creation
         if version != RULES_VERSION:
             raise StoreError(
-                f"the index of words in {str(self.folder)!r} was made by another version.",
+                f"cannot use the lexical index in {str(self.folder)!r}: it was made by another version.",
                 expected=f"version {RULES_VERSION}",
-                remedy="Make it anew with `attend literature index PATH`, which takes the documents from the database.",
+                remedy="Rebuild it with `attend literature index PATH`, which takes the documents from the database.",
             )
         return self.words.open()
 
     def _make_words(self) -> None:
-        """Begin an empty index of words, and note that all is to be put into it."""
+        """Create an empty lexical index, and mark all documents as pending."""
         self.words.make()
         with self.database.transaction() as sql:
             sql.execute("DELETE FROM pending")
@@ -251,7 +251,7 @@ class Corpus:
                 f"SELECT body FROM documents WHERE id BETWEEN ? AND ? AND length(id) = ? AND +state = {LIVE} LIMIT 2",
                 (f"{id_}-", f"{id_}.", len(id_) + 1 + OWN_HASH),
             )
-            return rows[0][0] if len(rows) == 1 else None  # two files may call different documents the same
+            return rows[0][0] if len(rows) == 1 else None  # two files may use the same id for different documents
         if kind not in ("pmid", "pmcid", "doi"):
             return None
         rows = self.database.read(
@@ -261,16 +261,16 @@ class Corpus:
         return rows[0][0] if rows else None
 
     def _problems(self, query: str, missing: int) -> tuple[Problem, ...]:
-        """Why a search may have found less than there is."""
+        """Return why a search may have found less than there is."""
         reasons = []
         if not self.words.knows(query):
-            reasons.append(f"the query {query!r:.80} holds no word that can be searched for")
+            reasons.append(f"the query {query!r:.80} has no searchable word")
         ((waiting,),) = self.database.read("SELECT count(*) FROM pending")
         if waiting:
-            reasons.append(f"{waiting} documents are not in the index of words yet: `attend literature index PATH` "
-                           "is at work, or was cut off and is to be run again")  # fmt: skip
+            reasons.append(f"{waiting} documents are not yet in the lexical index: `attend literature index PATH` "
+                           "is running, or was interrupted and has to be run again")  # fmt: skip
         if missing:
-            reasons.append(f"{missing} documents that were found were replaced meanwhile")
+            reasons.append(f"{missing} documents were replaced during the search")
         return tuple(Problem(source=self.name, reason=reason) for reason in reasons)
 
     def _duplicates(self) -> tuple[Duplicate, ...]:
@@ -290,31 +290,30 @@ class Corpus:
 
     def _need_documents(self, limit: int) -> None:
         if limit < 1:
-            raise StoreError(f"the limit is {limit}.", expected="1 or more", remedy="Ask for more documents.")
+            raise StoreError(f"invalid limit {limit}.", expected="1 or more", remedy="Ask for more documents.")
         if not self.database.read(f"SELECT 1 FROM documents WHERE state = {LIVE} LIMIT 1"):
             raise nothing(self.folder)
 
 
 def open_corpus(folder: Path, *, writer: bool = False, rule: str = "clinical") -> Corpus:
-    """Open the literature in a folder; a context manager.
+    """Open the literature in a folder, as a context manager.
 
     Args:
-        folder: where it lies; made if missing, by a writer.
+        folder: its folder; a writer creates it if missing.
         writer: whether this process writes.
-        rule: for a new folder: `clinical`, or `plain` as reference figures want it (see
-            `tools.literature.retrieval.tokens`).
+        rule: for a new folder: `clinical`, or `plain` for reference figures (see `tools.literature.retrieval.tokens`).
 
     Raises:
         StoreError: if another process writes, a reader finds nothing, or the files cannot be opened or are damaged.
     """
     if rule not in RULES:
-        raise StoreError(f"there is no rule {rule!r}.", expected=" or ".join(RULES), remedy="Name one of these.")
+        raise StoreError(f"unknown rule {rule!r}.", expected=" or ".join(RULES), remedy="Name one of these.")
     return Corpus(folder, writer=writer, rule=rule)
 
 
 def _claim(folder: Path) -> FileLock:
-    """Lock the folder for the one that writes."""
-    lock = FileLock(folder / "lock", thread_local=False)  # the thread that lets go is often another one
+    """Lock the folder for writing."""
+    lock = FileLock(folder / "lock", thread_local=False)  # often released by another thread
     owner = folder / "owner"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -322,14 +321,14 @@ def _claim(folder: Path) -> FileLock:
         owner.write_text(f"{os.getpid()}\n")
     except Timeout as error:
         raise StoreError(
-            f"the literature in {str(folder)!r} is being indexed by process {_pid(owner)}.",
-            remedy="Wait until that has ended, or end it; searching is possible meanwhile.",
+            f"cannot write the literature in {str(folder)!r}: process {_pid(owner)} is indexing it.",
+            remedy="Wait for it, or stop it; searching is possible meanwhile.",
         ) from error
     except OSError as error:
         lock.release()
         raise StoreError(
-            f"the literature in {str(folder)!r} cannot be opened for writing: {error}.",
-            remedy="Choose a folder that this user may write and whose disk is not full.",
+            f"cannot write the literature in {str(folder)!r}: {error}.",
+            remedy="Choose a writable folder on a disk that is not full.",
         ) from error
     return lock
 

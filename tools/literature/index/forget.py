@@ -1,4 +1,4 @@
-"""Documents are taken out of a corpus again: `meant` says which, `forget` does it."""
+"""Removal of documents from a corpus: `meant` selects them, `forget` removes them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tools.literature.index.ingest import Work
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What is to be forgotten.
+    """The documents to forget.
 
     Attributes:
-        files: paths of files that were indexed, whether they are there or not.
-        ids: of documents, as they bear them.
-        documents: how many there are of both.
-        unknown: what names neither.
+        files: paths of indexed files, whether they still exist or not.
+        ids: ids of documents.
+        documents: number of documents of both.
+        unknown: names that match neither.
     """
 
     files: tuple[str, ...]
@@ -30,7 +30,7 @@ class Meant:
 
 
 def meant(corpus: Corpus, names: Sequence[str]) -> Meant:
-    """What of a corpus some paths of files or folders, or ids, mean."""
+    """Select the documents of a corpus by paths of files or folders, or by ids."""
     indexed = [path for (path,) in corpus.database.read("SELECT path FROM files ORDER BY path")]
     files: dict[str, None] = {}
     ids: dict[str, None] = {}
@@ -51,11 +51,11 @@ def meant(corpus: Corpus, names: Sequence[str]) -> Meant:
 
 
 def forget(corpus: Corpus, what: Meant) -> int:
-    """Forget documents, and return how many are gone; a document that another file holds, too, stays.
+    """Forget documents, and return the number removed; a document that another file has, too, stays.
 
     Args:
-        corpus: opened to write.
-        what: as `meant` found it.
+        corpus: opened for writing.
+        what: as returned by `meant`.
 
     Raises:
         StoreError: if the disk is full.

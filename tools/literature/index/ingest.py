@@ -1,5 +1,5 @@
-"""`index_path` brings files into a corpus: only what is new or changed, and again from where a kill cut it off.
-`embed_missing` makes the vectors that its documents lack."""
+"""Indexing of files in a corpus: `index_path` reads what is new or changed, and resumes after a kill; `embed_missing`
+computes missing vectors."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import numpy as np
 from tools.errors import StoreError
 from tools.literature.index.corpus import Corpus
 from tools.literature.index.database import BEHIND, LIVE, RETIRED, WITHDRAWN
-from tools.literature.index.status import MOST_PROBLEMS, BadRecord, Indexed, Progress
+from tools.literature.index.status import MAX_PROBLEMS, BadRecord, Indexed, Progress
 from tools.literature.index.vectors import Embed, parts
 from tools.literature.readers import Bad, Read, ReadError, Record, Withdrawn, literature_files, read_file
 from tools.literature.readers.records import OWN_HASH
 from tools.literature.types import Document
 
 BATCH = 500
-"""Records of one transaction; our choice."""
+"""Records per transaction."""
 BATCH_CHARACTERS = 8_000_000
-"""Characters after which it ends earlier, so that memory stays small; our choice."""
+"""Characters after which a transaction ends earlier, so that memory stays small."""
 COMMIT_EVERY = 20_000
-"""Changes of the index of words between its commits; our choice: a commit costs as much as indexing some thousands."""
+"""Changes of the lexical index between commits: a commit costs as much as indexing several thousand."""
 EMBED_BATCH = 32
-"""Documents that are embedded at once; our choice: about two seconds of one core with MiniLM, which a kill may cost."""
+"""Documents embedded at once: about two seconds of one core with MiniLM, which a kill may lose."""
 
 
 @dataclass(slots=True)
@@ -52,24 +52,24 @@ def index_path(
     progress: Callable[[Progress], None] | None = None,
     model: str = "",
 ) -> Indexed:
-    """Bring a file, or all of a folder and its folders, into a corpus, and return what was done.
+    """Index a file, or all files of a folder and its subfolders, and return what was done.
 
-    A file whose content is as before is not read again. Of one that changed, records that are as before are kept,
-    others replaced, and those that it no longer holds removed; so are those of files that a folder no longer holds.
-    Where the rest of a file cannot be read, what is known of it from before is kept. Of several contents of one
-    document the newest counts: that with the later date of revision, then that which came in last; files are read in
-    the order of their names. All that was done before a kill is kept, and is not done again.
+    A file with unchanged content is not read again. Of a changed file, unchanged records are kept, others replaced, and
+    those no longer in it removed; so are those of files no longer in a folder. If the rest of a file is unreadable, its
+    earlier records are kept. Of several contents of one document the newest counts: the one with the later date of
+    revision, then the one that came in last; files are read in the order of their names. Everything done before a kill
+    is kept, and not repeated.
 
     Args:
-        corpus: opened to write.
+        corpus: opened for writing.
         path: a file or folder.
-        embed: texts to unit vectors (N, D), float32, so that documents are found by meaning; None: by words only.
-        progress: told about it, often.
-        model: the embedder's name; what another one embedded is embedded anew.
+        embed: texts to unit vectors (N, D), float32, for search by meaning; None: search by words only.
+        progress: called often with the progress.
+        model: the embedder's name; documents embedded by another one are embedded again.
 
     Raises:
-        ReadError: if the path does not exist, or is a file of no known format.
-        StoreError: if the corpus is not open to write, the disk is full, or the embedder gives something else.
+        ReadError: if the path does not exist, or is a file of an unknown format.
+        StoreError: if the corpus is not open for writing, the disk is full, or the embedder returns the wrong shape.
     """
     _need_writer(corpus)
     began = monotonic()
@@ -78,8 +78,8 @@ def index_path(
     corpus.mend()  # an earlier call may have been interrupted
     work = Work(corpus)
     for number, file in enumerate(files):
-        told = _tell(progress, file, number, len(files))
-        work.file(file, told)
+        report = _reporter(progress, file, number, len(files))
+        work.file(file, report)
     if path.is_dir():
         work.vanished(path, files)
     work.commit()
@@ -102,7 +102,7 @@ def index_path(
 
 
 class Work:
-    """One indexing: transactions into the database, each followed by what it changes in the index of words."""
+    """One indexing run: transactions on the database, each followed by its changes of the lexical index."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.counts = _Counts()
@@ -111,16 +111,14 @@ class Work:
         self._enter: dict[int, Document | None] = {}  # None: to be read from the database
         self._uncommitted = 0
 
-    def file(self, path: Path, told: Callable[[int], None]) -> None:
-        """Index a file, unless its content is as before."""
+    def file(self, path: Path, report: Callable[[int], None]) -> None:
+        """Index a file, unless its content is unchanged."""
         rows = self._database.read("SELECT sha256, state, pass FROM files WHERE path = ?", (str(path),))
         turn = rows[0][2] + 1 if rows else 1
         try:
             before, sha256 = path.stat(), _sha256(path)
-        except OSError as error:  # what is known of it is kept
-            bad = Bad(
-                "the file", f"it cannot be read: {error}", remedy="Check the disk and its permissions.", rest=True
-            )
+        except OSError as error:  # its earlier records are kept
+            bad = Bad("the file", f"cannot read it: {error}", remedy="Check the disk and its permissions.", rest=True)
             self._take(path, self._begin(path, "", turn), turn, [bad])
             return
         if rows and rows[0][0] == sha256 and rows[0][1] != "reading":
@@ -133,12 +131,12 @@ class Work:
             for batch in _batches(read_file(path)):
                 self._take(path, file_id, turn, batch)
                 number += len(batch)
-                told(number)
+                report(number)
                 if any(isinstance(record, Bad) and record.rest for record in batch):
                     state = "cut"
         except ReadError as error:
             self._take(path, file_id, turn, [Bad("the file", error.problem_only, remedy=error.remedy, rest=True)])
-            state = "reading"  # the disk may be well the next time
+            state = "reading"  # the disk may recover
         if _changed(path, before):
             bad = Bad("the file", "it changed while it was read", remedy="Index it again.", rest=True)
             self._take(path, file_id, turn, [bad])
@@ -146,7 +144,7 @@ class Work:
         self._end(file_id, turn, state)
 
     def vanished(self, folder: Path, files: list[Path]) -> None:
-        """Remove what came from files that are no longer in a folder."""
+        """Remove the records of files that are no longer in a folder."""
         there = {str(file) for file in files}
         for file_id, name in self._database.read("SELECT file_id, path FROM files"):
             path = Path(name)
@@ -156,12 +154,12 @@ class Work:
             self._drop(file_id)
 
     def forget_file(self, path: str) -> None:
-        """Remove what came from a file, and that it was read."""
+        """Remove the records of a file, and the file itself."""
         for (file_id,) in self._database.read("SELECT file_id FROM files WHERE path = ?", (path,)):
             self._drop(file_id)
 
     def forget_document(self, id_: str) -> None:
-        """Remove a document, whichever files hold it; these count as read."""
+        """Remove a document, whichever files have it; these count as read."""
         with self._database.transaction() as sql:
             rows = sql.execute(f"SELECT row_id, state FROM documents WHERE id = ? AND state != {RETIRED}", (id_,))
             for row_id, state in rows.fetchall():
@@ -176,7 +174,7 @@ class Work:
         self._apply()
 
     def commit(self) -> None:
-        """Let readers see all that was done."""
+        """Make all changes visible to readers."""
         self._corpus.settle()
         self._uncommitted = 0
 
@@ -204,7 +202,7 @@ class Work:
             for record in batch:
                 if isinstance(record, Bad):
                     self._note(sql, path, file_id, record)
-                    # What a file calls a document stands before the hash of its content, which is not known here.
+                    # The id in a file precedes the hash of the content, which is unknown here.
                     sql.execute(
                         "UPDATE documents SET pass = ? WHERE (id = ? OR (id BETWEEN ? AND ? AND length(id) = ?)) "
                         f"AND file_id = ? AND state != {RETIRED}",
@@ -219,12 +217,12 @@ class Work:
         sql.execute("INSERT INTO problems (file_id, record, field, reason, remedy) VALUES (?, ?, ?, ?, ?)",
                     (file_id, *row))  # fmt: skip
         self.counts.bad += 1
-        if self.counts.bad <= MOST_PROBLEMS:
+        if self.counts.bad <= MAX_PROBLEMS:
             problem = BadRecord(file=str(path), record=row[0], field=row[1], reason=row[2], remedy=row[3])
             self.counts.problems.append(problem)
 
     def _put(self, sql: Connection, path: Path, file_id: int, turn: int, record: Read | Withdrawn) -> None:
-        """Write a document, or that it is withdrawn, where that is news."""
+        """Write a document or its withdrawal, if it is new."""
         document = record.document if isinstance(record, Read) else None
         id_ = document.id if document else record.id  # type: ignore[union-attr]
         sha256 = document.sha256 if document else ""
@@ -238,8 +236,8 @@ class Work:
             sql.execute("UPDATE documents SET pass = ? WHERE row_id = ?", (turn, mine[0]))
             self.counts.kept += 1
             return
-        if mine and mine[5] == turn:  # met in this pass already
-            bad = Bad(id_, "the file holds it more than once, with different content; the newest counts",
+        if mine and mine[5] == turn:  # already met in this pass
+            bad = Bad(id_, "the file has it more than once, with different content; the newest counts",
                       remedy="Leave only one of them in the file.", id=id_)  # fmt: skip
             self._note(sql, path, file_id, bad)
             if mine[3] > revised:
@@ -266,7 +264,7 @@ class Work:
             self._settle(sql, id_, {row_id: document} if document else {})
 
     def _settle(self, sql: Connection, id_: str, known: dict[int, Document]) -> None:
-        """Let the newest content of a document be live."""
+        """Make the newest content of a document live."""
         rows = sql.execute(
             "SELECT row_id, state, revised, sha256, body = '' FROM documents WHERE id = ? "
             f"AND state != {RETIRED} ORDER BY revised DESC, row_id DESC",
@@ -283,12 +281,12 @@ class Work:
             self._enter_index(sql, newest[0], known.get(newest[0]))
 
     def _enter_index(self, sql: Connection, row_id: int, document: Document | None) -> None:
-        """Have the index of words take a row, of a document if that is at hand."""
+        """Schedule a row for the lexical index, with its document if available."""
         sql.execute("INSERT OR IGNORE INTO pending VALUES (?)", (row_id,))
         self._enter[row_id] = document
 
     def _leave_index(self, sql: Connection, row_id: int, state: int, becomes: int) -> None:
-        """Have a row be live no longer."""
+        """Make a row no longer live."""
         sql.execute("UPDATE documents SET state = ? WHERE row_id = ?", (becomes, row_id))
         if state == LIVE:
             sql.execute("INSERT OR IGNORE INTO pending VALUES (?)", (row_id,))
@@ -296,7 +294,7 @@ class Work:
             self._leave.append(row_id)
 
     def _retire_others(self, sql: Connection, file_id: int, turn: int) -> None:
-        """Remove what a file no longer holds: rows that were not met in this pass."""
+        """Remove rows that were not met in this pass, which the file no longer has."""
         rows = sql.execute(
             f"SELECT row_id, id, state FROM documents WHERE file_id = ? AND pass != ? AND state != {RETIRED}",
             (file_id, turn),
@@ -307,7 +305,7 @@ class Work:
         self.counts.removed += len(rows)
 
     def _apply(self) -> None:
-        """Change the index of words as the last transaction says, and commit it now and then."""
+        """Apply the last transaction to the lexical index, and commit it from time to time."""
         words = self._corpus.words
         for row_id in self._leave:
             words.remove(row_id)
@@ -323,16 +321,16 @@ class Work:
 
 
 def embed_missing(corpus: Corpus, embed: Embed, model: str, progress: Callable[[Progress], None] | None = None) -> int:
-    """Embed the documents that have no vectors yet, whichever file they came from, and return how many these were.
+    """Embed the documents without vectors, whichever file they came from, and return their number.
 
     Args:
-        corpus: opened to write.
+        corpus: opened for writing.
         embed: texts to unit vectors (N, D), float32.
-        model: the embedder's name; what another one embedded is embedded anew.
-        progress: told about it, after each `EMBED_BATCH` documents; what was embedded before a kill is kept.
+        model: the embedder's name; documents embedded by another one are embedded again.
+        progress: called after each `EMBED_BATCH` documents; what was embedded before a kill is kept.
 
     Raises:
-        StoreError: if the corpus is not open to write, the disk is full, or the embedder gives something else.
+        StoreError: if the corpus is not open for writing, the disk is full, or the embedder returns the wrong shape.
     """
     _need_writer(corpus)
     corpus.vectors.use(model)
@@ -352,22 +350,24 @@ def embed_missing(corpus: Corpus, embed: Embed, model: str, progress: Callable[[
 def _need_writer(corpus: Corpus) -> None:
     if not corpus.writer:
         raise StoreError(
-            f"the literature in {str(corpus.folder)!r} is open for searching only.",
+            f"cannot write the literature in {str(corpus.folder)!r}: it is open for searching only.",
             remedy="Open it with open_corpus(folder, writer=True).",
         )
 
 
-def _tell(progress: Callable[[Progress], None] | None, file: Path, number: int, files: int) -> Callable[[int], None]:
-    def told(documents: int) -> None:
+def _reporter(
+    progress: Callable[[Progress], None] | None, file: Path, number: int, files: int
+) -> Callable[[int], None]:
+    def report(documents: int) -> None:
         if progress:
             progress(Progress("reading", file, number, files, documents))
 
-    told(0)
-    return told
+    report(0)
+    return report
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Give records in batches; what was read before an error is given before it is raised."""
+    """Yield records in batches; what was read before an error is yielded before the error is raised."""
     batch: list[Record] = []
     characters = 0
     try:

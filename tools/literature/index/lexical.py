@@ -1,9 +1,9 @@
-"""`Words`: the index of words of a corpus, by tantivy. Internal to `tools.literature`.
+"""`Words`: the lexical index of a corpus, by tantivy. Internal to `tools.literature`.
 
-It holds no text: of each row of the database its words, and what can be filtered by. It can always be made anew from
-the database. Ranking is BM25 with k1 1.2 and b 0.75, which are fixed in tantivy, with the length of a document rounded
-to one of 256 steps as in Lucene. Counts of words take documents that were removed into account until tantivy merges
-their segment, so that scores of a corpus that changed differ slightly from those of one that is made anew.
+It stores no text: for each row of the database its words, and the fields of filters. It can always be rebuilt from the
+database. Ranking is BM25 with k1 1.2 and b 0.75, which are fixed in tantivy, and document lengths rounded to 256 steps
+as in Lucene. Word counts include removed documents until tantivy merges their segment, so that scores of a changed
+corpus differ slightly from those of a rebuilt one.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tools.literature.types import Document, Filters
 FOLDER_NAME = "words"
 RULES: dict[str, Callable[[str], list[str]]] = {"clinical": tokens, "plain": plain_tokens}
 HEAP_BYTES = 128_000_000
-"""What tantivy holds before it writes a segment; our choice: its default."""
+"""Memory of tantivy before it writes a segment; its default."""
 THREADS = 1
-"""Threads that index: cutting texts into words takes as long, so that more of them would wait. Our choice."""
-MOST_TERMS = 1_024
-"""Different words of a query that count; our choice: questions have less than a hundred, pasted texts more."""
+"""Indexing threads: tokenisation takes as long, so that more of them would wait."""
+MAX_TERMS = 1_024
+"""Maximum number of different words of a query: questions have fewer than a hundred, pasted texts more."""
 
 
 class Words:
-    """The index in a folder.
+    """The lexical index in a folder.
 
     Args:
-        folder: the corpus's; the index lies in `words` in it.
-        rule: how texts are cut into words, of `RULES`.
+        folder: the corpus's; the index is in its subfolder `words`.
+        rule: tokenisation, one of `RULES`.
     """
 
     def __init__(self, folder: Path, rule: str) -> None:
@@ -49,7 +49,7 @@ class Words:
         self._stamp: tuple[int, int] | None = None
 
     def open(self) -> None:
-        """Open what is there. Raises StoreError if that cannot be read."""
+        """Open the existing index. Raises StoreError if it cannot be read."""
         tantivy = require("tantivy", extra="literature")
 
         with failures(self.path, "opened"), self._lock:
@@ -59,7 +59,7 @@ class Words:
             self.refresh()
 
     def make(self) -> None:
-        """Begin an empty index, in place of what is there."""
+        """Create an empty index, replacing the existing one."""
         tantivy = require("tantivy", extra="literature")
 
         self.close()
@@ -70,7 +70,7 @@ class Words:
         self.open()
 
     def add(self, row_id: int, document: Document) -> None:
-        """Add a row, which the index must not have."""
+        """Add a row, which must not be in the index."""
         tantivy = require("tantivy", extra="literature")
 
         entry = tantivy.Document()
@@ -87,26 +87,26 @@ class Words:
             writer.add_document(entry)
 
     def remove(self, row_id: int) -> None:
-        """Remove a row, if the index has it."""
+        """Remove a row, if it is in the index."""
         tantivy = require("tantivy", extra="literature")
 
         with self._writing() as writer:
-            # By a query: tantivy 0.27 finds no unsigned number by `delete_documents_by_term`.
+            # By a query: tantivy 0.27 does not find unsigned numbers by `delete_documents_by_term`.
             writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "row", row_id))
 
     def commit(self) -> None:
-        """Keep what was added and removed for good, and let readers see it."""
+        """Commit additions and removals, and make them visible to readers."""
         if self._writer is not None:
             with self._writing() as writer:
                 writer.commit()
 
     def count(self) -> int:
-        """How many rows the index has."""
+        """Return the number of rows in the index."""
         return int(self._searcher().num_docs)
 
     def search(self, query: str, limit: int, filters: Filters) -> list[tuple[int, float]]:
-        """Rows and scores of the best matches, best first; none where the query has no word. Words in British spelling
-        match American ones, and the reverse."""
+        """Return rows and scores of the best matches, best first; none if the query has no word. British and American
+        spellings match each other."""
         tantivy = require("tantivy", extra="literature")
 
         counts = Counter(self._terms(query).split())
@@ -115,7 +115,7 @@ class Words:
         with failures(self.path, "searched"):
             schema = self._index.schema
             should = []
-            spelt = [(one, count) for term, count in counts.most_common(MOST_TERMS) for one in self._spelt(term)]
+            spelt = [(one, count) for term, count in counts.most_common(MAX_TERMS) for one in self._spelt(term)]
             for term, count in spelt:
                 one = tantivy.Query.term_query(schema, "words", term, index_option="freq")
                 should.append(
@@ -129,17 +129,17 @@ class Words:
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
 
     def cover(self, query: str, document: Document) -> float:
-        """The share of a query's different words that a document holds, each counted by its idf in BM25; 0 to 1.
+        """Return the share of a query's different words that a document contains, weighted by idf as in BM25; 0 to 1.
 
-        Words that no document holds count, too: they are the rarest.
+        Words in no document count, too: they are the rarest.
         """
         searcher = self._searcher()
         held = set(self._terms(f"{document.title}\n{document.text}").split())
         total, found = 0.0, 0.0
         with failures(self.path, "searched"):
-            for term in list(dict.fromkeys(self._terms(query).split()))[:MOST_TERMS]:
+            for term in list(dict.fromkeys(self._terms(query).split()))[:MAX_TERMS]:
                 spelt = self._spelt(term)
-                # With removed documents, so that it may be above all.
+                # Includes removed documents, so that it may exceed the total.
                 frequency = max(searcher.doc_freq("words", one) for one in spelt)
                 idf = math.log1p((max(0, searcher.num_docs - frequency) + 0.5) / (frequency + 0.5))
                 total += idf
@@ -147,11 +147,11 @@ class Words:
         return found / total if total > 0 else 0.0
 
     def knows(self, query: str) -> bool:
-        """Whether a query holds any word that the index could have."""
+        """Return whether a query has any indexable word."""
         return bool(self._tokens(query))
 
     def passing(self, filters: Filters) -> list[int] | None:
-        """The rows that filters let pass; None where they let all."""
+        """Return the rows that pass the filters; None if all do."""
         tantivy = require("tantivy", extra="literature")
 
         with failures(self.path, "searched"):
@@ -161,7 +161,7 @@ class Words:
             return [row for row, _ in self._rows(tantivy.Query.boolean_query(must), max(1, self.count()))]
 
     def close(self) -> None:
-        """Stop writing; what was not committed is not kept. May be called twice."""
+        """Stop writing, without committing. May be called twice."""
         with self._lock:
             writer, self._writer = self._writer, None
             if writer is not None:
@@ -169,7 +169,7 @@ class Words:
             self._index = None
 
     def refresh(self) -> None:
-        """See what was committed since. It is cheap where nothing was."""
+        """See new commits. Cheap if there are none."""
         with failures(self.path, "opened"), self._lock:
             about = (self.path / "meta.json").stat()
             stamp = (about.st_ino, about.st_mtime_ns)
@@ -178,11 +178,11 @@ class Words:
                 self._stamp = stamp
 
     def _terms(self, text: str) -> str:
-        """The words of a text as the index holds them, with blanks between them: `IL-6` and `IL6` are one."""
+        """Return the words of a text as indexed, separated by blanks: `IL-6` and `IL6` are equal."""
         return " ".join(self._tokens(text)).replace("-", "")
 
     def _spelt(self, term: str) -> list[str]:
-        """A word, and its other spellings that stand in some document; under the rule of reference figures none."""
+        """Return a word, and its other spellings that occur in documents; none with the rule for reference figures."""
         others = spellings(term) if self._tokens is tokens else ()
         if not others:
             return [term]
@@ -191,7 +191,7 @@ class Words:
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
-        """Give tantivy's writer, which is not used again once it failed."""
+        """Yield tantivy's writer, which is not used again after an error."""
         with failures(self.path, "written"):
             if self._writer is None:
                 self._writer = self._index.writer(HEAP_BYTES, THREADS)
@@ -206,7 +206,7 @@ class Words:
         return self._index.searcher()
 
     def _must(self, filters: Filters) -> list[tuple[Any, Any]]:
-        """Conditions that change no score."""
+        """Return conditions that do not change scores."""
         tantivy = require("tantivy", extra="literature")
 
         schema, make, must = self._index.schema, tantivy.Query, tantivy.Occur.Must
@@ -232,17 +232,17 @@ class Words:
 
 @contextmanager
 def failures(path: Path, verb: str) -> Iterator[None]:
-    """Tell what goes wrong with the index as a StoreError; `verb` says what could not be done."""
+    """Convert failures of the index to StoreError; `verb` says what could not be done."""
     try:
         yield
     except BaseException as error:
-        # Tantivy tells most as ValueError; a damaged file may end in a panic, which is no Exception.
+        # Tantivy raises ValueError for most; a damaged file may cause a panic, which is not an Exception.
         if not isinstance(error, ValueError | OSError) and type(error).__name__ != "PanicException":
             raise
         raise StoreError(
-            f"the index of words {str(path)!r} cannot be {verb}: {(str(error) or repr(error)).splitlines()[0]}.",
-            remedy="Check the disk and the permissions of the folder; if they are well, "
-            "`attend literature index PATH` makes the index anew.",
+            f"the lexical index {str(path)!r} cannot be {verb}: {(str(error) or repr(error)).splitlines()[0]}.",
+            remedy="Check the disk and the permissions of the folder; if they are fine, "
+            "`attend literature index PATH` rebuilds the index.",
         ) from error
 
 

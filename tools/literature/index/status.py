@@ -1,4 +1,4 @@
-"""What a corpus holds, from where, and what could not be used; and what an indexing does, and has done."""
+"""Status of a corpus, and progress and result of an indexing run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-MOST_PROBLEMS = 1_000
-"""Records that could not be used of which is told what is wrong; our choice: of more, a file's format is wrong."""
+MAX_PROBLEMS = 1_000
+"""Maximum number of unusable records that are reported in detail: with more, a file's format is wrong."""
 
 
 class FileStatus(BaseModel):
-    """A file that was indexed.
+    """An indexed file.
 
     Attributes:
-        path: where it was.
-        state: `done`; `cut` where its rest could not be read; `reading` where that was not finished.
-        documents: those that it holds, with those of which another file holds newer content.
-        problems: records that could not be used.
+        path: its path.
+        state: `done`; `cut` if its rest could not be read; `reading` if reading was not finished.
+        documents: its documents, including those for which another file has newer content.
+        problems: unusable records.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,7 +30,7 @@ class FileStatus(BaseModel):
 
 
 class BadRecord(BaseModel):
-    """A record that could not be used: in which file, which one, what is wrong with it, and what to do."""
+    """An unusable record: its file, its description, what is wrong with it, and the remedy."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +42,7 @@ class BadRecord(BaseModel):
 
 
 class Duplicate(BaseModel):
-    """A document that several files hold with different content, and the file whose content counts, the newest."""
+    """A document with different content in several files, and the file whose content counts, the newest."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,18 +52,18 @@ class Duplicate(BaseModel):
 
 
 class Status(BaseModel):
-    """What a corpus holds.
+    """The contents of a corpus.
 
     Attributes:
-        folder: where it lies.
-        documents: how many can be found.
-        retracted: of these, how many were retracted.
-        embedded: of these, how many can be found by meaning.
-        model: the embedder's name, if it is known.
-        waiting: rows that the index of words does not have yet, or should not have any more.
-        rule: how texts are cut into words.
-        files: those that were indexed, by path.
-        problems: the first `MOST_PROBLEMS` records that could not be used; `files` has how many there are.
+        folder: its folder.
+        documents: number of searchable documents.
+        retracted: number of these that were retracted.
+        embedded: number of these that are searchable by meaning.
+        model: the embedder's name, if known.
+        waiting: rows still to be added to, or removed from, the lexical index.
+        rule: tokenisation.
+        files: indexed files, by path.
+        problems: the first `MAX_PROBLEMS` unusable records; `files` has their numbers.
         duplicates: documents that files disagree about.
     """
 
@@ -82,17 +82,17 @@ class Status(BaseModel):
 
 
 class Indexed(BaseModel):
-    """What an indexing did.
+    """The result of an indexing run.
 
     Attributes:
-        read, unchanged, vanished: files that were read, that were as before, and whose documents were removed because
-            they are no longer there.
-        ignored: files of a folder whose format is not known.
-        added, replaced, removed, kept: documents of the files that were read. Those that were kept are as before.
-        embedded: documents that can be found by meaning from now on.
-        bad: how many records of the files that were read could not be used.
-        problems: the first `MOST_PROBLEMS` of these.
-        seconds: how long it took.
+        read, unchanged, vanished: files that were read, files without changes, and files whose documents were removed
+            because they no longer exist.
+        ignored: files of a folder with an unknown format.
+        added, replaced, removed, kept: documents of the files that were read. Those that were kept are unchanged.
+        embedded: documents newly searchable by meaning.
+        bad: number of unusable records in the files that were read.
+        problems: the first `MAX_PROBLEMS` of these.
+        seconds: duration.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -113,13 +113,13 @@ class Indexed(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an indexing is.
+    """The progress of an indexing run.
 
     Attributes:
         doing: `reading` or `embedding`.
-        file: which file is read; None while embedding.
-        done, total: files that are dealt with, or documents that are embedded, and of how many.
-        documents: records that were taken so far.
+        file: the current file; None while embedding.
+        done, total: processed files, or embedded documents, and their total.
+        documents: records processed so far.
     """
 
     doing: str

@@ -1,7 +1,6 @@
-"""The vectors of a corpus for those who index them elsewhere, such as on a server: which model made them, and each.
+"""Export of the vectors of a corpus to other indexes, such as on a server, with the model that made them.
 
-A vector goes by a number that is never used again, so that an index elsewhere can be brought up to date by asking for
-those after the last that it has.
+The number of a vector is never reused, so another index can be updated with the vectors after its last number.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ _BATCH = 1_000
 
 
 def embedder_of(corpus: Corpus) -> str:
-    """The name of the model that made the vectors; empty where there are none."""
+    """Return the name of the model that made the vectors; empty if there are none."""
     held = corpus.database.read("SELECT 1 FROM vectors LIMIT 1")
     return str(corpus.database.meta("model", "")) if held else ""
 
 
 def vectors_after(corpus: Corpus, number: int = 0) -> Iterator[tuple[int, np.ndarray]]:
-    """Vectors (D,), float32, with numbers above one, in order, each with its number."""
+    """Yield vectors (D,), float32, with numbers above one, in order, each with its number."""
     while rows := corpus.database.read(
         "SELECT number, vector FROM vectors WHERE number > ? ORDER BY number LIMIT ?", (number, _BATCH)
     ):
@@ -33,22 +32,22 @@ def vectors_after(corpus: Corpus, number: int = 0) -> Iterator[tuple[int, np.nda
 
 
 def count_of(corpus: Corpus) -> int:
-    """How many vectors there are; a long document has several."""
+    """Return the number of vectors; a long document has several."""
     return int(corpus.database.read("SELECT count(*) FROM vectors")[0][0])
 
 
 def last_of(corpus: Corpus) -> int:
-    """The number of the newest vector; 0 where there is none."""
+    """Return the number of the newest vector; 0 if there is none."""
     return int(corpus.database.read("SELECT coalesce(max(number), 0) FROM vectors")[0][0])
 
 
 def removals_of(corpus: Corpus) -> int:
-    """How often vectors were removed; while it stays, those of before are all there."""
+    """Return how often vectors were removed; while it is unchanged, all earlier ones still exist."""
     return int(corpus.database.meta("vectors_removed", 0))
 
 
 def documents_at(corpus: Corpus, numbers: Sequence[int]) -> dict[int, Document]:
-    """The documents that vectors of these numbers belong to, by number; without those that no longer count."""
+    """Return the documents of vectors with these numbers, by number, without those that no longer count."""
     statement = (
         "SELECT v.number, d.body FROM vectors v JOIN documents d USING (row_id) "
         f"WHERE v.number IN ({{ids}}) AND d.state = {LIVE}"

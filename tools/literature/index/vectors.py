@@ -1,7 +1,7 @@
 """`Vectors`: exact search by meaning over the vectors of a corpus. Internal to `tools.literature`.
 
-Vectors lie in SQLite as float16 and are compared as float32, all of them, block by block. A process reads them once,
-and later only those that are new.
+Vectors are stored in SQLite as float16 and compared as float32, exhaustively, in blocks. A process reads them once,
+and later only new ones.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from tools.sqlite import Database
 Embed = Callable[[list[str]], np.ndarray]
 """Texts to unit vectors (N, D), float32."""
 BLOCK = 65_536
-"""Vectors that are read at once; our choice: 50 MB of 384 numbers."""
+"""Vectors read at once: 50 MB at 384 numbers."""
 PART = 900
-"""Characters of a text that is embedded as one; our choice: about the 256 word pieces that MiniLM reads of a text."""
-MOST_PARTS = 64
-"""Parts of a document that are embedded; our choice: about 20 pages. Words of the rest are found all the same."""
+"""Characters per embedded text: about the 256 word pieces that MiniLM reads of a text."""
+MAX_PARTS = 64
+"""Maximum number of embedded parts of a document: about 20 pages. Words in the rest are still found."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(\[])")
 
 
 def parts(document: Document) -> list[str]:
-    """The texts that stand for a document: its title with the beginning, then the rest in parts that end sentences.
+    """Return the texts that represent a document: its title with the beginning, then the rest, cut at sentences.
 
-    At least one, at most `MOST_PARTS`.
+    At least one, at most `MAX_PARTS`.
     """
     found: list[str] = []
     part = document.title.strip()
@@ -43,24 +43,24 @@ def parts(document: Document) -> list[str]:
                     found.append(part)
                     part = ""
                 part = f"{part} {piece}".strip()
-            if len(found) >= MOST_PARTS:
-                return found[:MOST_PARTS]
+            if len(found) >= MAX_PARTS:
+                return found[:MAX_PARTS]
     return [*found, part] if part or not found else found
 
 
 class Vectors:
-    """The vectors of a corpus. Safe to use from several threads."""
+    """The vectors of a corpus. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database, self._lock = database, RLock()
-        self._rows = np.zeros(0, np.int64)  # of each vector; those of one row stand together
+        self._rows = np.zeros(0, np.int64)  # of each vector; those of one row are adjacent
         self._starts = np.zeros(0, np.int64)
         self._vectors = np.zeros((0, 0), np.float32)
         self._held = 0
         self._last, self._removed = 0, -1
 
     def use(self, model: str) -> None:
-        """Say which model embeds from now on; vectors of another one are removed."""
+        """Set the model that embeds from now on; vectors of another one are removed."""
         known = self._database.meta("model")
         if known == model:
             return
@@ -73,20 +73,22 @@ class Vectors:
             set_meta(sql, "model", model)
 
     def put(self, row_ids: Sequence[int], counts: Sequence[int], vectors: np.ndarray) -> None:
-        """Store vectors of rows, of each as many as its count says, in one transaction.
+        """Store vectors of rows, as many per row as its count, in one transaction.
 
         Raises:
-            StoreError: if they are no unit vectors of as many numbers as those that are stored.
+            StoreError: if they are not unit vectors with as many numbers as the stored ones.
         """
         dim = self._database.meta("dim")
         if vectors.ndim != 2 or len(vectors) != sum(counts) or dim not in (None, vectors.shape[1]):
             raise StoreError(
-                f"the embedder gave vectors of shape {vectors.shape}.",
+                f"invalid vectors of shape {vectors.shape} from the embedder.",
                 expected=f"({sum(counts)}, {dim or 'D'})",
                 remedy="Use the embedder that the literature was indexed with.",
             )
         if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-2):
-            raise StoreError("the embedder gave vectors whose length is not 1.", remedy="Use another embedder.")
+            raise StoreError(
+                "invalid vectors from the embedder: their length is not 1.", remedy="Use another embedder."
+            )
         small = vectors.astype(np.float16)
         with self._database.transaction() as sql:
             at = 0
@@ -102,10 +104,10 @@ class Vectors:
     def nearest(
         self, vector: np.ndarray, limit: int, allowed: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """At most `limit` rows, nearest first, and the cosine of each's nearest part; of the allowed ones (None: all).
+        """Return at most `limit` of the allowed rows (None: all), nearest first, with each one's cosine.
 
         Raises:
-            StoreError: if the vector has another number of components than those stored.
+            StoreError: if the vector has the wrong number of components.
         """
         with self._lock:
             self._load()
@@ -115,7 +117,7 @@ class Vectors:
         wanted = np.asarray(vector, np.float32).reshape(-1)
         if len(wanted) != stored.shape[1]:
             raise StoreError(
-                f"the query's vector has {len(wanted)} numbers.",
+                f"invalid query vector of {len(wanted)} numbers.",
                 expected=str(stored.shape[1]),
                 remedy="Use the embedder that the literature was indexed with.",
             )
@@ -130,7 +132,7 @@ class Vectors:
         return rows[order], cosines[order]
 
     def _load(self) -> None:
-        """Read what is new, or all where some were removed."""
+        """Read new vectors, or all if some were removed."""
         removed = self._database.meta("vectors_removed", 0)
         if removed != self._removed:
             self._held, self._last, self._removed = 0, 0, removed
@@ -144,7 +146,7 @@ class Vectors:
                 return
             began = self._held
             block = np.frombuffer(b"".join(row[2] for row in rows), np.float16).reshape(len(rows), -1)
-            self._hold(len(rows), block.shape[1])
+            self._reserve(len(rows), block.shape[1])
             self._vectors[self._held : self._held + len(rows)] = block
             self._rows[self._held : self._held + len(rows)] = [row[1] for row in rows]
             self._held += len(rows)
@@ -153,8 +155,8 @@ class Vectors:
             new = places[(places == 0) | (self._rows[places] != self._rows[places - 1])]
             self._starts = np.concatenate([self._starts, new])
 
-    def _hold(self, more: int, dim: int) -> None:
-        """Have room for more; arrays that a search in another thread still reads are left as they are."""
+    def _reserve(self, more: int, dim: int) -> None:
+        """Reserve memory for more; arrays that a search in another thread still reads are left unchanged."""
         needed = self._held + more
         if needed <= len(self._vectors):
             return

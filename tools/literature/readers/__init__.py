@@ -1,12 +1,12 @@
-"""Readers of literature: each gives the records of one file, one at a time.
+"""Readers of literature files: each yields the records of one file, one at a time.
 
-Formats, known by a file's name and its first element, each also packed with gzip (`.gz`):
+Formats, recognised by a file's name and its first element, each also compressed with gzip (`.gz`):
 
-    .jsonl, .ndjson     one document a line (`json_files`)
-    .json               PubMedQA's form, or a list of documents (`json_files`)
-    .xml, .nxml         PubMed and MEDLINE with books (`medline`), or JATS (`jats`), by `xml_files`
-    .nbib, .medline     PubMed's download of citations, in MEDLINE's tagged format (`nbib`)
-    .pdf                one document, a section a page (`pdf`)
+        .jsonl, .ndjson     one document per line (`json_files`)
+        .json               PubMedQA's form, or a list of documents (`json_files`)
+        .xml, .nxml         PubMed and MEDLINE with books (`medline`), or JATS (`jats`), by `xml_files`
+        .nbib, .medline     PubMed's download of citations, in MEDLINE's tagged format (`nbib`)
+        .pdf                one document, one section per page (`pdf`)
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _Reader = Callable[[Path, IO[bytes]], Iterator[Record]]
 
 
 def literature_files(path: Path) -> tuple[list[Path], list[Path]]:
-    """The files of a folder and its folders that can be read, and the others; both sorted. Hidden ones do not count.
+    """Return the readable files of a folder and its subfolders, and the others; both sorted. Hidden ones are skipped.
 
     Raises:
-        ReadError: if the path does not exist, or is a single file of no known format.
+        ReadError: if the path does not exist, or is a single file of an unknown format.
     """
     if path.is_file():
         if _reader(path) is None:
-            raise ReadError(path, f"files named *{path.suffix} are not read.", remedy=_FORMATS)
+            raise ReadError(path, f"unknown format *{path.suffix}.", remedy=_FORMATS)
         return [path], []
     if not path.is_dir():
         raise ReadError(
             path,
-            "there is no such file or folder.",
-            remedy=f"Check the path; if it is gone for good, `attend literature forget {path}` takes out what it held.",
+            "it does not exist.",
+            remedy=f"Check the path; if it is gone for good, `attend literature forget {path}` removes its documents.",
         )
     files = sorted(
         file
@@ -55,14 +55,14 @@ def literature_files(path: Path) -> tuple[list[Path], list[Path]]:
 
 
 def read_file(path: Path) -> Iterator[Record]:
-    """Give the records of a file, in order; what is broken in it is given as `Bad`, and nothing else is lost.
+    """Yield the records of a file, in order; broken ones are yielded as `Bad`, and nothing else is lost.
 
     Raises:
-        ReadError: if the file is of no known format, or cannot be opened.
+        ReadError: if the file has an unknown format, or cannot be opened.
     """
     reader = _reader(path)
     if reader is None:
-        raise ReadError(path, f"files named *{path.suffix} are not read.", remedy=_FORMATS)
+        raise ReadError(path, f"unknown format *{path.suffix}.", remedy=_FORMATS)
     last = "the start"
     try:
         with _opened(path) as stream:
@@ -70,13 +70,13 @@ def read_file(path: Path) -> Iterator[Record]:
                 last = place_of(record)
                 yield record
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        yield Bad(f"behind {last}", f"the packed file is broken or cut off: {error}", rest=True,
+        yield Bad(f"behind {last}", f"the compressed file is broken or truncated: {error}", rest=True,
                   remedy="Get the file again, and index it again.")  # fmt: skip
     except OSError as error:
-        raise ReadError(path, f"it cannot be read: {error}.", remedy="Check the disk and its permissions.") from error
+        raise ReadError(path, f"cannot read it: {error}.", remedy="Check the disk and its permissions.") from error
 
 
-_FORMATS = "Give .json, .jsonl, .ndjson, .xml, .nxml, .nbib, .medline or .pdf, each packed as .gz or not."
+_FORMATS = "Give .json, .jsonl, .ndjson, .xml, .nxml, .nbib, .medline or .pdf, each optionally as .gz."
 
 
 def _reader(path: Path) -> _Reader | None:

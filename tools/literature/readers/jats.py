@@ -1,4 +1,4 @@
-"""One article in JATS, the XML of PubMed Central and Europe PMC, as a document: abstract and full text by sections.
+"""Reader of an article in JATS, the XML of PubMed Central and Europe PMC: abstract and full text by sections.
 
 Elements are those of the Journal Article Tag Suite (NISO Z39.96), with or without a namespace.
 """
@@ -25,19 +25,19 @@ _TYPES = {
     "correction": "Published Erratum",
     "retraction": "Retraction of Publication",
 }
-"""JATS's article types (its suggested values) in PubMed's words; others are told as they are."""
+"""JATS's article types (its suggested values) in PubMed's words; others stay unchanged."""
 _RETRACTED = re.compile(r"^\W*(?:retracted|withdrawn)(?:\s+(?:article|paper|publication))?\s*(?:[:\])]|[-–—]\s)", re.I)
-"""How publishers mark the title of a retracted paper."""
+"""Publishers' marks in the title of a retracted paper."""
 _RETRACTIONS = {"retraction-forward", "retracted-article-forward", "partial-retraction-forward"}
-"""Values of `related-article-type` by which a paper names the notice that retracts it."""
+"""Values of `related-article-type` by which a paper refers to its retraction notice."""
 _DATES = ("pub", "epub", "ppub", "collection", "epreprint", "preprint")
 _UNREAD = {"fig", "table-wrap", "fig-group", "table-wrap-group", "supplementary-material", "ref-list", "tex-math",
            "boxed-text", "media", "fn-group"}  # fmt: skip
-"""Parts of a full text that are no running text."""
+"""Parts of a full text that are not running text."""
 
 
 def read_jats(article: Any, source: str) -> Document:
-    """The document that an `article` element tells of; its id is that of PubMed Central, else PubMed's, else the DOI.
+    """Convert an `article` element to a document; its id is that of PubMed Central, else PubMed's, else the DOI.
 
     Raises:
         ArticleError: if it has no front matter, or no identifier at all.
@@ -51,7 +51,7 @@ def read_jats(article: Any, source: str) -> Document:
     doi = normal("doi", _id(meta, "doi"))
     id_ = identifier(pmid="" if pmcid else pmid, pmcid=pmcid, doi=doi)
     if not id_:
-        raise ArticleError("article-id", "there is none of types pmid, pmc, pmcid or doi.")
+        raise ArticleError("article-id", "no id of type pmid, pmc, pmcid or doi.")
     title = _words(meta.find("{*}title-group/{*}article-title"))
     kind = article.get("article-type", "")
     return Document(
@@ -90,7 +90,7 @@ def _id(meta: Any, *kinds: str) -> str:
 
 
 def _abstracts(meta: Any) -> tuple[Section, ...]:
-    """The abstract, by its headings; graphical ones, teasers and translations are left out."""
+    """Return the abstract, by its headings, without graphical ones, teasers and translations."""
     found: list[Section] = []
     for abstract in meta.iterfind("{*}abstract"):
         if not abstract.get("abstract-type"):
@@ -99,7 +99,7 @@ def _abstracts(meta: Any) -> tuple[Section, ...]:
 
 
 def _body(part: Any, above: tuple[str, ...]) -> list[Section]:
-    """The sections of a part: its own paragraphs under the headings that lead to them, then those of its sections."""
+    """Return the sections of a part: its own paragraphs under their headings, then those of its subsections."""
     if part is None:
         return []
     found: list[Section] = []
@@ -123,7 +123,7 @@ def _section(label: str, texts: list[str]) -> list[Section]:
 
 
 def _read(element: Any) -> str:
-    """The text of a paragraph without the tables, pictures and formulas in TeX that stand in it."""
+    """Return the text of a paragraph without its tables, pictures and TeX formulas."""
     for inner in [inner for inner in element.iter() if _name(inner) in _UNREAD and inner is not element]:
         before, parent = inner.getprevious(), inner.getparent()
         if before is not None:
@@ -161,12 +161,12 @@ def _date(meta: Any) -> str:
         date = dates.get(kind)
         parts = [] if date is None else [_words(date.find(f"{{*}}{name}")) for name in ("year", "month", "day")]
         if parts and re.fullmatch(r"\d{4}", parts[0]):
-            told = parts[0]
+            text = parts[0]
             for part, most in ((parts[1], 12), (parts[2], 31)):
                 if not (part.isdigit() and 1 <= int(part) <= most):
                     break
-                told += f"-{int(part):02}"
-            return told
+                text += f"-{int(part):02}"
+            return text
     return ""
 
 
@@ -193,5 +193,5 @@ def _words(element: Any) -> str:
 
 
 def _name(element: Any) -> str:
-    """The local name of an element; empty for comments and the like."""
+    """Return the local name of an element; empty for comments and the like."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

@@ -1,8 +1,8 @@
-"""JSON: the form of PubMedQA, lists of documents, and JSON Lines.
+"""Readers of JSON: PubMedQA's form, lists of documents, and JSON Lines.
 
-Files are read piece by piece, so that memory does not grow with them. What a field is called is taken from the common
-forms: ours (`tools.literature.types.Document`), BEIR's (`_id`, `title`, `text`), MedRAG's (`id`, `title`, `content`),
-CURE's (`doc_id`, `abstract`, `pubtypes`).
+Files are read in pieces, so that memory does not grow with them. Field names of common forms are known: ours
+(`tools.literature.types.Document`), BEIR's (`_id`, `title`, `text`), MedRAG's (`id`, `title`, `content`), CURE's
+(`doc_id`, `abstract`, `pubtypes`).
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from tools.literature.identifiers import normal_id
 from tools.literature.readers.records import Bad, Read, Record, document, identifier, normal_names, sections, wrong
 
 PIECE = 1 << 20
-"""Characters that are read at once; our choice."""
+"""Characters read at once."""
 LARGEST = 64 << 20
-"""Characters of the largest record that is tried; our choice: a book has a few million."""
+"""Maximum characters of a record: a book has a few million."""
 CONCLUSION = "CONCLUSION"
-"""The label of the section that PubMedQA calls the long answer."""
+"""Label of the section with PubMedQA's long answer."""
 _KNOWN = ("pmid:", "pmcid:", "doi:", "epmc:", "local:")
 _IDS = ("id", "_id", "doc_id")
 _TEXTS = ("text", "abstract", "content", "contents")
 _BLANKS = " \t\r\n\ufeff"
-_HALF = "it holds half a letter of UTF-16, such as '\\ud800' without its other half"
+_HALF = "it contains an unpaired UTF-16 surrogate, such as '\\ud800'"
 _ENCODING = "Save it as UTF-8, for example by `iconv -f LATIN1 -t UTF-8 IN > OUT`, and index that."
 
 
 def read_json_lines(path: Path, stream: IO[bytes]) -> Iterator[Record]:
-    """Read one JSON object a line; empty lines are passed over."""
+    """Read one JSON object per line; empty lines are skipped."""
     for number, line in enumerate(stream, start=1):
         place = f"line {number}"
         if not line.strip(b" \t\r\n\xef\xbb\xbf"):
@@ -48,10 +48,10 @@ def read_json_lines(path: Path, stream: IO[bytes]) -> Iterator[Record]:
 
 
 def read_json(path: Path, stream: IO[bytes]) -> Iterator[Record]:
-    """Read an object whose keys are PubMed ids and whose values are in the form of PubMedQA, or a list of documents.
+    """Read an object with PubMed ids as keys and values in the form of PubMedQA, or a list of documents.
 
-    Of PubMedQA the question becomes the title, which it mostly is, and the long answer the conclusion. What measures
-    retrieval by these questions must leave out both, or it finds the answer by the question itself.
+    The question of PubMedQA becomes the title, which it mostly is, and the long answer the conclusion. Measurements of
+    retrieval by these questions must leave out both, or the question finds its own answer.
     """
     for number, (place, key, value) in enumerate(_entries(stream)):
         if isinstance(value, Bad):
@@ -59,7 +59,7 @@ def read_json(path: Path, stream: IO[bytes]) -> Iterator[Record]:
         elif not _is_text([key, value]):
             yield Bad(place.encode(errors="replace").decode(), _HALF)
         elif key is not None and number == 0 and not isinstance(value, dict):
-            yield Bad("the file", f"its entries are no records of PubMedQA: {key!r} is {value!r:.60}", rest=True,
+            yield Bad("the file", f"its entries are not PubMedQA records: {key!r} is {value!r:.60}", rest=True,
                       remedy="Give PubMedQA's form, a list of documents, or JSON Lines.")  # fmt: skip
             return
         elif key is not None:
@@ -75,10 +75,10 @@ def _pubmedqa(path: Path, key: str, value: Any) -> Record:
     texts, labels = value["CONTEXTS"], value.get("LABELS") or ()
     for field, held in (("CONTEXTS", texts), ("LABELS", labels)):
         if not isinstance(held, list | tuple) or not all(isinstance(text, str) for text in held):
-            return Bad(id_, f"it is no list of texts but {held!r:.60}", field, id=id_)
+            return Bad(id_, f"expected a list of texts, found {held!r:.60}", field, id=id_)
     for field in ("QUESTION", "LONG_ANSWER"):
         if not isinstance(value.get(field) or "", str):
-            return Bad(id_, f"it is no text but {value[field]!r:.60}", field, id=id_)
+            return Bad(id_, f"expected a text, found {value[field]!r:.60}", field, id=id_)
     fields = {
         "pmid": key if key.isdigit() else "",
         "own": key,
@@ -96,9 +96,9 @@ def _pubmedqa(path: Path, key: str, value: Any) -> Record:
 
 
 def _document(path: Path, place: str, value: Any) -> Record:
-    """A document in one of the forms of JSON Lines."""
+    """Convert an object in one of the forms of JSON Lines to a document."""
     if not isinstance(value, dict):
-        return Bad(place, f"it is no JSON object but {value!r:.60}")
+        return Bad(place, f"expected a JSON object, found {value!r:.60}")
     fields = {name: value[name] for name in _PLAIN if value.get(name) is not None}
     for name in ("pmid", "PMID", "pmcid", "PMCID", "doi", "DOI"):
         if value.get(name) is not None:
@@ -121,7 +121,9 @@ def _document(path: Path, place: str, value: Any) -> Record:
     if "sections" not in fields:
         texts = [value[name] for name in _TEXTS if value.get(name)]
         if not all(isinstance(text, str) for text in texts):
-            return Bad(place, "it is no text", _TEXTS[[bool(value.get(name)) for name in _TEXTS].index(True)], id=id_)
+            return Bad(
+                place, "it is not a text", _TEXTS[[bool(value.get(name)) for name in _TEXTS].index(True)], id=id_
+            )
         fields["sections"] = sections(texts[:1])
     try:
         made = document(path, **fields)
@@ -139,7 +141,7 @@ _PLAIN = (
 
 
 def _entries(stream: IO[bytes]) -> Iterator[tuple[str, str | None, Any]]:
-    """Give place, key (None in a list) and value of each entry of the object or list that a file holds."""
+    """Yield place, key (None in a list) and value of each entry of a file's object or list."""
     text = _Text(stream)
     try:
         opened = text.peek()
@@ -147,7 +149,7 @@ def _entries(stream: IO[bytes]) -> Iterator[tuple[str, str | None, Any]]:
         yield "the start", None, _not_unicode("the start", error)
         return
     if opened not in ("{", "["):
-        yield "the start", None, Bad("the start", f"a JSON object or list begins otherwise than with {opened!r}",
+        yield "the start", None, Bad("the start", f"a JSON object or list cannot begin with {opened!r}",
                                      rest=True)  # fmt: skip
         return
     text.take(1)
@@ -171,16 +173,16 @@ def _entries(stream: IO[bytes]) -> Iterator[tuple[str, str | None, Any]]:
             yield last, None, _not_unicode(f"behind {last}", error)
             return
         except (ValueError, RecursionError) as error:
-            yield last, None, Bad(f"behind {last}", f"the JSON is broken, and the rest is not read: {error}", rest=True)
+            yield last, None, Bad(f"behind {last}", f"the JSON is broken, and the rest is skipped: {error}", rest=True)
             return
 
 
 def _not_unicode(place: str, error: UnicodeDecodeError) -> Bad:
-    return Bad(place, f"it is not UTF-8, and the rest is not read: {error}", remedy=_ENCODING, rest=True)
+    return Bad(place, f"it is not UTF-8, and the rest is skipped: {error}", remedy=_ENCODING, rest=True)
 
 
 def _is_text(value: Any) -> bool:
-    """Whether what JSON tells can be written as Unicode: `\\ud800` alone is half a letter."""
+    """Return whether a JSON value can be written as Unicode: `\\ud800` alone is an unpaired surrogate."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -189,7 +191,7 @@ def _is_text(value: Any) -> bool:
 
 
 class _Text:
-    """The text of a file, of which only a window is held."""
+    """The text of a file, with only a window in memory."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         import codecs
@@ -199,7 +201,7 @@ class _Text:
         self._json = json.JSONDecoder()
 
     def peek(self) -> str:
-        """The next character that is no blank; empty at the end."""
+        """Return the next non-blank character; empty at the end."""
         while True:
             while self._at < len(self._window) and self._window[self._at] in _BLANKS:
                 self._at += 1
@@ -214,11 +216,11 @@ class _Text:
     def expect(self, mark: str) -> None:
         found = self.peek()
         if found != mark:
-            raise ValueError(f"{mark!r} is expected, not {found!r}" if found else "the file ends")
+            raise ValueError(f"expected {mark!r}, found {found!r}" if found else "the file ends")
         self.take(1)
 
     def value(self) -> Any:
-        """The next value. Raises ValueError where there is none."""
+        """Return the next value. Raises ValueError if there is none."""
         if not self.peek():
             raise ValueError("the file ends")
         tried = 0
@@ -227,19 +229,19 @@ class _Text:
                 value, end = self._json.raw_decode(self._window, self._at)
             except ValueError:
                 held = len(self._window) - self._at
-                # What is decoded again is at most as much as before, so that the work stays in proportion.
+                # The text decoded again is at most as long as before, so that the total work stays linear.
                 while len(self._window) - self._at < 2 * max(held, tried) and self._more():
                     pass
                 if len(self._window) - self._at == held or held > LARGEST:
                     raise
                 tried = held
                 continue
-            if end < len(self._window) or self._ended or not self._more():  # a number may go on in the next piece
+            if end < len(self._window) or self._ended or not self._more():  # a number may continue in the next piece
                 self._at = end
                 return value
 
     def _more(self) -> bool:
-        """Read on, and drop what was taken; False at the end."""
+        """Read on, and drop what was consumed; False at the end."""
         if self._ended:
             return False
         piece = self._stream.read(PIECE)

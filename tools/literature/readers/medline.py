@@ -1,4 +1,4 @@
-"""One record of PubMed or MEDLINE XML as a document: shared by the reader of files and by the client of PubMed.
+"""Reader of a record of PubMed or MEDLINE XML, shared by the reader of files and the client of PubMed.
 
 Elements are those of NLM's PubMed DTD: `PubmedArticle` for papers, `PubmedBookArticle` for books and their chapters.
 """
@@ -19,7 +19,7 @@ etree = require("lxml.etree", extra="literature")
 
 ARTICLE_TAGS = ("PubmedArticle", "PubmedBookArticle")
 SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
-"""Options of lxml's parsers: nothing that a file names is fetched, and no entity of its own is expanded."""
+"""Options of lxml's parsers: no external resources are fetched, and no custom entities expanded."""
 
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MEDLINE_DATE = re.compile(r"(?P<year>(?:1[5-9]|20)\d\d)(?:\s+(?P<month>[A-Za-z]{3})[a-z]*)?(?:\s+(?P<day>\d{1,2})\b)?")
@@ -27,33 +27,33 @@ _NO_LABELS = {"UNLABELLED", "UNLABELED", "UNASSIGNED"}
 
 
 class ArticleError(AttendError):
-    """A record lacks what makes it one; `field` names the element."""
+    """A record lacks a required element; `field` names the element."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}", remedy="Mend or leave out the record.")
+        super().__init__(f"{field}: {problem}", remedy="Repair or leave out the record.")
         self.field = field
 
 
 def read_article(element: Any, source: str = "pubmed") -> Document:
-    """The document that a `PubmedArticle` or `PubmedBookArticle` element tells of.
+    """Convert a `PubmedArticle` or `PubmedBookArticle` element to a document.
 
     Args:
-        element: as lxml parsed it with `SAFE`.
-        source: what the document's `source` is to say.
+        element: as parsed by lxml with `SAFE`.
+        source: value of the document's `source`.
 
     Raises:
         ArticleError: if it is another element, or has no PubMed id.
     """
     name = etree.QName(element).localname
     if name not in ARTICLE_TAGS:
-        raise ArticleError(name, f"an element of {' or '.join(ARTICLE_TAGS)} was expected.")
+        raise ArticleError(name, f"expected an element {' or '.join(ARTICLE_TAGS)}.")
     book = name == "PubmedBookArticle"
     record = element.find("BookDocument" if book else "MedlineCitation")
-    pmid = (_said(record, "PMID") if record is not None else "").lstrip("0")
+    pmid = (_text_of(record, "PMID") if record is not None else "").lstrip("0")
     if record is None or not (pmid.isascii() and pmid.isdigit()):
-        raise ArticleError("PMID", f"a PubMed id was expected, and there is {pmid!r}.")
-    told = _book(record) if book else _article(element, record)
-    return Document(id=identifier(pmid=pmid), pmid=pmid, source=source, **told)
+        raise ArticleError("PMID", f"expected a PubMed id, found {pmid!r}.")
+    fields = _book(record) if book else _article(element, record)
+    return Document(id=identifier(pmid=pmid), pmid=pmid, source=source, **fields)
 
 
 def _article(element: Any, record: Any) -> dict[str, Any]:
@@ -62,35 +62,35 @@ def _article(element: Any, record: Any) -> dict[str, Any]:
         raise ArticleError("Article", "it is missing.")
     types = _all(article, "PublicationTypeList/PublicationType")
     notes = {note.get("RefType") for note in record.findall("CommentsCorrectionsList/CommentsCorrections")}
-    # Of the identifiers only direct children count: the list of references holds lists of them, too.
+    # Only direct children count as identifiers: the list of references has lists of them, too.
     ids = element.findall("PubmedData/ArticleIdList/ArticleId")
     places = [place for place in article.findall("ELocationID") if place.get("ValidYN") != "N"]
     return {
-        "title": _said(article, "ArticleTitle") or _said(article, "VernacularTitle"),
+        "title": _text_of(article, "ArticleTitle") or _text_of(article, "VernacularTitle"),
         "sections": _abstract(article),
         "authors": _authors(article.findall("AuthorList/Author")),
-        "journal": _said(article, "Journal/Title") or _said(record, "MedlineJournalInfo/MedlineTA"),
+        "journal": _text_of(article, "Journal/Title") or _text_of(record, "MedlineJournalInfo/MedlineTA"),
         "published": _date(article.find("Journal/JournalIssue/PubDate")) or _date(article.find("ArticleDate")),
-        "volume": _said(article, "Journal/JournalIssue/Volume"),
-        "issue": _said(article, "Journal/JournalIssue/Issue"),
-        "pages": _said(article, "Pagination/MedlinePgn"),
+        "volume": _text_of(article, "Journal/JournalIssue/Volume"),
+        "issue": _text_of(article, "Journal/JournalIssue/Issue"),
+        "pages": _text_of(article, "Pagination/MedlinePgn"),
         "doi": normal("doi", _identifier(ids, "doi") or _identifier(places, "doi", "EIdType")),
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "mesh": _all(record, "MeshHeadingList/MeshHeading/DescriptorName"),
         "publication_types": types,
         "retracted": "Retracted Publication" in types or "RetractionIn" in notes,
-        "language": _said(article, "Language"),
-        "licence": _said(article, "Abstract/CopyrightInformation"),
+        "language": _text_of(article, "Language"),
+        "licence": _text_of(article, "Abstract/CopyrightInformation"),
     }
 
 
 def _book(record: Any) -> dict[str, Any]:
-    title = _said(record, "Book/BookTitle")
+    title = _text_of(record, "Book/BookTitle")
     writers = record.findall("AuthorList/Author") or record.findall("Book/AuthorList/Author")
     ids = record.findall("ArticleIdList/ArticleId")
     types = _all(record, "PublicationType")
     return {
-        "title": _said(record, "ArticleTitle") or _said(record, "VernacularTitle") or title,
+        "title": _text_of(record, "ArticleTitle") or _text_of(record, "VernacularTitle") or title,
         "sections": _abstract(record) or _sections_of_a_book(record),
         "authors": _authors(writers),
         "journal": title,
@@ -99,8 +99,8 @@ def _book(record: Any) -> dict[str, Any]:
         "pmcid": _pmcid(_identifier(ids, "pmc")),
         "publication_types": types,
         "retracted": "Retracted Publication" in types,
-        "language": _said(record, "Language"),
-        "licence": _said(record, "Abstract/CopyrightInformation"),
+        "language": _text_of(record, "Language"),
+        "licence": _text_of(record, "Abstract/CopyrightInformation"),
     }
 
 
@@ -111,7 +111,7 @@ def _abstract(holder: Any) -> tuple[Section, ...]:
 
 
 def _sections_of_a_book(record: Any) -> tuple[Section, ...]:
-    """The headings of a book without an abstract, which are all that its record tells of what is in it."""
+    """Return the headings of a book without an abstract, all that its record has of its content."""
     titles = _all(record, "Sections/Section/SectionTitle")
     return sections(["; ".join(titles)], ["SECTIONS"]) if titles else ()
 
@@ -121,19 +121,19 @@ def _authors(elements: list[Any]) -> tuple[str, ...]:
     for author in elements:
         if author.get("ValidYN") == "N":
             continue
-        given = _said(author, "ForeName") or _said(author, "Initials")
-        parts = (_said(author, "LastName"), given, _said(author, "Suffix"))
-        names.append(" ".join(part for part in parts if part) or _said(author, "CollectiveName"))
+        given = _text_of(author, "ForeName") or _text_of(author, "Initials")
+        parts = (_text_of(author, "LastName"), given, _text_of(author, "Suffix"))
+        names.append(" ".join(part for part in parts if part) or _text_of(author, "CollectiveName"))
     return tuple(name for name in names if name)
 
 
 def _date(element: Any) -> str:
-    """An ISO date as far as it is known; MEDLINE also has `1998 Dec-1999 Jan`, seasons, and months by name."""
+    """Return an ISO date as far as it is known; MEDLINE also has `1998 Dec-1999 Jan`, seasons, and names of months."""
     if element is None:
         return ""
-    year, month, day = (_said(element, part) for part in ("Year", "Month", "Day"))
+    year, month, day = (_text_of(element, part) for part in ("Year", "Month", "Day"))
     if not year:
-        found = _MEDLINE_DATE.search(_said(element, "MedlineDate"))
+        found = _MEDLINE_DATE.search(_text_of(element, "MedlineDate"))
         if not found:
             return ""
         year, month, day = (found[part] or "" for part in ("year", "month", "day"))
@@ -147,7 +147,7 @@ def _date(element: Any) -> str:
 
 
 def month_of(text: str) -> int:
-    """The number of a month that is told by a number or a name; 0 where it is none."""
+    """Return the number of a month given by number or name; 0 if invalid."""
     if text.isdigit():
         return int(text)
     return 1 + _MONTHS.index(text[:3].lower()) if text[:3].lower() in _MONTHS else 0
@@ -166,7 +166,7 @@ def _all(element: Any, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in map(words, element.findall(path)) if text))
 
 
-def _said(element: Any, path: str) -> str:
+def _text_of(element: Any, path: str) -> str:
     found = element.find(path)
     return "" if found is None else words(found)
 
@@ -174,14 +174,14 @@ def _said(element: Any, path: str) -> str:
 _APART = frozenset(
     "p list list-item def-list def-item term def disp-quote title label break tr td th verse-line".split()
 )
-"""Elements of running text that stand apart from what is before and behind them, blanks or not."""
+"""Elements of running text that are separate from their neighbours, with or without blanks."""
 
 
 def words(element: Any) -> str:
-    """The text of an element, with one blank between words.
+    """Return the text of an element, with one blank between words.
 
-    Raised numbers are marked, since `10<sup>9</sup>` is not 109; all other marks of type are left out. Comments are
-    left out, too. An entity that was not expanded is told as HTML's, or as it stands.
+    Superscripts are marked, since `10<sup>9</sup>` is not 109; other formatting and comments are removed. An unexpanded
+    entity is converted like HTML's, or left unchanged.
     """
     return " ".join("".join(_pieces(element)).split())
 

@@ -1,7 +1,7 @@
-"""MEDLINE's tagged format, in which PubMed gives citations to download (`.nbib`).
+"""Reader of MEDLINE's tagged format, PubMed's download of citations (`.nbib`).
 
-A tag of up to four letters, a hyphen in the fifth place and a value; lines that begin with blanks go on with the value
-above. Records are parted by empty lines. The tags are from NLM's description of MEDLINE/PubMed data elements.
+A tag of up to four letters, a hyphen in the fifth column and a value; lines that begin with blanks continue the value
+above. Empty lines separate records. The tags are from NLM's description of MEDLINE/PubMed data elements.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_nbib(path: Path, stream: IO[bytes]) -> Iterator[Record]:
         elif line.startswith(" ") and tag in fields:
             fields[tag][-1] = f"{fields[tag][-1]} {line.strip()}"
     if not number:
-        yield Bad("the file", "it holds no record of MEDLINE's tagged format", rest=True,
+        yield Bad("the file", "it has no record in MEDLINE's tagged format", rest=True,
                   remedy="Save citations from PubMed in the format PubMed or PMID's .nbib.")  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _lines(stream: IO[bytes]) -> Iterator[str | Bad]:
         try:
             yield line.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            yield Bad(f"line {number}", f"it is not UTF-8, and the rest is not read: {error}", rest=True)
+            yield Bad(f"line {number}", f"it is not UTF-8, and the rest is skipped: {error}", rest=True)
             return
 
 
@@ -61,7 +61,7 @@ def _read(path: Path, fields: dict[str, list[str]], number: int) -> Record:
     pmid = first("PMID")
     place = f"record {number}{f', pmid:{pmid}' if pmid else ''}"
     if not pmid.isdigit():
-        return Bad(place, f"a PubMed id was expected, and there is {pmid!r:.60}", "PMID")
+        return Bad(place, f"expected a PubMed id, found {pmid!r:.60}", "PMID")
     ids = [value for tag in ("LID", "AID") for value in fields.get(tag, ()) if value.endswith("[doi]")]
     kinds = tuple(dict.fromkeys(fields.get("PT", ())))
     mesh = dict.fromkeys(heading.split("/")[0].lstrip("*") for heading in fields.get("MH", ()))
@@ -92,16 +92,16 @@ def _read(path: Path, fields: dict[str, list[str]], number: int) -> Record:
 
 
 def _abstract(text: str) -> tuple[Section, ...]:
-    """The abstract by its headings, which stand in capitals before a colon."""
+    """Split the abstract by its headings, in capitals before a colon."""
     parts = _LABEL.split(text)
     return sections(parts[0::2], ["", *parts[1::2]])
 
 
 def _date(text: str) -> str:
-    """`2020 Mar 5` as an ISO date, as far as it goes."""
+    """Convert `2020 Mar 5` to an ISO date, as far as it is known."""
     found = re.match(r"(?P<year>\d{4})(?: (?P<month>[A-Za-z]{3}))?(?: (?P<day>\d{1,2})\b)?", text)
     if not found:
         return ""
     month = month_of(found["month"] or "")
-    told = found["year"] + (f"-{month:02}" if month else "")
-    return f"{told}-{int(found['day']):02}" if month and found["day"] else told
+    month_date = found["year"] + (f"-{month:02}" if month else "")
+    return f"{month_date}-{int(found['day']):02}" if month and found["day"] else month_date

@@ -1,4 +1,4 @@
-"""What a reader gives for each record of a file: a document, its withdrawal, or why it cannot be used."""
+"""Records yielded by readers: a document, its withdrawal, or why it cannot be used."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tools.literature.identifiers import normal
 from tools.literature.types import Document, Section
 
 OWN_HASH = 8
-"""Letters of the content's hash behind what a file calls a document, as in `local:MED-10-0123abcd`; our choice."""
+"""Letters of the content's hash after a file's own id of a document, as in `local:MED-10-0123abcd`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A document, and when its source last changed it: an ISO date, or empty if unknown."""
+    """A document, and the date of its last revision by the source: an ISO date, or empty if unknown."""
 
     document: Document
     revised: str = ""
@@ -29,7 +29,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The id of a document that its source has deleted."""
+    """The id of a document that its source deleted."""
 
     id: str
 
@@ -39,18 +39,18 @@ class Bad:
     """A record that cannot be used.
 
     Attributes:
-        record: which one, in words: an id, a line, or the place behind another one.
-        reason: what is wrong with it.
-        field: the field that is wrong, if one is.
+        record: its description: an id, a line, or the place after another one.
+        reason: what is wrong.
+        field: the invalid field, if any.
         remedy: what to do.
-        id: the id of its document, if that could be read: what is known of it from before is then kept.
-        rest: whether nothing behind it could be read either.
+        id: the id of its document, if known: its earlier content is then kept.
+        rest: whether everything after it is unreadable, too.
     """
 
     record: str
     reason: str
     field: str = ""
-    remedy: str = "Mend or remove the record, and index the file again."
+    remedy: str = "Repair or remove the record, and index the file again."
     id: str = ""
     rest: bool = False
 
@@ -59,7 +59,7 @@ Record = Read | Withdrawn | Bad
 
 
 class ReadError(AttendError):
-    """A file is of no known format, or cannot be read at all."""
+    """A file has an unknown format, or cannot be read at all."""
 
     def __init__(self, path: Path, problem: str, *, remedy: str) -> None:
         super().__init__(f"{str(path)!r}: {problem}", remedy=remedy)
@@ -67,15 +67,15 @@ class ReadError(AttendError):
 
 
 def document(source: Path, **fields: Any) -> Document:
-    """Make a document; without an `id`, it is named after its identifiers or else its content.
+    """Make a document; without an `id`, its id is derived from its identifiers or else its content.
 
     Args:
         source: the file.
-        fields: of the document; identifiers may be written in any usual way. `own`, what a file calls it, goes before
-            the content's hash: other files may call theirs the same, so that it tells no document by itself.
+        fields: of the document; identifiers in any usual spelling. `own`, the id in its file, is put before the
+            content's hash: other files may use the same, so it does not identify a document by itself.
 
     Raises:
-        ValidationError: if a field is of the wrong type.
+        ValidationError: if a field has the wrong type.
     """
     own = fields.pop("own", "")
     names = normal_names(fields)
@@ -87,7 +87,7 @@ def document(source: Path, **fields: Any) -> Document:
 
 
 def identifier(pmid: str = "", pmcid: str = "", doi: str = "") -> str:
-    """The id of a document that has some of these; empty where it has none."""
+    """Return the id of a document with some of these; empty if it has none."""
     if pmid:
         return f"pmid:{pmid}"
     if pmcid:
@@ -96,31 +96,31 @@ def identifier(pmid: str = "", pmcid: str = "", doi: str = "") -> str:
 
 
 def normal_names(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The identifiers among some fields, each in its one spelling (see `tools.literature.identifiers`)."""
+    """Return the identifiers among some fields, normalised (see `tools.literature.identifiers`)."""
     return {kind: normal(kind, fields.get(kind) or "") for kind in ("pmid", "pmcid", "doi")}
 
 
 def place_of(record: Record) -> str:
-    """A record in words, such as its id, to tell where a file breaks behind it."""
+    """Describe a record, such as by its id, as the place after which a file breaks."""
     if isinstance(record, Read):
         return record.document.id
     return record.id if isinstance(record, Withdrawn) else record.record
 
 
 def wrong(record: str, error: ValidationError, id_: str = "") -> Bad:
-    """What the first error of a document's fields comes to."""
+    """Convert the first validation error of a document's fields."""
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"]))
     return Bad(record, f"{first['msg']}; it is {first.get('input')!r:.80}", field, id=id_)
 
 
 def sections(texts: Sequence[str], labels: Sequence[str] = ()) -> tuple[Section, ...]:
-    """Sections of texts and their labels, without empty ones."""
+    """Make sections of texts and their labels, without empty ones."""
     padded = [*labels, *[""] * (len(texts) - len(labels))]
     return tuple(Section(label=label, text=text.strip()) for label, text in zip(padded, texts, strict=False)
                  if text.strip())  # fmt: skip
 
 
 def _content(made: Document) -> str:
-    told = [made.title, [[section.label, section.text] for section in made.sections]]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()[:16]
+    content = [made.title, [[section.label, section.text] for section in made.sections]]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]

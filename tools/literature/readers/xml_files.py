@@ -1,7 +1,7 @@
-"""XML files, read record by record: PubMed and MEDLINE with books and deletions, and JATS.
+"""Readers of XML, record by record: PubMed and MEDLINE with books and deletions, and JATS.
 
-Nothing that a file names is fetched. A file that declares entities of its own is refused, since these can be made to
-fill the memory; those of HTML that JATS files use without declaring them are told as the letters that they stand for.
+External resources are never fetched. A file that declares its own entities is refused, since these can exhaust memory;
+HTML's entities, which JATS files use without declaring them, are converted to their letters.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
             if not checked:
                 checked = True
                 if names := _declared(element):
-                    yield Bad("the start", f"it declares entities of its own, such as {names[0]!r}", rest=True,
+                    yield Bad("the start", f"it declares its own entities, such as {names[0]!r}", rest=True,
                               remedy="Get the file from its source again, or remove the declarations.")  # fmt: skip
                     return
             name = etree.QName(element).localname
@@ -44,13 +44,13 @@ def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
                 yield record
             _forget(element)
     except etree.XMLSyntaxError as error:
-        yield Bad(f"behind {last}", f"the XML is broken, and the rest is not read: {error}", rest=True,
+        yield Bad(f"behind {last}", f"the XML is broken, and the rest is skipped: {error}", rest=True,
                   remedy="Get the file again, and index it again.")  # fmt: skip
         return
     root = getattr(events, "root", None)
     held = "nothing" if root is None else etree.QName(root).localname
     if not checked and held not in _SETS:
-        yield Bad("the file", f"it holds {held!r}, and no record of PubMed, MEDLINE or JATS",
+        yield Bad("the file", f"it contains {held!r}, and no record of PubMed, MEDLINE or JATS",
                   remedy="Give files of PubMed, MEDLINE or JATS XML.", rest=True)  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def _records(path: Path, element: Any, name: str, number: int) -> list[Record]:
 
 
 def _inside_another(element: Any, name: str) -> bool:
-    """Whether an element is only a part of a record that is read as a whole."""
+    """Return whether an element is only a part of a record that is read as a whole."""
     etree = require("lxml.etree", extra="literature")
 
     if name not in ("MedlineCitation", "article"):
@@ -105,7 +105,7 @@ def _revised(element: Any) -> str:
 
 
 def _forget(element: Any) -> None:
-    """Free a record that was read, and what stands before it."""
+    """Free a processed record, and everything before it."""
     element.clear()
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:

@@ -1,10 +1,10 @@
-"""Sources on the network: PubMed and Europe PMC, asked politely, cached, and only with what may leave the machine.
+"""Remote sources, PubMed and Europe PMC: rate-limited, cached, and behind the egress control.
 
     FOLDER/
         answers.sqlite   answers, for `literature.cache_days` and to replay a run offline (`cache`)
-        sent.jsonl       each query that left (`tools.privacy.egress`)
+        sent.jsonl       each query that was sent (`tools.privacy.egress`)
 
-The counters of requests lie elsewhere (`bucket`), since all folders and processes of a user share them.
+The request counters are elsewhere (`rate_limit`), since all folders and processes of a user share them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tools.privacy.egress import Allow, Gate, GateError, Show
 __all__ = ["Allow", "EuropePMC", "GateError", "PubMed", "Show", "Timing", "open_remote"]
 
 TOOL = "attend-agent"
-"""What NCBI is told as `tool`."""
+"""Value of NCBI's parameter `tool`."""
 _CONTACT = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 
 
@@ -47,31 +47,30 @@ def open_remote(
 
     Args:
         name: `pubmed` or `europepmc`.
-        options: contact, key, addresses, age of the cache, offline or not, strictness of the filter.
-        folder: where answers and the log lie; made with access for this user only.
-        allow: asks a person whether a query may go to a source, see `Allow`; asked until the first
-            yes, which then holds for this object, and again for each query in which a name is suspected. None where
-            nobody can be asked: then nothing is sent, unless `options.send_unasked`. What it raises, `search` and
-            `fetch` raise.
+        options: contact, key, URLs, age of the cache, offline or not, strictness of the filter.
+        folder: folder of the answers and the log; created with access for this user only.
+        allow: asks a person whether a query may go to a source, see `Allow`; asked until the first consent, which then
+            applies to this object, and again for each query with a suspected name. None if nobody can be asked: then
+            nothing is sent, unless `options.send_unasked`. Its errors propagate from `search` and `fetch`.
         show: shows a person each query that leaves.
-        counters: the file that counts requests for all who share it; by default the user's.
+        counters: file of the request counters, shared by all who use it; by default the user's.
         timing: the clock, and how to wait.
 
     Raises:
-        ConfigError: if there is no such source; if the contact is missing or none, or a key or an address is none.
-        PhiError: with the filter `strict`, where Presidio or its language model is missing.
-        StoreError: if the folder cannot be made; offline, if it holds no answers.
+        ConfigError: if the source is unknown, the contact is missing or invalid, or a key or a URL is invalid.
+        PhiError: with the filter `strict`, if Presidio or its language model is missing.
+        StoreError: if the folder cannot be created; offline, if it has no answers.
     """
     if name not in ("pubmed", "europepmc"):
-        raise ConfigError(f"there is no remote source {name!r}.", expected="'pubmed' or 'europepmc'")
+        raise ConfigError(f"unknown remote source {name!r}.", expected="'pubmed' or 'europepmc'")
     timing = timing or Timing()
     if not options.offline:
         _check(name, options)
         _make(folder)
     elif not (folder / FILE_NAME).is_file():
         raise StoreError(
-            f"offline, and {str(folder)!r} holds no {FILE_NAME!r}.",
-            remedy="Give the folder of a run that asked remote sources, or set `literature.offline` to false.",
+            f"cannot answer offline: {str(folder)!r} has no {FILE_NAME!r}.",
+            remedy="Use the folder of a run that asked remote sources, or set `literature.offline` to false.",
         )
     url = options.pubmed_url if name == "pubmed" else options.europepmc_url
     rate = europepmc.RATE if name == "europepmc" else pubmed.RATE_WITH_KEY if options.api_key else pubmed.RATE
@@ -110,15 +109,15 @@ def _sender(options: LiteratureOptions) -> dict[str, str]:
 def _check(name: str, options: LiteratureOptions) -> None:
     if not _CONTACT.fullmatch(options.contact):
         raise ConfigError(
-            f"`literature.contact` is {options.contact!r}, and {name} asks who is calling.",
+            f"invalid `literature.contact` {options.contact!r}: {name} requires a contact.",
             expected="an e-mail address at which you can be reached",
             remedy="Set `literature.contact`, or search the local corpus only.",
         )
     if options.api_key and not re.fullmatch(r"[\x21-\x7e]{16,}", options.api_key):
         raise ConfigError(
-            f"`literature.api_key` is no key of NCBI's: it has {len(options.api_key)} characters.",
+            f"invalid `literature.api_key` of {len(options.api_key)} characters.",
             expected="the 36 letters and digits that NCBI shows in your account's settings",
-            remedy="Mend it, or leave it out.",
+            remedy="Correct it, or leave it out.",
         )
 
 
@@ -128,5 +127,5 @@ def _make(folder: Path) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise StoreError(
-            f"the folder {str(folder)!r} cannot be made or kept to this user: {error}.", remedy="Choose another folder."
+            f"cannot create the folder {str(folder)!r} for this user only: {error}.", remedy="Choose another folder."
         ) from error

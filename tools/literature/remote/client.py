@@ -1,7 +1,7 @@
-"""Asking a remote source: politely, patiently up to a point, and never twice for what the cache holds.
+"""HTTP client of a remote source, with retries, rate limit, cache and egress control.
 
 A request passes, in this order: the cache; the gate (a person's consent and the log); the bucket, which all processes
-share; the network. A busy or failing server is asked up to `TRIES` times; what it will not do is not asked again.
+share; the network. A busy or failing server is asked up to `TRIES` times; refusals are not repeated.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from tools.literature.remote.rate_limit import Bucket, Held
 from tools.privacy.egress import Gate
 
 TRIES = 4
-"""Requests for one answer, the first included. This and the numbers below are our choice."""
+"""Maximum number of requests for one answer, including the first."""
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
-"""Wait after each failed try, where the server names none; up to a quarter more is added by chance."""
+"""Wait after each failed try, if the server names none; up to a quarter more is added at random."""
 PATIENCE_S = 30.0
-"""Longest wait that a server may ask for; if it wants more, the request is given up, and nobody asks before that."""
+"""Maximum wait that a server may ask for; if it wants more, the request fails, and no request is sent before that."""
 DOWN_S = 30.0
-"""For how long a server that could not be reached, or failed in all tries, is taken to be down, and not asked."""
-LONGEST_HOLD_S = 86_400.0
-"""Longest time for which a server is left alone, whatever it says."""
+"""Time for which a server counts as down, and is not asked, after it was unreachable or failed in all tries."""
+MAX_PAUSE_S = 86_400.0
+"""Maximum time for which a server is not asked, whatever it requests."""
 TIMEOUT_S = httpx.Timeout(30.0, connect=10.0)
 DEADLINE_S = 120.0
-"""Time for one whole answer; a server that sends a byte now and then does not keep us."""
+"""Time limit of a whole answer, against servers that send a byte now and then."""
 MAX_BODY_BYTES = 64 << 20
-"""Unpacked size of an answer; 200 records of PubMed have about 4 MB."""
+"""Maximum uncompressed size of an answer; 200 records of PubMed have about 4 MB."""
 USER_AGENT = "attend-agent/0.1"
 
 _AGAIN = {429, 500, 502, 503, 504}
@@ -49,27 +49,27 @@ T = TypeVar("T")
 
 
 class RemoteError(AttendError):
-    """A remote source gave no answer, or none that can be used.
+    """A remote source gave no usable answer.
 
     Attributes:
         partial: what could be read of a broken answer, or None.
-        asked_amiss: whether the fault lies in this request, so that others may well be answered.
+        bad_request: whether the request itself was wrong, so that others may still succeed.
     """
 
-    def __init__(self, problem: str, *, remedy: str = "", partial: Any = None, asked_amiss: bool = False) -> None:
+    def __init__(self, problem: str, *, remedy: str = "", partial: Any = None, bad_request: bool = False) -> None:
         super().__init__(problem, remedy=remedy)
-        self.partial, self.asked_amiss = partial, asked_amiss
+        self.partial, self.bad_request = partial, bad_request
 
 
 class TryAgain(Exception):
-    """One try failed, and another may succeed. Readers of answers raise it, too, when an answer is broken.
+    """A try failed, and another may succeed. Readers of answers also raise it for a broken answer.
 
     Args:
         reason: what went wrong.
         partial: what could be read of a broken answer.
-        wait_s: how long the server wants us to wait, if it says so.
-        busy: whether it has had enough of all of us, not of this request only.
-        down: whether it may be out of order, for whatever request.
+        wait_s: wait that the server requested, if any.
+        busy: whether the server limits all requests, not only this one.
+        down: whether the server may be out of order for all requests.
     """
 
     def __init__(
@@ -81,23 +81,23 @@ class TryAgain(Exception):
 
 @dataclass
 class Client:
-    """A client of one remote source. Threads may share it.
+    """A client of one remote source. Thread-safe.
 
     Attributes:
-        name: of the source, as in the settings; part of the cache's keys.
-        url: base address; `http` or `https`, without a name and password in it.
-        cache: answers held on disk.
-        max_age_s: how old an answer from the cache may be.
-        offline: answer from the cache alone.
-        bucket: the allowance of the server.
+        name: name of the source, as in the settings; part of the cache's keys.
+        url: base URL; `http` or `https`, without a name and password.
+        cache: stored answers.
+        max_age_s: maximum age of an answer from the cache.
+        offline: answer only from the cache.
+        bucket: the server's rate limit.
         gate: consent and log.
-        sender: parameters that tell the server who asks, such as key and address; in no log, error or cache.
-        method: `POST` keeps all parameters out of addresses, and so out of the logs of whatever stands between.
+        sender: parameters that identify the sender, such as key and address; never in logs, errors or the cache.
+        method: `POST` keeps all parameters out of URLs, and so out of proxies' logs.
         contact: e-mail address for the `User-Agent` header.
         timing: the clock, and how to wait.
 
     Raises:
-        ConfigError: if the address is none.
+        ConfigError: if the URL is invalid.
     """
 
     name: str
@@ -114,12 +114,12 @@ class Client:
 
     def __post_init__(self) -> None:
         check_url(self.name, self.url)
-        self._connections: httpx.Client | None = None  # made when first needed: it loads certificates
+        self._connections: httpx.Client | None = None  # created on first use: it loads certificates
         self._lock = threading.Lock()
         self._down_until_s, self._down_reason = 0.0, ""
 
     def close(self) -> None:
-        """Close the connections; another request opens new ones."""
+        """Close the connections; the next request opens new ones."""
         with self._lock:
             if self._connections is not None:
                 self._connections.close()
@@ -138,31 +138,31 @@ class Client:
         """Get an answer from the cache or the server.
 
         Args:
-            call: the last part of the address.
-            params: what is asked, without `sender`.
-            read: makes the result of an answer's body; raises `TryAgain` if it is broken. It is asked before the
-                answer is kept, so that the cache holds no broken ones.
-            said: what is asked in words, as shown to a person and logged.
-            short: what a person is shown in its place, where it is long and tells nothing more.
-            keep: whether the answer is looked for and kept in the cache as a whole.
+            call: the last part of the URL.
+            params: parameters of the request, without `sender`.
+            read: converts the body of an answer; raises `TryAgain` if it is broken. Called before the answer is stored,
+                so that the cache never has broken ones.
+            said: the request in words, as shown to a person and logged.
+            short: shown to a person in its place, if it is long without further information.
+            keep: whether the whole answer is looked up and stored in the cache.
 
         Raises:
-            RemoteError: if there is no answer: the cache misses offline, the server fails for too long, refuses, or
-                answers what cannot be read.
+            RemoteError: if there is no answer: it is not cached offline, or the server fails for too long, refuses, or
+                answers unreadably.
             GateError: if nothing may be sent.
-            StoreError: if cache, log or bucket cannot be used.
+            StoreError: if cache, log or bucket are not usable.
         """
         request = {"source": self.name, "call": call, **params}
         if keep and (body := self.held([request])[0]) is not None:
             try:
                 return read(body)
             except TryAgain:
-                _LOG.warning("%s: an answer in the cache cannot be read, and is asked for anew", self.name)
+                _LOG.warning("%s: cannot read an answer in the cache; asking again", self.name)
         if self.offline:
             raise RemoteError(
-                f"offline, and the cache holds no answer to {short or said!r:.200}.",
+                f"cannot answer offline: the cache has no answer to {short or said!r:.200}.",
                 remedy="Ask it once with `literature.offline` off, or use the cache of a run that asked it.",
-                asked_amiss=True,
+                bad_request=True,
             )
         self.gate.permit(said, short)
         body, value = self._persist(call, params, read)
@@ -171,11 +171,11 @@ class Client:
         return value
 
     def held(self, requests: Sequence[Mapping[str, str]], max_age_s: float = math.inf) -> list[bytes | None]:
-        """What the cache holds of requests, no older than that and than the client's `max_age_s`. Raises StoreError."""
+        """Return cached answers to requests, no older than this and the client's `max_age_s`. Raises StoreError."""
         return self.cache.get(requests, min(max_age_s, self.max_age_s))
 
     def keep(self, answers: Sequence[tuple[Mapping[str, str], bytes]]) -> None:
-        """Put answers to requests into the cache. Raises StoreError."""
+        """Store answers to requests in the cache. Raises StoreError."""
         self.cache.put(answers)
 
     def _persist(self, call: str, params: Mapping[str, str], read: Callable[[bytes], T]) -> tuple[bytes, T]:
@@ -196,10 +196,10 @@ class Client:
             if wait_s is None:
                 wait_s = BACK_OFF_S[attempt - 1] * (1 + self.timing.chance() / 4)
             if for_all:
-                self.bucket.hold(min(wait_s, LONGEST_HOLD_S))
+                self.bucket.hold(min(wait_s, MAX_PAUSE_S))
             _LOG.info("%s: try %d of %d failed: %s", self.name, attempt, TRIES, reason)
             if wait_s > PATIENCE_S:
-                reason += f"; it wants to be left alone for {wait_s:.0f} s."
+                reason += f"; it asked for a pause of {wait_s:.0f} s."
                 raise RemoteError(reason, remedy="Try again then.", partial=failed.partial) from failed
             if not for_all and attempt < TRIES:
                 self.timing.sleep(wait_s)
@@ -209,15 +209,15 @@ class Client:
         raise RemoteError(reason, remedy="Try again later.", partial=failed.partial) from failed
 
     def _once(self, call: str, params: Mapping[str, str]) -> bytes:
-        """The body of an answer to one request. Raises TryAgain, or RemoteError if another try is of no use."""
-        told = {**params, **self.sender}
-        parts: dict[str, Any] = {"data": told} if self.method == "POST" else {"params": told}
+        """Return the body of an answer to one request. Raises TryAgain, or RemoteError if another try is useless."""
+        sent = {**params, **self.sender}
+        parts: dict[str, Any] = {"data": sent} if self.method == "POST" else {"params": sent}
         try:
             with self._http().stream(self.method, f"{self.url.rstrip('/')}/{call}", **parts) as response:
                 body = self._body(response)
         except httpx.RequestError as error:
-            told_of = f"{type(error).__name__} {error}".strip()
-            raise TryAgain(f"the server cannot be reached, or broke off: {told_of}", down=True) from error
+            why = f"{type(error).__name__} {error}".strip()
+            raise TryAgain(f"cannot reach the server, or the connection broke: {why}", down=True) from error
         status = response.status_code
         if status == 200:
             key = self.sender.get("api_key", "").encode()
@@ -227,22 +227,21 @@ class Client:
             wait_s = _retry_after_s(response.headers, self.timing.now())
             raise TryAgain(reason, wait_s=wait_s, busy=status in (429, 503), down=status >= 500)
         if 300 <= status < 400:
-            raise RemoteError(f"{reason}: it sends us elsewhere.", remedy=f"Set `literature.{self.name}_url` aright.")
-        amiss = status in (400, 404)
-        raise RemoteError(f"{reason}.", remedy="Change what is asked, or the settings.", asked_amiss=amiss)
+            raise RemoteError(f"{reason}: it redirects elsewhere.", remedy=f"Correct `literature.{self.name}_url`.")
+        raise RemoteError(f"{reason}.", remedy="Change the query, or the settings.", bad_request=status in (400, 404))
 
     def _http(self) -> httpx.Client:
         with self._lock:
             if self._connections is None:
                 agent = f"{USER_AGENT} (mailto:{self.contact})" if self.contact else USER_AGENT
-                # Redirects are not followed: a query goes to the server that the settings name, and to no other.
+                # Redirects are not followed: a query goes only to the server in the settings.
                 self._connections = httpx.Client(
                     headers={"User-Agent": agent}, timeout=TIMEOUT_S, follow_redirects=False, verify=_certificates()
                 )
             return self._connections
 
     def _body(self, response: httpx.Response) -> bytes:
-        """The unpacked body. Raises TryAgain if it takes too long, RemoteError if it is too large."""
+        """Return the uncompressed body. Raises TryAgain if it takes too long, RemoteError if it is too large."""
         pieces, size, end_s = [], 0, time.monotonic() + DEADLINE_S
         for piece in response.iter_bytes():
             size += len(piece)
@@ -254,7 +253,7 @@ class Client:
         return b"".join(pieces)
 
     def _clean(self, text: str) -> str:
-        """A text without key and address of the sender, which servers repeat in their complaints."""
+        """Remove the sender's key and address, which servers repeat in their errors, from a text."""
         for name, value in self.sender.items():
             if name != "tool" and value:
                 text = text.replace(value, f"[{name}]")
@@ -263,12 +262,12 @@ class Client:
 
 @functools.cache
 def _certificates() -> ssl.SSLContext:
-    """Whom to trust; loaded once, since that takes a tenth of a second."""
+    """Return the trusted certificates; loaded once, since that takes a tenth of a second."""
     return httpx.create_ssl_context()
 
 
 def check_url(name: str, url: str) -> str:
-    """The server of a base address. Raises ConfigError if it is none."""
+    """Return the server of a base URL. Raises ConfigError if it is invalid."""
     try:
         parts = httpx.URL(url)
         good = parts.scheme in ("http", "https") and bool(parts.host) and not parts.userinfo
@@ -277,23 +276,23 @@ def check_url(name: str, url: str) -> str:
         good = False
     if not good:
         raise ConfigError(
-            f"`literature.{name}_url` is no base address of a server.",
+            f"invalid `literature.{name}_url`.",
             expected="such as 'https://example.org/path', without a name, password or query in it",
-            remedy="Mend it, or leave it out for the public server.",
+            remedy="Correct it, or leave it out for the public server.",
         )
     return parts.netloc.decode().lower()
 
 
 def _why(text: str) -> str:
-    """The start of what a server says of its refusal, unless it is a page for people."""
+    """Return the start of a server's reason for its refusal, unless it is an HTML page."""
     text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     return "" if not text or text.startswith("<") else f", and said {text[:200]!r}"
 
 
 def _retry_after_s(headers: httpx.Headers, now_s: float) -> float | None:
-    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3: a number or a date); None without a usable one.
+    """Return the seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3: a number or a date), or None.
 
-    A date is taken against the server's own clock, where it tells that: ours may differ.
+    A date is relative to the server's own clock, if it sends that: ours may differ.
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():

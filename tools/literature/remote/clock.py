@@ -1,4 +1,4 @@
-"""Time as the clients of remote sources take it: tests put their own in its place."""
+"""Clock of the clients of remote sources, replaced in tests."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A clock, a way to wait, and chance.
+    """A clock, a way to wait, and randomness.
 
     Attributes:
-        now: seconds since the epoch. Not a monotonic clock, since processes and dates in headers have to agree on it.
+        now: seconds since the epoch. Not a monotonic clock, since processes and dates in headers share it.
         sleep: waits some seconds.
         chance: a number in [0, 1), for jitter.
     """

@@ -1,7 +1,7 @@
-"""Europe PMC by its REST service: PubMed, preprints and full texts of PubMed Central in one search, page by page.
+"""Europe PMC source, by its REST service: PubMed, preprints and full texts of PubMed Central in one paged search.
 
-Facts of the service are from Europe PMC's documentation of its REST service and search syntax. Where sources disagree
-on the largest page, the smaller number is used.
+Facts about the service are from Europe PMC's documentation of its REST service and search syntax. If sources disagree
+on the maximum page size, the smaller number is used.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tools.privacy.egress import GateError
 
 NAME = "europepmc"
 RATE = 2.0
-"""Requests a second; our choice: the service names no limit."""
+"""Requests per second; the service names no limit."""
 PAGE = 100
-"""Documents a page, at most."""
+"""Maximum number of documents per page."""
 BATCH = 25
-"""Ids of one request: they stand in its address. Our choice."""
-MOST_PAGES, MOST_IDLE_PAGES = 100, 5
-"""Pages of one search, and those in a row that bring nothing new or nothing that filters let pass; our choice."""
+"""Ids per request, which are part of its URL."""
+MAX_PAGES, MAX_IDLE_PAGES = 100, 5
+"""Maximum pages of a search, and consecutive ones without a new document that passes the filters."""
 _TAG = re.compile(r"(?<=[\w\"*])\[[A-Za-z][A-Za-z /:~0-9-]*\]")
 _FIELD_OR_SIGN = re.compile(r"(\b[A-Z][A-Z_]+:(?:\[[^\]]*\]|(?=\S|$)))|[:?/\\!~^{}\[\]]")
 
@@ -47,7 +47,7 @@ class EuropePMC(Remote):
     """Europe PMC as a source; see `tools.literature.types.Source`. Use it as a context, or `close` it.
 
     Args:
-        client: asks the server.
+        client: the client of the server.
     """
 
     name = NAME
@@ -61,8 +61,8 @@ class EuropePMC(Remote):
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents, in Europe PMC's order of relevance.
 
-        The query may use Europe PMC's syntax. What tells of a patient is taken out of it, and a person asked, before it
-        leaves (`tools.privacy.egress`). Nothing is raised for what a server does, or for what may not be sent.
+        The query may use Europe PMC's syntax. Before it leaves, patient details are removed, and a person is asked
+        (`tools.privacy.egress`). Raises nothing for a server's faults, or for what may not be sent.
         """
         if limit < 1:
             return Found()
@@ -73,8 +73,8 @@ class EuropePMC(Remote):
             size = min(PAGE, limit) if filters == Filters() else PAGE
             mark, idle, seen = "*", 0, set[str]()
             while mark and mark not in seen and len(documents) < limit:
-                if len(seen) == MOST_PAGES or idle == MOST_IDLE_PAGES:
-                    reason = f"the search was left after {len(seen)} pages, which brought few documents that count."
+                if len(seen) == MAX_PAGES or idle == MAX_IDLE_PAGES:
+                    reason = f"the search ended after {len(seen)} pages with few matching documents."
                     problems.append(Problem(source=NAME, reason=reason))
                     break
                 before = len(documents)
@@ -91,11 +91,11 @@ class EuropePMC(Remote):
         return Found(hits=ranked(NAME, list(documents.values()), filters, limit), problems=tuple(problems))
 
     def fetch(self, ids: Sequence[str]) -> Found:
-        """Bring documents by ids, in this order; a problem names those that it lacks.
+        """Fetch documents by ids, in this order; a problem lists the missing ones.
 
         Args:
-            ids: such as `pmid:28612165`, `pmcid:PMC5480000`, `doi:10.1000/182` or `epmc:PPR/PPR1234`. A document that
-                is found by another id than its own first one bears the one that was asked for.
+            ids: such as `pmid:28612165`, `pmcid:PMC5480000`, `doi:10.1000/182` or `epmc:PPR/PPR1234`. A document found
+                by another id than its own first one gets the requested one.
         """
         try:
             unhidden, problems = sendable(self._client.gate, NAME, ids)
@@ -104,7 +104,7 @@ class EuropePMC(Remote):
         asked = {id_: _condition(id_) for id_ in unhidden}
         documents: dict[str, Document] = {}
         if strange := [id_ for id_, condition in asked.items() if not condition]:
-            reason = f"Europe PMC is asked by PMID, PMCID, DOI or its own id, not by {strange[0]!r:.60}."
+            reason = f"unknown kind of id {strange[0]!r:.60}: Europe PMC takes a PMID, PMCID, DOI or its own id."
             problems.append(Problem(source=NAME, reason=reason, ids=tuple(strange)))
         lacking = [id_ for id_, condition in asked.items() if condition]
         nowhere: list[str] = []
@@ -113,7 +113,7 @@ class EuropePMC(Remote):
             try:
                 page = self._page(" OR ".join(f"({asked[id_]})" for id_ in batch), PAGE, "*")
             except (GateError, RemoteError, StoreError) as error:
-                if not getattr(error, "asked_amiss", False):  # the rest would fare no better
+                if not getattr(error, "bad_request", False):  # the rest would fare no better
                     batch, lacking = batch + lacking, []
                 problems.append(problem(NAME, error, batch))
                 continue
@@ -139,10 +139,10 @@ class EuropePMC(Remote):
         return self._client.ask("search", params, _read_page, said=term)
 
     def _spelt(self, query: str) -> str:
-        """A query without what Europe PMC would read as its syntax where words are meant.
+        """Remove from a query what Europe PMC would misread as its syntax.
 
-        A colon makes a field of the word before it unless that is one of its fields, in capitals and without a blank
-        behind it; a question mark stands for any letter; PubMed's tags are none here. Phrases in quotes stay.
+        A colon makes a field of the word before it unless that is one of its fields, in capitals and no blank after
+        it; a question mark is a wildcard; PubMed's tags are unknown. Quoted phrases stay unchanged.
         """
         parts = _TAG.sub("", query).split('"')
         parts[::2] = [_FIELD_OR_SIGN.sub(lambda found: found[1] or " ", part) for part in parts[::2]]
@@ -158,7 +158,7 @@ _FORMS = (
 
 
 def _condition(id_: str) -> str:
-    """An id as a query; empty if it is none that Europe PMC knows."""
+    """Convert an id to a query; empty if Europe PMC does not know its kind."""
     for pattern, form in _FORMS:
         if found := pattern.fullmatch(id_):
             return form.format(*(quoted(part) if form.startswith("DOI") else part for part in found.groups()))
@@ -171,23 +171,23 @@ def _key(id_: str) -> str:
 
 
 def _read_page(body: bytes) -> _Page:
-    """The documents of a page, and the mark of the next. Raises TryAgain."""
+    """Return the documents of a page, and the mark of the next. Raises TryAgain."""
     try:
         answer = json.loads(body, strict=False)
         if "resultList" not in answer:
-            told = answer.get("errMsg") or answer.get("error") or body[:80]
-            raise TryAgain(f"the server cannot search: {str(told)[:200]!r}")
+            reason = answer.get("errMsg") or answer.get("error") or body[:80]
+            raise TryAgain(f"the server cannot search: {str(reason)[:200]!r}")
         results = answer["resultList"].get("result") or []
         mark = str(answer.get("nextCursorMark") or "")
     except (ValueError, TypeError, AttributeError) as error:
-        raise TryAgain(f"the server sent no answer to a search, but {body[:80]!r}") from error
+        raise TryAgain(f"the server sent an unreadable answer to a search: {body[:80]!r}") from error
     documents, keys, bad = [], [], []
     for result in results:
         try:
             document, known = _document(result)
         except (ValidationError, AttributeError, TypeError, KeyError) as error:
-            told = result.get("id") if isinstance(result, dict) else result
-            bad.append(f"a record, {str(told)[:40]!r}, cannot be read ({type(error).__name__}).")
+            name = result.get("id") if isinstance(result, dict) else result
+            bad.append(f"cannot read a record, {str(name)[:40]!r} ({type(error).__name__}).")
         else:
             documents.append(document)
             keys.append(known)
@@ -195,7 +195,7 @@ def _read_page(body: bytes) -> _Page:
 
 
 def _document(result: dict[str, Any]) -> tuple[Document, frozenset[str]]:
-    """A result as a document, and all ids by which it may be asked for."""
+    """Convert a result to a document, with all ids by which it may be requested."""
     pmid, pmcid, doi = (str(result.get(name) or "") for name in ("pmid", "pmcid", "doi"))
     own = f"epmc:{result['source']}/{result['id']}"
     ids = {"pmid": pmid, "pmcid": pmcid, "doi": doi}
@@ -234,7 +234,7 @@ def _authors(result: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _date(result: dict[str, Any]) -> str:
-    """The year, and the month where it is told; the day of print is given as the first of a month, whatever it was."""
+    """Return the year, and the month if given; the day of print is always given as the first of a month."""
     issue = result.get("journalInfo") or {}
     year = str(result.get("pubYear") or issue.get("yearOfPublication") or "")
     first = str(result.get("firstPublicationDate") or "")
@@ -247,7 +247,7 @@ def _date(result: dict[str, Any]) -> str:
 
 
 class _Abstract(HTMLParser):
-    """Splits an abstract at its headings, and takes out all other marks; raised numbers stay apart, as in `medline`."""
+    """Splits an abstract at its headings, and removes other markup; superscripts stay apart, as in `medline`."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""PubMed by NCBI's E-utilities: `esearch` for ids, best first, and `efetch` for their records.
+"""PubMed source, by NCBI's E-utilities: `esearch` for ids, best first, and `efetch` for their records.
 
-All requests are sent by POST, so that neither key nor query stands in an address. Records are cached one by one: what
-one search has brought, another does not ask for again. Facts of the service are from NCBI's E-utilities documentation.
+All requests are sent by POST, so that neither key nor query is part of a URL. Records are cached one by one, so that
+searches share them. Facts about the service are from NCBI's E-utilities documentation.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ etree = require("lxml.etree", extra="literature")
 
 NAME = "pubmed"
 RATE, RATE_WITH_KEY = 2.5, 8.0
-"""Requests a second; our choice: NCBI allows 3 without a key and 10 with one."""
-MOST_HITS = 10_000
-"""PubMed gives no more of a search, whatever is asked."""
+"""Requests per second; NCBI allows 3 without a key and 10 with one."""
+MAX_HITS = 10_000
+"""PubMed's maximum number of results of a search."""
 BATCH = 200
-"""Records of one request; NCBI asks for POST from here on."""
+"""Records per request; NCBI requires POST from here on."""
 MISSING_FOR_S = 86_400.0
-"""For how long it is believed that PubMed has no record of an id; our choice."""
+"""Time for which a missing record is cached as missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class PubMed(Remote):
     """PubMed as a source; see `tools.literature.types.Source`. Use it as a context, or `close` it.
 
     Args:
-        client: asks the server.
+        client: the client of the server.
     """
 
     name = NAME
@@ -59,25 +59,25 @@ class PubMed(Remote):
     def search(self, query: str, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents, in PubMed's order of relevance.
 
-        The query may use PubMed's syntax. What tells of a patient is taken out of it, and a person asked, before it
-        leaves (`tools.privacy.egress`). Nothing is raised for what a server does, or for what may not be sent.
+        The query may use PubMed's syntax. Before it leaves, patient details are removed from it, and a person is asked
+        (`tools.privacy.egress`). Raises nothing for a server's faults, or for what may not be sent.
         """
         if limit < 1:
             return Found()
         try:
             term = self._term(query, filters)
             params = {"db": NAME, "term": term, "retmode": "json", "sort": "relevance", "retstart": "0"}
-            params["retmax"] = str(min(limit, MOST_HITS))
+            params["retmax"] = str(min(limit, MAX_HITS))
             found = self._client.ask("esearch.fcgi", params, _read_search, said=term)
         except (GateError, RemoteError, StoreError) as error:
             return Found(problems=(problem(NAME, error),))
         problems = [Problem(source=NAME, reason=note) for note in found.notes]
-        if limit > MOST_HITS and found.count > MOST_HITS:
+        if limit > MAX_HITS and found.count > MAX_HITS:
             problems.append(
                 Problem(
                     source=NAME,
-                    reason=f"{found.count} documents match, and PubMed gives the first {MOST_HITS} of a search only. "
-                    "Search year by year to have all.",
+                    reason=f"{found.count} documents match, but PubMed gives only the first {MAX_HITS} of a search. "
+                    "Search year by year for all.",
                 )
             )
         documents, more = self._records(found.pmids[:limit])
@@ -85,7 +85,7 @@ class PubMed(Remote):
         return Found(hits=hits, problems=(*problems, *more))
 
     def fetch(self, ids: Sequence[str]) -> Found:
-        """Bring documents by ids such as `pmid:28612165`, in this order; a problem names those that it lacks."""
+        """Fetch documents by ids such as `pmid:28612165`, in this order; a problem lists the missing ones."""
         try:
             unhidden, problems = sendable(self._client.gate, NAME, ids)
         except GateError as error:
@@ -93,7 +93,7 @@ class PubMed(Remote):
         asked = {id_: _pmid(id_) for id_ in unhidden}
         strange = [id_ for id_, pmid in asked.items() if not pmid]
         if strange:
-            reason = f"PubMed is asked for ids such as 'pmid:28612165', not {strange[0]!r:.60}."
+            reason = f"unknown kind of id {strange[0]!r:.60}: PubMed takes ids such as 'pmid:28612165'."
             problems.append(Problem(source=NAME, reason=reason, ids=tuple(strange)))
         wanted = [pmid for pmid in dict.fromkeys(asked.values()) if pmid]
         documents, more = self._records(wanted)
@@ -102,14 +102,14 @@ class PubMed(Remote):
         return Found(hits=hits, problems=(*problems, *more))
 
     def _records(self, pmids: Sequence[str]) -> tuple[dict[str, Document], list[Problem]]:
-        """The documents that can be had, by id, and why the others cannot."""
+        """Return the available documents, by id, and why the others are missing."""
         documents: dict[str, Document] = {}
         lacking, nowhere, problems = list[str](), list[str](), list[Problem]()
         try:
             for pmid, body in self._cached(pmids).items():
                 if body == b"":
                     nowhere.append(pmid)
-                elif body is None or (document := _kept(body)) is None:
+                elif body is None or (document := _cached_document(body)) is None:
                     lacking.append(pmid)
                 else:
                     documents[pmid] = document
@@ -124,11 +124,11 @@ class PubMed(Remote):
             except (GateError, RemoteError, StoreError) as error:
                 answer = getattr(error, "partial", None) or {}
                 lost = [pmid for pmid in batch if pmid not in answer]
-                if not getattr(error, "asked_amiss", False):  # the rest would fare no better
+                if not getattr(error, "bad_request", False):  # the rest would fare no better
                     lost, lacking = lost + lacking, []
                 problems.append(problem(NAME, error, _ids(lost)))
             if strays := answer.keys() - set(batch):
-                reason = f"PubMed also sent {len(strays)} records that were not asked for; they are left out."
+                reason = f"PubMed also sent {len(strays)} unrequested records, which are left out."
                 problems.append(Problem(source=NAME, reason=reason, ids=_ids(sorted(strays))))
             brought = {pmid: answer[pmid] for pmid in batch if pmid in answer}
             documents |= {pmid: record.document for pmid, record in brought.items()}
@@ -144,7 +144,7 @@ class PubMed(Remote):
         return documents, problems
 
     def _cached(self, pmids: Sequence[str]) -> dict[str, bytes | None]:
-        """What the cache holds of records: nothing, a record, or an empty one where PubMed had none lately."""
+        """Return the cached records: None, a record, or an empty one if PubMed recently had none."""
         client = self._client
         bodies = dict(zip(pmids, client.held([_request(pmid) for pmid in pmids]), strict=True))
         empty = [pmid for pmid, body in bodies.items() if body == b""]
@@ -165,8 +165,8 @@ class _Record:
     body: bytes
 
 
-def _kept(body: bytes) -> Document | None:
-    """The document of a record in the cache; None if an older program kept what this one cannot read."""
+def _cached_document(body: bytes) -> Document | None:
+    """Return the document of a cached record; None if an older version stored what this one cannot read."""
     try:
         (record,) = _read_records(body).values()
     except (TryAgain, ValueError):
@@ -183,15 +183,15 @@ def _ids(pmids: Iterable[str]) -> tuple[str, ...]:
 
 
 def _pmid(id_: str) -> str:
-    """The number in an id, without leading zeros; empty if it is none of PubMed's."""
+    """Return the number in an id, without leading zeros; empty if it is not PubMed's."""
     found = re.fullmatch(r"(?:pmid:)?0*([1-9][0-9]{0,8})", id_.strip(), re.IGNORECASE)
     return found[1] if found else ""
 
 
 def _read_search(body: bytes) -> _Search:
-    """The ids of a search. Raises TryAgain."""
+    """Return the ids of a search. Raises TryAgain."""
     try:
-        # PubMed repeats the query with its line ends as they are, which strict JSON forbids.
+        # PubMed repeats the query with its raw line breaks, which strict JSON forbids.
         answer = json.loads(body, strict=False)
         result = answer.get("esearchresult", {})
         error = answer.get("error") or result.get("ERROR")
@@ -200,14 +200,14 @@ def _read_search(body: bytes) -> _Search:
             raise TryAgain(f"the server cannot search: {str(error)[:200]}", busy=busy)
         pmids = tuple(dict.fromkeys(str(pmid) for pmid in result["idlist"]))
         if not all(map(_pmid, pmids)):
-            raise TryAgain("the server sent ids that are none")
+            raise TryAgain("the server sent invalid ids")
         return _Search(pmids, int(result["count"]), tuple(_notes(result)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TryAgain(f"the server sent no answer to a search, but {body[:80]!r}") from error
+        raise TryAgain(f"the server sent an unreadable answer to a search: {body[:80]!r}") from error
 
 
 def _notes(result: dict[str, Any]) -> Iterator[str]:
-    """What of a query PubMed did not use."""
+    """Yield the parts of a query that PubMed did not use."""
     for holder, key, reason in (
         ("errorlist", "phrasesnotfound", "PubMed does not know, and left out"),
         ("errorlist", "fieldsnotfound", "PubMed has no such field, and left it out"),
@@ -219,7 +219,7 @@ def _notes(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _read_records(body: bytes) -> dict[str, _Record]:
-    """The records of an answer by PubMed id, in order. Raises TryAgain, with those that are whole."""
+    """Return the records of an answer by PubMed id, in order. Raises TryAgain, with the complete ones."""
     records: dict[str, _Record] = {}
     bad: list[str] = []
     try:
@@ -235,11 +235,11 @@ def _read_records(body: bytes) -> dict[str, _Record]:
         root = etree.QName(parsed.root).localname
     except etree.XMLSyntaxError as error:
         if not body.lstrip().startswith(b"<"):
-            raise TryAgain(f"the server sent no records, but {body[:80]!r}", busy=b"rate limit" in body) from error
+            raise TryAgain(f"the server sent no records but {body[:80]!r}", busy=b"rate limit" in body) from error
         raise TryAgain(f"the server sent broken XML ({str(error)[:120]})", records) from error
     if not records and root not in ("PubmedArticleSet", *ARTICLE_TAGS):
-        told = " ".join("".join(parsed.root.itertext()).split())
-        raise TryAgain(f"the server sent no records, but {told[:200]!r}")
+        text = " ".join("".join(parsed.root.itertext()).split())
+        raise TryAgain(f"the server sent no records but {text[:200]!r}")
     if bad:
-        raise TryAgain(f"the server sent a record that is none: {bad[0]}", records)
+        raise TryAgain(f"the server sent an invalid record: {bad[0]}", records)
     return records

@@ -1,7 +1,7 @@
-"""A token bucket that all threads and processes of a user share: at most `1 + rate * t` requests in any t seconds.
+"""Rate limit by a token bucket shared by a user's threads and processes: at most `1 + rate * t` requests in t seconds.
 
-It is kept as one number, the time at which the bucket will be full again (the virtual schedule of the generic cell rate
-algorithm, ITU-T I.371, annex A), and a second one: until when a server told us to wait.
+It is stored as one number, the time at which the bucket will be full again (the virtual schedule of the generic cell
+rate algorithm, ITU-T I.371, annex A), and a second one: the time until which a server asked to wait.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from tools.literature.remote.clock import Timing
 from tools.literature.remote.database import transaction
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS bucket (name TEXT PRIMARY KEY, full_s REAL NOT NULL, held_s REAL NOT NULL)"
-_SHORTEST_S = 1e-3  # so that rounding cannot make a loop of naps that take no time
+_SHORTEST_S = 1e-3  # so that rounding cannot cause an endless loop of empty naps
 
 
 class Held(AttendError):
-    """A server asked to be left alone for longer than the caller waits; `wait_s` says for how long."""
+    """A server asked for a longer pause than the caller waits; `wait_s` is its length."""
 
     def __init__(self, name: str, wait_s: float) -> None:
         super().__init__(
-            f"{name} asked not to be asked again for {wait_s:.0f} s.",
+            f"cannot ask {name}: it asked for a pause of {wait_s:.0f} s.",
             remedy="Ask again then, or answer from the cache with `literature.offline`.",
         )
         self.wait_s = wait_s
 
 
 class Bucket:
-    """The allowance of one server.
+    """The rate limit of one server.
 
     Args:
-        path: a SQLite file that the processes share; it may hold many buckets.
-        name: of the server; those who share a bucket name it alike.
-        rate: requests a second.
+        path: a SQLite file that the processes share; it may have many buckets.
+        name: name of the server, the same for all who share the bucket.
+        rate: requests per second.
         timing: the clock, and how to wait.
 
     Raises:
@@ -42,22 +42,22 @@ class Bucket:
 
     def __init__(self, path: Path, name: str, rate: float, timing: Timing | None = None) -> None:
         if not rate > 0:
-            raise ValueError(f"a bucket of rate {rate!r} lets nothing through")
+            raise ValueError(f"invalid rate {rate!r}: it must be positive")
         self.path, self.name, self.rate = path, name, rate
         self._timing = timing or Timing()
 
     def take(self, patience_s: float) -> float:
-        """Wait for a token, and return the time (s since the epoch) at which it was had.
+        """Wait for a token, and return the time (s since the epoch) at which it was taken.
 
-        Nobody holds the file while waiting, and the token is stamped when it is taken, not when it was promised: so an
-        early riser does not close up to a late one.
+        Nobody locks the file while waiting, and the token is stamped when it is taken, not when it was promised, so an
+        early waker does not catch up with a late one.
 
         Args:
-            patience_s: how long to wait where a server asked us to wait.
+            patience_s: maximum pause to wait for, if the server asked for one.
 
         Raises:
-            Held: if the server asked for more than that; at once.
-            StoreError: if the shared file cannot be used: what cannot be counted is not sent.
+            Held: immediately, if the server asked for a longer one.
+            StoreError: if the shared file is not usable: uncounted requests are not sent.
         """
         while True:
             now_s, wait_s = self._try(patience_s)
@@ -66,7 +66,7 @@ class Bucket:
             self._timing.sleep(max(wait_s, _SHORTEST_S))
 
     def hold(self, wait_s: float) -> None:
-        """Let nobody ask for some seconds from now, as the server wants it. Raises StoreError."""
+        """Block all requests for some seconds from now, as requested by the server. Raises StoreError."""
         with transaction(self.path, _SCHEMA, durable=False) as sql:
             until_s = self._timing.now() + wait_s
             sql.execute(
@@ -75,14 +75,14 @@ class Bucket:
             )
 
     def _try(self, patience_s: float) -> tuple[float, float]:
-        """Take a token if there is one; the time, and how long to wait before trying again."""
+        """Take a token if there is one; return the time, and how long to wait before trying again."""
         step_s = 1 / self.rate
         with transaction(self.path, _SCHEMA, durable=False) as sql:
-            now_s = self._timing.now()  # read with the file held: before, it may be old by the time the token is taken
+            now_s = self._timing.now()  # read while the file is locked: an earlier value may be stale by then
             row = sql.execute("SELECT full_s, held_s FROM bucket WHERE name = ?", (self.name,)).fetchone()
             full_s, held_s = row or (0.0, 0.0)
             if (back_s := full_s - now_s - step_s) > 0:  # the clock was set back
-                full_s, held_s = full_s - back_s, held_s - back_s  # an empty bucket, and as long a hold as before
+                full_s, held_s = full_s - back_s, held_s - back_s  # an empty bucket, and as long a pause as before
             if held_s - now_s > patience_s:
                 raise Held(self.name, held_s - now_s)
             free_s = max(full_s, held_s)

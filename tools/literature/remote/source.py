@@ -1,4 +1,4 @@
-"""What the sources share: `Remote`, which decides what of a query may be sent, how it is made safe to be joined with
+"""`Remote`, the common base of remote sources: which parts of a query may be sent, how it is joined safely with
 filters, and how failures become problems."""
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from tools.literature.types import Document, Filters, Hit, Problem
 from tools.privacy.egress import Gate, GateError
 
 EARLIEST, LATEST = 1000, 3000
-"""The years that stand for an open end; PubMed's own."""
+"""The years of an open end, as in PubMed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How a source writes filters, each with `{}` where a value stands.
+    """A source's syntax of filters, each with `{}` in place of a value.
 
     Attributes:
         years: the first and the last year.
-        publication_type, mesh: one of them, in quotes.
-        retracted: what was retracted; without a value.
+        publication_type, mesh: one of them, quoted.
+        retracted: retracted documents; without a value.
     """
 
     years: str
@@ -35,13 +35,13 @@ class Syntax:
 
 
 class Remote:
-    """A source on the network. Use it as a context, or `close` it.
+    """A remote source. Use it as a context, or `close` it.
 
-    What may leave is decided here, once for all sources: `_term` alone makes the text of a search, and what it has not
-    cleaned is sent by none.
+    Decides what may leave, once for all sources: only `_term` makes the text of a search, and no source sends text that
+    it has not cleaned.
 
     Args:
-        client: asks the server.
+        client: the client of the server.
     """
 
     name: ClassVar[str]
@@ -62,22 +62,22 @@ class Remote:
         self._client.close()
 
     def to_ask(self, query: str, filters: Filters) -> str:
-        """What a search would send, if a person has to be asked first; "" if not, or if nothing may be sent."""
+        """Return what a search would send, if it needs consent first; "" if not, or if nothing may be sent."""
         try:
             term = self._term(query, filters)
-        except GateError:  # `search` tells why
+        except GateError:  # `search` reports the reason
             return ""
-        return term if not self._client.offline and self._client.gate.wants_yes(term) else ""
+        return term if not self._client.offline and self._client.gate.needs_consent(term) else ""
 
     def suspected(self, text: str) -> str:
-        """The words of what a search would send that may be a name or a place; "" where none are suspected."""
+        """Return the words of what a search would send that may be a name or a place; "" if there are none."""
         return self._client.gate.suspected(text)
 
     def _term(self, query: str, filters: Filters) -> str:
-        """A query with its filters, as the source writes them, without what tells of a patient. Raises GateError."""
+        """Return a query with its filters, in the source's syntax, without patient details. Raises GateError."""
         gate = self._client.gate
         clean = gate.clean(query)
-        wanted = gate.clean(keywords(clean))  # words that are left out may bring together a detail
+        wanted = gate.clean(keywords(clean))  # removing words may join two parts into a detail
         gate.check((*filters.publication_types, *filters.mesh))
         conditions = []
         if filters.year_from is not None or filters.year_to is not None:
@@ -90,14 +90,14 @@ class Remote:
         return term
 
     def _spelt(self, query: str) -> str:
-        """A query without what the source would take for its syntax where words are meant."""
+        """Remove from a query what the source would misread as its syntax."""
         return query
 
 
 def joinable(query: str) -> str:
-    """A query that can stand in round brackets: where its brackets or quotes do not pair, they are left out.
+    """Make a query safe inside round brackets: unpaired brackets or quotes are removed.
 
-    Otherwise a stray bracket would end the brackets around it, and filters behind them would not hold.
+    Otherwise a stray bracket would close the brackets around it, and filters after them would not apply.
     """
     depth = 0
     for sign in re.sub(r'"[^"]*"', "", query):
@@ -109,40 +109,40 @@ def joinable(query: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as a phrase in quotes."""
+    """Return a value as a quoted phrase."""
     return '"' + " ".join(value.replace('"', " ").replace("\\", " ").split()) + '"'
 
 
 def any_of(values: Sequence[str], form: str) -> list[str]:
-    """One condition that any of the values fulfils, as a list that is empty without values."""
+    """Return one condition that any of the values meets, as a list; empty without values."""
     return ["(" + " OR ".join(form.format(quoted(value)) for value in values) + ")"] if values else []
 
 
 def joined(asked: str, conditions: Sequence[str], unwanted: str) -> str:
-    """A query that holds with all conditions, and without what is unwanted, if that is named."""
+    """Join a query with all conditions, and exclude what is unwanted, if given."""
     if not conditions and not unwanted:
         return asked
-    told = " AND ".join([f"({asked})", *conditions])
-    return f"{told} NOT {unwanted}" if unwanted else told
+    query = " AND ".join([f"({asked})", *conditions])
+    return f"{query} NOT {unwanted}" if unwanted else query
 
 
 def sendable(gate: Gate, source: str, ids: Sequence[str]) -> tuple[list[str], list[Problem]]:
-    """Each id once that may be sent, and a problem with those that may not. Raises GateError."""
+    """Return each id that may be sent, once, and a problem with the others. Raises GateError."""
     hidden = [id_ for id_ in dict.fromkeys(ids) if gate.knows(id_)]
-    reason = f"{len(hidden)} of the ids hold a known detail of this session; they were not sent."
+    reason = f"{len(hidden)} of the ids contain a known detail of this session; they were not sent."
     problems = [Problem(source=source, reason=reason, ids=tuple(hidden))] if hidden else []
     return [id_ for id_ in dict.fromkeys(ids) if id_ not in hidden], problems
 
 
 def problem(source: str, error: AttendError, ids: Sequence[str] = ()) -> Problem:
-    """Why a result is partial, in the words of an error."""
+    """Convert an error to a problem of a partial result."""
     return Problem(source=source, reason=str(error), ids=tuple(ids))
 
 
 def ranked(source: str, documents: Sequence[Document], filters: Filters, limit: int) -> tuple[Hit, ...]:
-    """Hits in the order in which a source gave them; it has no scores that we know, so they are 1 / rank.
+    """Return hits in the source's order; their scores are 1 / rank, since the source has none.
 
-    Servers read filters in their own way, so they are applied once more.
+    Servers interpret filters in their own way, so they are applied once more.
     """
     passed = [document for document in documents if filters.passes(document)][:limit]
     return tuple(

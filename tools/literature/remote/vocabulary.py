@@ -1,7 +1,7 @@
-"""Words that are no names: `is_word`. What may leave without anybody being asked holds no others.
+"""Vocabulary of ordinary words: `is_word`. Queries that may leave unasked have no other words.
 
-They are those of `tools/privacy/data/words.txt`, of the tables of questions and synonyms, and what is made of these or
-ends as only medicine does. Many names are words, too, such as Grace or Young: these are not told from them here.
+Consists of `tools/privacy/data/words.txt`, the tables of questions and synonyms, their inflections, and words with
+endings that only medicine uses. Names that are also words, such as Grace or Young, are not distinguished here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _ENDINGS = re.compile(
     r"azepam|itis|osis|oses|iasis|[a-z]oma|omas|a?emia|uria|pathy|plasty|ectomy|otomy|ostomy|scopy|graphy|plegia|algia|penia|"
     r"lysis|genesis|thoracic|venous|[ae]rterial|trophic|genic|lateral)$"
 )
-"""How words of medicine end and hardly any name does; our choice."""
+"""Endings of medical words that hardly any name has; our choice."""
 _LONG = 7
-"""Letters of a word, at least, that is known by its ending; our choice."""
+"""Minimum letters of a word recognised by its ending."""
 _SYNTAX = frozenset("and or not to mh mesh majr noexp tiab tw dp pt title abstract auth pub year mrn".split())
-"""What servers' own syntax is made of, and a label that may be left of a number."""
+"""Words of servers' own syntax, and labels that may remain of a number."""
 _STARTS = re.compile(
     r"(?:anti|bi|cardio|chemo|co|de|dis|electro|endo|extra|gastro|hyper|hypo|immuno|in|inter|intra|iso|macro|micro|mid|"
     r"mis|mono|multi|myo|nano|neo|neuro|non|out|over|para|patho|peri|poly|post|pre|pro|pseudo|psycho|radio|re|semi|sub|"
@@ -32,7 +32,7 @@ _STARTS = re.compile(
 
 @lru_cache(maxsize=4_096)
 def is_word(word: str) -> bool:
-    """Whether a word, in any letter case, is one of English or of medicine, as far as the lists here go."""
+    """Return whether a word, in any letter case, is in the lists of English or medical words."""
     lower = re.sub(r"['’]s?$", "", word.casefold())
     if len(lower) < 3 or lower in _SYNTAX or word in _words() or is_general(lower) or stem(lower) in _stems():
         return True

@@ -1,4 +1,4 @@
-"""Which documents are one paper: those that share a PMID, PMCID or DOI, perhaps through a third one."""
+"""Deduplication: documents that share a PMID, PMCID or DOI, perhaps through a third one, are one paper."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tools.sqlite import Database
 
 _OWN = "local:"
 _HOPS = 4
-"""Steps from a document to those that share a name with it, and on; our choice: a paper seldom has three records."""
+"""Maximum number of steps between documents that share a name: a paper seldom has three records."""
 
 
 def names_of(document: Document) -> tuple[str, ...]:
-    """All that a document goes by, in small letters: its id, `pmid:`, `pmcid:` and `doi:`, as far as it has them."""
+    """Return all identifiers of a document, in lower case: its id, `pmid:`, `pmcid:` and `doi:`."""
     return _names(document.id, document.pmid, document.pmcid, document.doi)
 
 
 def same_papers(documents: Sequence[Document]) -> dict[str, str]:
-    """For the id of each document the id of the first one that is the same paper; its own where that is itself.
+    """Map the id of each document to the id of the first one that is the same paper, possibly itself.
 
-    Of documents that are named by their content, as PDFs are, only one goes with another: two that show the same DOI
-    may be a paper and its supplement, and neither may be lost.
+    Of documents identified by their content, such as PDFs, only one joins another: two with the same DOI may be a paper
+    and its supplement, and neither may be lost.
     """
     group_of = _grouped(names_of(document) for document in documents if not document.id.startswith(_OWN))
     first: dict[str, str] = {}
@@ -41,7 +41,7 @@ def same_papers(documents: Sequence[Document]) -> dict[str, str]:
 
 
 def retracted_names(database: Database, names: Iterable[str]) -> set[str]:
-    """Those of some names (see `names_of`) that belong to a paper of which a document here was retracted."""
+    """Return those of some names (see `names_of`) that belong to a paper with a retracted document here."""
     asked = set(names)
     seen: set[str] = set()
     rows: dict[str, tuple[tuple[str, ...], bool]] = {}
@@ -74,12 +74,12 @@ def _rows(database: Database, names: Iterable[str]) -> Iterable[tuple[str, str, 
 
 
 def _names(id_: str, pmid: str, pmcid: str, doi: str) -> tuple[str, ...]:
-    told = (id_, pmid and f"pmid:{pmid}", pmcid and f"pmcid:{pmcid}", doi and f"doi:{doi}")
-    return tuple(dict.fromkeys(name.casefold() for name in told if name))
+    candidates = (id_, pmid and f"pmid:{pmid}", pmcid and f"pmcid:{pmcid}", doi and f"doi:{doi}")
+    return tuple(dict.fromkeys(name.casefold() for name in candidates if name))
 
 
-def _grouped(told: Iterable[Sequence[str]]) -> Callable[[str], str]:
-    """What gives the group of a name, where names that stand together are of one group; "" for an unknown name."""
+def _grouped(sets: Iterable[Sequence[str]]) -> Callable[[str], str]:
+    """Return a function from a name to its group, where names listed together share a group; "" if unknown."""
     above: dict[str, str] = {}
 
     def top(name: str) -> str:
@@ -90,7 +90,7 @@ def _grouped(told: Iterable[Sequence[str]]) -> Callable[[str], str]:
             name = above[name]
         return name
 
-    for names in told:
+    for names in sets:
         for name in names:
             above.setdefault(name, name)
             above[top(name)] = top(names[0])

@@ -1,4 +1,4 @@
-"""What a question asks for, by its words: which carry its meaning, and whether it can be answered by yes or no."""
+"""Analysis of questions by their words: keywords, names, and whether the answer is yes or no."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LISTS = load_words(__package__, "questions")
 
 _EMPTY = frozenset(_LISTS["empty"])
 _GENERAL = frozenset(_LISTS["general"])
-"""Words that papers on anything have, and lay words for what medicine does; our choice. They name no subject."""
+"""Words that papers on any subject have, and lay words for medical procedures. They name no subject."""
 _NAME = re.compile(rf"^[a-z][a-z-]*\d|(?:{'|'.join(_LISTS['name'])})s?$")
 _SHORTEST_NAME, _SHORTEST_CODE = 6, 3
-"""Letters of a word that its ending makes a name, and signs of a code; our choice."""
+"""Minimum letters of a word whose ending marks a name, and minimum characters of a code; our choice."""
 _NO_NAMES = frozenset(_LISTS["no names"])
-"""Words that end like a name."""
+"""Words with the ending of a name."""
 _FAMILIES = {
     "reduct": "reduc", "diagnosi": "diagnos", "diagnost": "diagnos", "surgeri": "surg", "surgic": "surg",
     "therapeut": "therapi", "children": "child", "women": "woman", "men": "man", "infecti": "infect",
@@ -26,9 +26,9 @@ _FAMILIES = {
     "symptomat": "symptom", "arthrit": "arthriti", "worsen": "wors", "elder": "elderli", "older": "old",
     "higher": "high", "lower": "low", "longer": "long", "shorter": "short", "safeti": "safe", "efficaci": "effect",
 }  # fmt: skip
-"""Forms of one word that the rules of the stemmer leave apart; our choice."""
+"""Forms of one word that the stemmer does not unite."""
 PLAIN = 5.2
-"""Letters of a word in the mean, below which a question is in plain words; our choice."""
+"""Mean word length, in letters, below which a question is in plain words; our choice."""
 _REVERSED = re.compile("|".join(_LISTS["reversed"]), re.IGNORECASE)
 _YES_NO = re.compile(
     r"(?:^|[:;.,?!–-]\s*)(?:and |or |but )?(?:is|are|was|were|does|do|did|can|could|should|may|might|will|would|has|"
@@ -40,22 +40,22 @@ _SYNTAX = re.compile(r"[\[\]\"*]|\b(?:AND|OR|NOT)\b")
 
 
 def stems(text: str) -> frozenset[str]:
-    """The stems of the words of a text that carry its meaning."""
+    """Return the stems of the content words of a text."""
     return frozenset(stem(word) for word in tokens(text) if word not in _EMPTY)
 
 
-@lru_cache(maxsize=65_536)  # the same words come again and again
+@lru_cache(maxsize=65_536)  # the same words occur again and again
 def stem(word: str) -> str:
-    """What the forms of an English word have in common, by Snowball's rules, in American spelling."""
+    """Return the common stem of an English word's forms, by Snowball's rules, in American spelling."""
     import snowballstemmer
 
-    # One stemmer for each word: they hold state, and threads would share it.
+    # One stemmer per word: they have state, and threads would share it.
     found = snowballstemmer.stemmer("english").stemWord(american(word))
     return _FAMILIES.get(found, found)
 
 
 def names(text: str) -> frozenset[str]:
-    """The stems of the words that look like a code, or the name of a substance, a disease or a procedure."""
+    """Return the stems of words that look like a code, or the name of a substance, a disease or a procedure."""
     return frozenset(
         stem(word)
         for word in tokens(text)
@@ -67,7 +67,7 @@ def names(text: str) -> frozenset[str]:
 
 
 def is_general(word: str) -> bool:
-    """Whether a word, or a stem, names no subject."""
+    """Return whether a word, or a stem, names no subject."""
     return word in _EMPTY or stem(word) in _general()
 
 
@@ -77,10 +77,10 @@ def _general() -> frozenset[str]:
 
 
 def keywords(question: str) -> str:
-    """A question as words to search for, without those that only make it a question.
+    """Reduce a question to search words, without those that only make it a question.
 
-    Servers look for documents with all words of a query, and few abstracts hold "does". What is no question in words,
-    such as words alone or a query in a server's own syntax, stays as it is.
+    Servers look for documents with all words of a query, and few abstracts have "does". Input other than a question in
+    words, such as keywords or a query in a server's own syntax, is returned unchanged.
     """
     if _SYNTAX.search(question) or not _ASKS.search(question):
         return question
@@ -89,19 +89,19 @@ def keywords(question: str) -> str:
 
 
 def is_yes_no(question: str) -> bool:
-    """Whether a question can be answered by yes or no."""
+    """Return whether a question can be answered by yes or no."""
     return bool(_YES_NO.search(question.strip()))
 
 
 def asks_for_effect(question: str) -> bool:
-    """Whether what a paper found, or did not find, is a yes, or a no, to a question.
+    """Return whether a paper's finding, or lack of one, is a yes, or a no, to a question.
 
-    Whether something is safe, or no worse than something else, may be answered with yes by a paper that found nothing.
+    Whether something is safe, or no worse than something else, may be answered with yes by a paper without a finding.
     """
     return is_yes_no(question) and not _REVERSED.search(question)
 
 
 def in_plain_words(question: str) -> bool:
-    """Whether a question has the short words of every day, not those of papers."""
+    """Return whether a question has short everyday words rather than those of papers."""
     words = tokens(question)
     return bool(words) and sum(map(len, words)) < PLAIN * len(words)

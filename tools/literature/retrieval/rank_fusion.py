@@ -1,4 +1,4 @@
-"""Several rankings made one (`rrf`), and a ranking made less alike (`mmr`)."""
+"""Fusion of rankings (`rrf`) and diversification of a ranking (`mmr`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RRF_K = 60
 """The constant of reciprocal rank fusion, as in Cormack, Clarke and Büttcher, SIGIR 2009, section 2. Toolkits differ:
 MedRAG's takes 100, which lets lower ranks count for more."""
 MMR_LAMBDA = 0.7
-"""How much relevance counts against likeness in `mmr`; our choice. With 1, the order stays as it is."""
+"""Weight of relevance against similarity in `mmr`; our choice. With 1, the order is unchanged."""
 
 
 def rrf(
@@ -19,19 +19,19 @@ def rrf(
     """Fuse rankings: the score of an id is the sum, over those that name it, of weight / (k + rank), ranks from 1.
 
     Args:
-        rankings: ids by the name of their channel, best first; an id that stands twice in one counts at its best rank.
-        weights: of the channels; those not named weigh 1.
+        rankings: ids by the name of their channel, best first; a repeated id counts at its best rank.
+        weights: of the channels; others weigh 1.
         k: the constant; see `RRF_K`.
 
     Returns:
-        (id, score), best first; ties by id, so that the order depends on nothing else.
+        (id, score), best first; ties by id, so that the order is deterministic.
     """
     scores: dict[str, list[float]] = {}
     for channel, ids in rankings.items():
         weight = (weights or {}).get(channel, 1.0)
         for rank, id_ in enumerate(dict.fromkeys(ids), start=1):
             scores.setdefault(id_, []).append(weight / (k + rank))
-    # An exact sum: the order in which channels are named must not decide a tie.
+    # An exact sum: the order of the channels must not decide a tie.
     fused = [(id_, math.fsum(parts)) for id_, parts in scores.items()]
     return sorted(fused, key=lambda pair: (-pair[1], pair[0]))
 
@@ -39,19 +39,19 @@ def rrf(
 def mmr(
     relevance: Sequence[float], words: Sequence[Sequence[str]], limit: int, lambda_: float = MMR_LAMBDA
 ) -> list[int]:
-    """Choose what is relevant and unlike what is chosen already: maximal marginal relevance.
+    """Select relevant items that are unlike those already selected: maximal marginal relevance.
 
-    Carbonell and Goldstein, SIGIR 1998: each next one has the greatest lambda * relevance - (1 - lambda) * likeness to
-    the likest that is chosen. Relevance is scaled to 0..1 here, and likeness is the cosine of word counts.
+    Carbonell and Goldstein, SIGIR 1998: each next item maximises lambda * relevance - (1 - lambda) * similarity to the
+    most similar selected one. Relevance is scaled to 0..1 here, and similarity is the cosine of word counts.
 
     Args:
         relevance: of each candidate, the higher the better.
         words: of each candidate.
-        limit: how many are chosen at most.
+        limit: maximum number of selected items.
         lambda_: see `MMR_LAMBDA`.
 
     Returns:
-        The numbers of those chosen, in the order of the choice; ties by number.
+        Indices of the selected items, in order of selection; ties by index.
     """
     counts = [Counter(each) for each in words]
     lengths = [math.sqrt(sum(number**2 for number in count.values())) for count in counts]

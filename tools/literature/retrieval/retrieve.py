@@ -1,8 +1,8 @@
-"""Documents for a question from several sources and channels, as one ranking: `retrieve`.
+"""Retrieval for a question from several sources and channels, as one ranking: `retrieve`.
 
-Each source is asked by words. One on this machine is asked twice more: with other words for the same, and by vectors,
-where it has them. The rankings are fused by rank (`tools.literature.retrieval.rank_fusion.rrf`), since scores of
-different channels cannot be compared, and the first may be read again by a cross-encoder.
+Each source is searched by words. A local one is searched twice more: with synonyms, and by vectors, if it has them.
+Rankings are fused by rank (`tools.literature.retrieval.rank_fusion.rrf`), since scores of different channels are not
+comparable, and a cross-encoder may rerank the first documents.
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ from tools.literature.retrieval.tokens import tokens
 from tools.literature.types import Document, Filters, Found, Hit, Problem, Source
 
 DEPTH = 100
-"""Documents that a channel contributes, at least; our choice, as MedRAG's, which takes max(2k, 100)."""
+"""Minimum number of documents per channel, like MedRAG's max(2k, 100)."""
 REMOTE_DEPTH = 50
-"""Of a remote source, which sends each document; our choice."""
+"""Number of documents per remote source, which sends each one."""
 WEIGHTS = {"expanded": 0.5}
-"""Of channels, by the last part of their name, where it is not 1; our choice: other words count for less than those
-that were asked."""
+"""Weights of channels, by the last part of their name, other than 1; our choice: synonyms count for less than the words
+of the question."""
 TRUST = 2.0
-"""Where vectors were compared, too, a source's words weigh as the share of the question that their first hit holds, to
-this power: words that no document shares with a question say little against its meaning. Chosen on one half of the
-questions of `evals.bench.literature`, which measures it on the other."""
+"""Where vectors were compared, too, the weight of a source's words is the share of the question that their first hit
+covers, to this power: words that no document shares with a question are weak evidence against its meaning. Chosen on
+one half of the questions of `evals.bench.literature`, which measures it on the other."""
 RERANKED = 32
-"""The first documents that a cross-encoder reads; our choice: it takes some tens of milliseconds for each."""
+"""Number of first documents that a cross-encoder reads, at some tens of milliseconds each."""
 NO_FILTERS = Filters()
-NO_WORD = "no document has a word of the query: what is listed is only nearest in meaning, and may be on something else"
+NO_WORD = (
+    "no document has a word of the query: the results are only nearest in meaning, and may be about something else"
+)
 
 Rerank = Callable[[str, list[str]], Sequence[float]]
 """A question and N texts to N scores, the higher the better."""
@@ -46,7 +48,7 @@ Rerank = Callable[[str, list[str]], Sequence[float]]
 
 @runtime_checkable
 class Near(Protocol):
-    """A source that has vectors of its documents."""
+    """A source with vectors of its documents."""
 
     def near(self, vector: np.ndarray, limit: int, filters: Filters) -> Found:
         """Find at most `limit` documents by the cosine with a unit vector (D,), which is their score."""
@@ -54,21 +56,21 @@ class Near(Protocol):
 
 @runtime_checkable
 class Retractions(Protocol):
-    """A source that says of which papers it knows a retraction."""
+    """A source that knows which papers were retracted."""
 
     def retracted(self, names: Sequence[str]) -> set[str]:
-        """Those of some names (see `tools.literature.retrieval.dedup.names_of`) whose paper was retracted."""
+        """Return those of some names (see `tools.literature.retrieval.dedup.names_of`) whose paper was retracted."""
 
 
 class Query(BaseModel):
-    """What a source was asked.
+    """A query sent to a source.
 
     Attributes:
-        source: its name.
+        source: name of the source.
         channel: `words`, `expanded`, `dense` or `id`.
         text: the query; empty for a vector.
-        found: how many documents it brought; no more are asked for than `DEPTH`, or twice the limit.
-        seconds: how long that took.
+        found: number of documents returned; at most `DEPTH`, or twice the limit.
+        seconds: duration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,15 +83,15 @@ class Query(BaseModel):
 
 
 class Retrieved(BaseModel):
-    """What was found for a question.
+    """The result of a retrieval.
 
     Attributes:
-        question: as asked.
+        question: the question.
         hits: best first; the ranks of each name its channels, such as `local bm25`, `local dense` or `pubmed`.
-        cosines: of documents with the question, by id, where vectors were compared.
-        queries: what was asked of whom, in order.
+        cosines: of documents with the question, by id, if vectors were compared.
+        queries: the queries, in order.
         problems: why the result is partial, if it is.
-        seconds: in all.
+        seconds: total duration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -116,30 +118,30 @@ def retrieve(
     """Find documents for a question.
 
     Args:
-        question: in words, or an id such as `pmid:28612165` or a DOI, by which its document is brought.
-        sources: which are asked, in this order.
-        limit: documents, at most.
-        filters: which documents count. What was retracted is left out at the end: what one source or record does not
-            tell, another may.
-        embed: makes a vector of the question, for sources that have vectors; None asks by words only.
-        rerank: reads the first `RERANKED` again.
-        expand: also search for other words for the same, where the source lies on this machine. Remote ones know other
-            words themselves, and each question to them costs time.
-        diversity: 0 to 1, how much documents like better ones are set back (see
+        question: in words, or an id such as `pmid:28612165` or a DOI, which fetches its document.
+        sources: the sources, in this order.
+        limit: maximum number of documents.
+        filters: conditions on documents. Retracted ones are left out at the end: a retraction missing in one source or
+            record may be known to another.
+        embed: makes a vector of the question, for sources with vectors; None searches by words only.
+        rerank: reranks the first `RERANKED`.
+        expand: also search local sources with synonyms. Remote ones know synonyms themselves, and each query takes
+            time.
+        diversity: 0 to 1, penalty for documents similar to better ones (see
             `tools.literature.retrieval.rank_fusion.mmr`).
 
     Returns:
-        The best, with the reasons why the result may be partial. Equal input gives an equal order.
+        The best documents, with the reasons why the result may be partial. Equal input gives an equal order.
 
     Raises:
-        ConfigError: if there is no question, or a number is out of range.
-        StoreError: if the index on this machine cannot be read, or has vectors of another model.
+        ConfigError: if the question is empty, or a number is out of range.
+        StoreError: if the local index cannot be read, or has vectors of another model.
     """
     if not tokens(question):
-        raise ConfigError(f"there is nothing to search for in {question!r}.", expected="some words")
+        raise ConfigError(f"cannot search for {question!r}: no words.", expected="some words")
     if limit < 1 or not 0 <= diversity <= 1:
         wrong = f"limit {limit!r}" if limit < 1 else f"diversity {diversity!r}"
-        raise ConfigError(f"{wrong} is out of range.", expected="a limit of 1 or more, a diversity of 0 to 1")
+        raise ConfigError(f"invalid {wrong}.", expected="a limit of 1 or more, a diversity of 0 to 1")
     started = time.monotonic()
     if id_ := normal_id(question):
         return _by_id(question, id_, sources, filters, started)
@@ -176,7 +178,7 @@ def retrieve(
 
 
 def _by_id(question: str, id_: str, sources: Sequence[Source], filters: Filters, started: float) -> Retrieved:
-    """The document that an id names, of the first source that has it."""
+    """Return the document that an id names, from the first source that has it."""
     asking = _Asking(1, filters)
     for source in sources:
         if asking.id(source, id_):
@@ -192,7 +194,7 @@ def _by_id(question: str, id_: str, sources: Sequence[Source], filters: Filters,
 
 
 class _Asking:
-    """Asks sources, and keeps what they say by channel."""
+    """Queries sources, and collects the rankings by channel."""
 
     def __init__(self, depth: int, filters: Filters) -> None:
         self._depth, self._filters = depth, filters
@@ -226,7 +228,7 @@ class _Asking:
         self.cosines |= {hit.document.id: hit.score for hit in found.hits}
 
     def fused(self, sources: Sequence[Source]) -> list[Hit]:
-        """All that was found as one ranking, each paper once, and flagged where any source knows of a retraction."""
+        """Return everything found as one ranking, each paper once, flagged if any source knows of a retraction."""
         same = self._merge(sources)
         rankings = {channel: list(dict.fromkeys(same[id_] for id_ in ids)) for channel, ids in self._rankings.items()}
         self._rankings = rankings
@@ -261,7 +263,7 @@ class _Asking:
             self._rankings[channel] = [hit.document.id for hit in found.hits]
 
     def _merge(self, sources: Sequence[Source]) -> dict[str, str]:
-        """For each id that of the document that stands for the paper; one record that is retracted flags them all."""
+        """Map each id to the document that represents its paper; one retracted record flags them all."""
         documents = list(self._documents.values())
         same = same_papers(documents)
         names = {document.id: names_of(document) for document in documents}
@@ -278,13 +280,13 @@ class _Asking:
 
 
 def _reranked(question: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:
-    """The first hits in the order of a cross-encoder, with its rank and score; the others behind them."""
+    """Return the first hits in a cross-encoder's order, with its rank and score, followed by the others."""
     first, rest = hits[:RERANKED], hits[RERANKED:]
     scores = [float(score) for score in rerank(question, [reading_text(hit.document) for hit in first])]
     if len(scores) != len(first):
-        raise ConfigError(f"the cross-encoder gave {len(scores)} scores for {len(first)} documents.")
+        raise ConfigError(f"invalid output of the cross-encoder: {len(scores)} scores for {len(first)} documents.")
     order = sorted(range(len(first)), key=lambda place: (-scores[place], first[place].document.id))
-    # What was read again stands above what was not, whatever the scale of its scores.
+    # Reranked hits precede the others, whatever the scale of their scores.
     top = 1.0 + rest[0].score if rest else 1.0
     return [
         first[place].model_copy(
@@ -295,5 +297,5 @@ def _reranked(question: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:
 
 
 def reading_text(document: Document) -> str:
-    """What a cross-encoder reads of a document: title and text."""
+    """Return the text of a document for a cross-encoder: title and text."""
     return "\n".join(part for part in (document.title, document.text) if part)

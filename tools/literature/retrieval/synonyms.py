@@ -1,7 +1,7 @@
-"""Other words for what is asked: `expand`. They are searched for beside the asked words, never in place of them.
+"""Query expansion by synonyms: `expand`. Synonyms are searched besides the words of the question, never instead.
 
-Two places know other words: a table of our own (`synonyms.txt`), with abbreviations, lay words and spellings, and the
-MeSH headings that the documents found first have in common.
+They come from our own table (`synonyms.txt`), with abbreviations, lay words and spellings, and from MeSH headings of
+several of the first documents.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tools.literature.retrieval.tokens import tokens
 from tools.literature.types import Hit
 
 LONGEST = 6
-"""Words of a term in the table, at most."""
-MOST_TERMS = 12
-"""Terms that are added to a question, at most; our choice."""
+"""Maximum number of words of a term in the table."""
+MAX_TERMS = 12
+"""Maximum number of terms added to a question."""
 FEEDBACK = 10
-"""The first hits whose headings are looked at, and the share of them that must bear a heading; our choice."""
+"""Number of first hits whose headings are used, and minimum share of them with a heading; our choice."""
 SHARED = 0.4
-MOST_HEADINGS = 3
-"""Headings that are added, at most; our choice."""
+MAX_HEADINGS = 3
+"""Maximum number of headings added."""
 CHECK_TAGS = frozenset(
     """
     adolescent|adult|aged|aged, 80 and over|animals|child|child, preschool|female|humans|infant|infant, newborn|male|
@@ -37,39 +37,39 @@ CHECK_TAGS = frozenset(
     .replace("    ", "")
     .split("|")
 )
-"""Headings that say who was studied and how, and are borne by documents on anything."""
+"""Headings of study populations and designs, which documents on any subject have."""
 
 
 def expand(question: str, hits: Sequence[Hit] = ()) -> tuple[str, ...]:
-    """Other terms for those of a question, at most `MOST_TERMS`, those of the table first.
+    """Return synonyms for the terms of a question, at most `MAX_TERMS`, those of the table first.
 
     Args:
         question: in words.
-        hits: what was found by these words, best first; headings are taken from the first of them.
+        hits: hits for these words, best first; headings come from the first of them.
 
     Returns:
-        Terms none of which the question holds itself, in an order that depends on nothing else.
+        Terms that the question does not contain, in a deterministic order.
     """
     asked = tokens(question)
     added: dict[str, None] = {}
     for group in _named(question, asked):
         for term in group:
-            if not _holds(asked, tokens(term)):
+            if not _contains(asked, tokens(term)):
                 added.setdefault(term)
     known = {stem(word) for word in (*asked, *(word for term in added for word in tokens(term)))}
     for heading in _shared_headings(hits):
         words = {stem(word) for word in tokens(heading)}
-        # One that shares a word, and has another, is of a sister: "Breast Neoplasms" for cancer of the oesophagus.
-        if not _holds(asked, tokens(heading)) and (words.isdisjoint(known) or words <= known):
+        # A heading that shares a word, and has another, is a sibling: "Breast Neoplasms" for cancer of the oesophagus.
+        if not _contains(asked, tokens(heading)) and (words.isdisjoint(known) or words <= known):
             added.setdefault(heading)
-    return tuple(added)[:MOST_TERMS]
+    return tuple(added)[:MAX_TERMS]
 
 
 def reworded(question: str, terms: Sequence[str]) -> tuple[str, bool]:
-    """The question with other terms, to be searched for, and whether these stand for a phrase of it as a whole.
+    """Return the question with other terms as a query, and whether these replace a phrase of it as a whole.
 
-    Of a phrase for which the table has others, such as `heart attack`, the words by themselves mean something else, and
-    are left out here; all other words stand twice, so that what was asked outweighs what is added.
+    In a phrase with synonyms in the table, such as `heart attack`, single words mean something else, and are omitted
+    here; all other words occur twice, so that the question outweighs the additions.
     """
     asked = tokens(question)
     phrases = [words for words in _found(question, asked).values() if len(words) > 1]
@@ -85,13 +85,13 @@ def reworded(question: str, terms: Sequence[str]) -> tuple[str, bool]:
 
 
 def synonyms(question: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The terms of the table that a question holds, each by its tokens there, with all terms of its group."""
+    """Return the terms of the table in a question, by their tokens there, with all terms of their group."""
     groups, _ = _table()
     return [(words, groups[number]) for number, words in _found(question, tokens(question)).items()]
 
 
 def table_words() -> frozenset[str]:
-    """All words of the table, in small letters."""
+    """Return all words of the table, in lower case."""
     groups, _ = _table()
     return frozenset(word for group in groups for term in group for word in re.findall(r"[^\W\d_]+", term.casefold()))
 
@@ -102,7 +102,7 @@ def _named(question: str, asked: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _found(question: str, asked: Sequence[str]) -> dict[int, tuple[str, ...]]:
-    """The groups of which the question holds a term, by number, with its tokens there; in its order, longer terms
+    """Return the groups with a term in the question, by number, with its tokens there; in its order, longer terms
     before their parts."""
     found: dict[int, tuple[str, ...]] = {}
     _, places = _table()
@@ -123,21 +123,21 @@ def _shared_headings(hits: Sequence[Hit]) -> list[str]:
     )
     least = max(2.0, SHARED * len(first))
     common = [heading for heading, count in counts.items() if count >= least]
-    return sorted(common, key=lambda heading: (-counts[heading], heading))[:MOST_HEADINGS]
+    return sorted(common, key=lambda heading: (-counts[heading], heading))[:MAX_HEADINGS]
 
 
-def _holds(asked: Sequence[str], words: Sequence[str]) -> bool:
+def _contains(asked: Sequence[str], words: Sequence[str]) -> bool:
     return not words or any(list(asked[at : at + len(words)]) == list(words) for at in range(len(asked)))
 
 
 def _is_abbreviation(term: str) -> bool:
-    """Terms with capitals stand for something only as they are written: `AS` does, `as` does not."""
+    """Return whether a term has capitals, which make it specific to its spelling: `AS` is one, `as` is not."""
     return any(letter.isupper() for letter in term)
 
 
 @cache
 def _table() -> tuple[list[tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, int]]]]:
-    """The groups of the table, and where each term stands: (term, number of its group) by its tokens."""
+    """Return the groups of the table, and the places of each term: (term, number of its group) by its tokens."""
     lines = files("tools.literature.retrieval").joinpath("synonyms.txt").read_text("utf-8").splitlines()
     groups = [tuple(line.split(" | ")) for line in lines if line and not line.startswith("#")]
     places: dict[tuple[str, ...], list[tuple[str, int]]] = {}

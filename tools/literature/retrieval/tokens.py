@@ -1,8 +1,8 @@
-"""Words of a text as the index knows them.
+"""Tokenisation of texts for the index.
 
-Clinical text carries much of its meaning in short codes, and in words that lists of stop words leave out. Here no word
-is left out, so that `no`, `not` and `without` can be searched for, and a code stays whole: `IL-6` is `il-6`, `T2` is
-`t2`, `HbA1c` is `hba1c`. Case, accents and the ways of writing a Greek letter do not count.
+Clinical text has much of its meaning in short codes, and in words that stop word lists remove. Here no word is removed,
+so that `no`, `not` and `without` are searchable, and codes stay whole: `IL-6` is `il-6`, `T2` is `t2`, `HbA1c` is
+`hba1c`. Case, accents and the spelling of Greek letters are ignored.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _PLAIN = re.compile(r"\b\w\w+\b")
 _TOKEN = re.compile(r"\w\w+(?:[-/]\w+)*|\w(?:[-/]\w+)+|(?<=[^\W\d_] )(?![aI]\b)\w\b")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _WORDLIKE = 4
-"""Letters from which a part of a code is a word of its own, as `covid` in `COVID-19`; our choice."""
+"""Minimum letters of a part of a code that is a word of its own, such as `covid` in `COVID-19`."""
 _GREEK = {letter: unicodedata.name(letter).split()[-1].lower() for letter in "αβγδεζηθικμνξοπρστυφχψω"}
 _AS_TYPED = str.maketrans(_GREEK | {"λ": "lambda", "ς": "sigma", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l"}
                           | dict.fromkeys("‐‑‒–—―−", "-"))  # fmt: skip
 
 _BEFORE = str.maketrans({"µ": "u"} | dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹", " "))
-"""What has another meaning than the letters that it is made of: 10⁹ is not 109."""
+"""Characters with another meaning than their letters: 10⁹ is not 109."""
 
 
 _OUR = re.compile(
@@ -31,11 +31,11 @@ _OUR = re.compile(
 _ISE = re.compile(r"(?<=[a-z]{3}[a-z])(i|(?<=l)y)s(?=(?:e[sdr]?|ers|ing|ations?)$)")
 _TYPED_APART = re.compile(r"(?<=[a-z])e|^e(?=[a-z]{4})")
 _SHORTEST_SPELT = 5
-"""Letters of a word that may be spelt in two ways; our choice: below it, another word is met as often."""
+"""Minimum letters of a word with two spellings; shorter ones often match another word."""
 
 
 def american(word: str) -> str:
-    """A token in American spelling, as far as rules tell it: `esophageal` of `oesophageal`, `tumor`, `randomize`."""
+    """Return a token in American spelling, as far as rules cover it: `esophageal`, `tumor`, `randomize`."""
     if len(word) < _SHORTEST_SPELT or not word.isalpha():
         return word
     return _ISE.sub(r"\1z", _OUR.sub(r"\1or", re.sub("ae|oe", "e", word)))
@@ -43,7 +43,7 @@ def american(word: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def spellings(word: str) -> tuple[str, ...]:
-    """Other spellings that a token may have, American and British; most are no words, and stand in no document."""
+    """Return possible other spellings of a token, American and British; most are not words, and occur nowhere."""
     plain = american(word)
     if len(word) < _SHORTEST_SPELT or not word.isalpha():
         return ()
@@ -64,9 +64,9 @@ def tokens(text: str) -> list[str]:
     """Return the words of a text, in order, with codes kept whole.
 
     A compound with a digit, or with a single letter, is a code and one token: `il-6`, `t-cell`, `5-ht`, `sars-cov-2`.
-    Its parts of four letters and more are tokens too, so that `COVID-19` is found by `covid`. A count of something, as
-    in `12-week`, and other compounds, as in `follow-up`, are cut. A single letter or digit is a token behind a word and
-    a blank, as in `hepatitis B` and `type 2`, but for the words `a` and `I`.
+    Its parts of four or more letters are tokens too, so `covid` finds `COVID-19`. A count, as in `12-week`, and other
+    compounds, as in `follow-up`, are split. A single letter or digit is a token after a word and a blank, as in
+    `hepatitis B` and `type 2`, except for the words `a` and `I`.
 
     >>> tokens("No rise of IL-6 in type 2 diabetes without HbA1c > 7%")
     ['no', 'rise', 'of', 'il-6', 'in', 'type', '2', 'diabetes', 'without', 'hba1c']
@@ -86,11 +86,11 @@ def tokens(text: str) -> list[str]:
 
 
 def _as_typed(text: str) -> str:
-    """The text without accents, with Greek letters written out and one kind of hyphen; capitals of these are lost."""
+    """Return the text without accents, with Greek letters written out and one kind of hyphen; loses their case."""
     return _FOREIGN.sub(lambda run: _typed(run.group()), text)
 
 
-@lru_cache(maxsize=65_536)  # the same letters and words come again and again
+@lru_cache(maxsize=65_536)  # the same letters and words occur again and again
 def _typed(run: str) -> str:
     return "".join(
         letter if letter.isascii() else letter.lower().translate(_AS_TYPED)
@@ -99,9 +99,9 @@ def _typed(run: str) -> str:
     )
 
 
-@lru_cache(maxsize=65_536)  # the same compounds come again and again
+@lru_cache(maxsize=65_536)  # the same compounds occur again and again
 def _parts(compound: str) -> tuple[str, ...]:
-    """The tokens of words that hyphens or slashes join."""
+    """Return the tokens of words joined by hyphens or slashes."""
     if "/" in compound:
         return tuple(token for part in compound.split("/") for token in _parts(part))
     parts = compound.split("-")

@@ -1,8 +1,8 @@
-"""Answers that rest on documents: claims, each with the ids and the exact words that support it, checked by code.
+"""Answers with evidence: claims, each with the ids and exact words that support it, checked by code.
 
-`check_claims` decides what a model may say, and `quote_evidence` answers without one. In both, a retracted document is
-never the only support, documents that say opposite things are shown as such, and where nothing bears on the question
-the answer says so.
+`check_claims` decides what a model may claim, and `quote_evidence` answers without one. In both, a retracted document
+is never the only support, documents that contradict each other are shown as such, and the answer says so if nothing is
+relevant to the question.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from tools.literature.support.support_rules import denies, left_out
 from tools.literature.types import Document, Hit, Problem
 
 NOTICE = "For research use; not medical advice."
-NOTHING = "The literature at hand says nothing of this."
-LEAST_SHARED = 0.25
-"""The share of a claim's words that its quotes, their sentences or titles have to hold; below it the claim is marked.
-Our choice."""
+NOTHING = "The literature at hand says nothing about this."
+MIN_SHARED = 0.25
+"""Minimum share of a claim's words in its quotes, their sentences or titles; below it the claim is marked. Our
+choice."""
 MOST_DOCUMENTS = 8
-"""Documents that an answer is looked for in, at most; our choice."""
-LEAST_OF_QUESTION = 0.6
-"""The share of the question's words that a claim has to hold for its words to be a yes or a no to it; our choice."""
+"""Maximum number of documents used for an answer."""
+MIN_OF_QUESTION = 0.6
+"""Minimum share of the question's words for a claim to count as a yes or no to it; our choice."""
 BY_RULE = "chosen by rule from what the model was shown, and did not cite: read it"
 
 
 class StatedCitation(BaseModel):
-    """A document and a quote as a model states them."""
+    """A document and a quote as stated by a model."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -45,7 +45,7 @@ class StatedCitation(BaseModel):
 
 
 class StatedClaim(BaseModel):
-    """A claim as a model states it."""
+    """A claim as stated by a model."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -56,18 +56,18 @@ class StatedClaim(BaseModel):
     @field_validator("stance", mode="before")
     @classmethod
     def _is_known(cls, stance: object) -> object:
-        """Small models write "neutral" or null where they cannot say."""
+        """Small models write "neutral" or null if they cannot say."""
         return stance if stance in ("yes", "no") else "unclear"
 
 
 class Citation(BaseModel):
-    """What supports a claim.
+    """Support of a claim.
 
     Attributes:
-        document_id: of the document.
-        quote: its words, as it has them.
-        sentence: the whole sentence, or sentences, that they stand in.
-        span: where the quote stands.
+        document_id: id of the document.
+        quote: its exact words.
+        sentence: the whole sentence, or sentences, of the quote.
+        span: place of the quote.
         retracted: whether the document was retracted.
     """
 
@@ -81,13 +81,13 @@ class Citation(BaseModel):
 
 
 class Claim(BaseModel):
-    """Something that is said, and what supports it.
+    """A statement with its support.
 
     Attributes:
-        text: in words; of an answer without a model, those of the document.
-        stance: what it says of a yes-no question.
-        citations: at least one, of which at least one is of a document that was not retracted.
-        cautions: what a reader should know of it, such as a citation that was left out.
+        text: in words; for an answer without a model, those of the document.
+        stance: its answer to a yes-no question.
+        citations: at least one, with at least one document that was not retracted.
+        cautions: warnings for the reader, such as about a removed citation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,7 +99,7 @@ class Claim(BaseModel):
 
 
 class Dropped(BaseModel):
-    """A claim that was left out, and why."""
+    """A claim that was removed, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,21 +108,21 @@ class Dropped(BaseModel):
 
 
 class LiteratureAnswer(BaseModel):
-    """An answer, and all that it rests on.
+    """An answer with its evidence.
 
     Attributes:
-        question: as asked.
-        claims: what is said, in order.
-        dropped: what a model said without support.
-        documents: what was shown to whoever answered, best first; every citation is of one of them.
-        conflict: whether claims of different documents say yes and no. Where all that a model claims says one of them
-            and a document that it was shown says the other, by its words, that sentence is the last claim.
+        question: the question.
+        claims: the claims, in order.
+        dropped: unsupported claims of a model.
+        documents: the documents given to the model or the rules, best first; every citation is of one of them.
+        conflict: whether claims of different documents say yes and no. If all claims of a model say one of them and one
+            of its documents says the other, by its words, that sentence is the last claim.
         abstained: whether there is no claim.
-        reason: why not, in words; empty where there is one.
-        model: who answered; empty where sentences were chosen by rule.
-        queries: what was searched for.
+        reason: why there is none; otherwise empty.
+        model: name of the model; empty if sentences were chosen by rule.
+        queries: the queries.
         problems: why the evidence may be partial.
-        notice: what it is for.
+        notice: the purpose of the answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,28 +141,28 @@ class LiteratureAnswer(BaseModel):
 
     @property
     def cited(self) -> list[Document]:
-        """The documents that claims rest on, in the order in which they are first cited."""
+        """The documents cited by claims, in the order of their first citation."""
         ids = dict.fromkeys(citation.document_id for claim in self.claims for citation in claim.citations)
         by_id = {document.id: document for document in self.documents}
         return [by_id[id_] for id_ in ids]
 
     @property
     def retracted(self) -> list[Document]:
-        """Those of the documents that were retracted."""
+        """The documents that were retracted."""
         return [document for document in self.documents if document.retracted]
 
 
 def quote_evidence(question: str, retrieved: Retrieved, first: int = FIRST) -> LiteratureAnswer:
-    """Answer by the sentences that say most on a question, word for word; abstain where too little bears on it.
+    """Answer by the most relevant sentences, verbatim; abstain if too little is relevant.
 
     Args:
         question: in words.
-        retrieved: what was found; `bearing.POOL` documents tell best which words are rare.
-        first: documents that are looked at.
+        retrieved: the retrieval; `bearing.POOL` documents give the best estimate of rare words.
+        first: number of documents to check.
     """
     asked = measure(question, [hit.document for hit in retrieved.hits[:POOL]])
-    bear = bearing(question, retrieved.hits, retrieved.cosines, first, asked)[:MOST_DOCUMENTS]
-    documents = tuple(hit.document for hit in bear)
+    relevant = bearing(question, retrieved.hits, retrieved.cosines, first, asked)[:MOST_DOCUMENTS]
+    documents = tuple(hit.document for hit in relevant)
     sound = [document for document in documents if not document.retracted]
     claims = [_quoting(question, sentence) for sentence in best_sentences(question, sound, asked=asked)]
     reason = "" if claims else why_nothing(retrieved.hits, documents)
@@ -179,7 +179,7 @@ def answer_of(
     reason: str = "",
     model: str = "",
 ) -> LiteratureAnswer:
-    """Put an answer together."""
+    """Assemble an answer."""
     if model and claims:
         claims = [*claims, *_other_side(question, claims, documents)]
     return LiteratureAnswer(
@@ -199,28 +199,28 @@ def answer_of(
 def check_claims(
     question: str, stated: Sequence[StatedClaim], shown: Sequence[Document]
 ) -> tuple[list[Claim], list[Dropped]]:
-    """Keep the claims that documents support, each with the citations that hold, and say why others do not.
+    """Keep the claims that documents support, each with its valid citations, and explain why others are removed.
 
-    A citation holds if its document was shown, its quote stands there word for word (see `find_quote`), and the
-    sentence of the quote does not turn it round, leave it open or state an aim (see `framing.left_out`). What supports
-    a claim are citations of documents that were not retracted. It is dropped if there is none, if it names another
-    document, if it has a number that no quoted sentence has with this unit, if it speaks of a substance, a disease or
-    another subject of the question that is neither in these sentences nor in their titles, if these speak of another
-    kind (type 1, not 2) or of others (adults, not children), if it denies what they say, or if it shares no word with
-    them. What an order to the reader says supports nothing. Code checks words, not sense: whether a quote means what
-    the claim says is the reader's to judge, so it is shown beside it.
+    A citation is valid if its document was shown, its quote occurs there word for word (see `find_quote`), and the
+    sentence of the quote does not invert it, leave it open or state an aim (`support_rules.left_out`). Only citations
+    of documents that were not retracted support a claim. A claim is removed if it has no support, if it names another
+    document, if no quoted sentence has one of its numbers with the same unit, if it names a substance, a disease or
+    another subject of the question that occurs neither in these sentences nor in their titles, if these are of another
+    kind (type 1, not 2) or group (adults, not children), if it denies what they say, or if it shares no word with
+    them. Instructions to the reader support nothing. Code checks words, not meaning: the reader has to judge whether a
+    quote means what the claim says, so it is shown beside it.
     """
     kept: list[Claim] = []
     dropped: list[Dropped] = []
     for claim in stated:
         text = " ".join(claim.text.split())
-        citations, wrong, cautions = _hold(text, claim.citations, shown)
+        citations, wrong, cautions = _valid_citations(text, claim.citations, shown)
         problem = _unsupported(question, claim, citations, wrong, shown)
         if problem:
             dropped.append(Dropped(text=text, reason=problem))
             continue
         words, sound = stems(text), [citation for citation in citations if not citation.retracted]
-        if words and len(words & _said(sound, shown)) < LEAST_SHARED * len(words):
+        if words and len(words & _subject_stems(sound, shown)) < MIN_SHARED * len(words):
             cautions.append("it shares few words with its quotes: read them")
         if denies(text, [citation.sentence for citation in sound])[1]:
             cautions.append("by their words, its quotes may say the opposite: read them")
@@ -233,7 +233,7 @@ def check_claims(
 
 
 def disagree(claims: Sequence[Claim]) -> bool:
-    """Whether claims that rest on different documents say yes and no."""
+    """Return whether claims of different documents say yes and no."""
     ids = {
         says: {c.document_id for claim in claims if claim.stance == says for c in claim.citations if not c.retracted}
         for says in ("yes", "no")
@@ -242,19 +242,19 @@ def disagree(claims: Sequence[Claim]) -> bool:
 
 
 def why_nothing(hits: Sequence[Hit], bear: Sequence[Document]) -> str:
-    """Why there is no answer, in words."""
+    """Explain why there is no answer."""
     if not hits:
         return f"{NOTHING} No document was found."
     if bear and all(document.retracted for document in bear):
         ids = ", ".join(document.id for document in bear)
-        return f"Only retracted documents bear on this ({ids}), and nothing is said on them alone."
+        return f"Only retracted documents bear on this ({ids}), and they cannot support an answer."
     if bear:
         return f"{NOTHING} Documents were found, but no sentence in them answers it."
     return f"{NOTHING} What was found is about something else."
 
 
 def _quoting(question: str, sentence: Sentence, *cautions: str) -> Claim:
-    """A sentence as a claim."""
+    """Make a claim of a sentence."""
     span = Span(section=sentence.section, start=sentence.start, end=sentence.end)
     says = stance_to(question, sentence.text, sentence.stance) if asks_for_effect(question) else "unclear"
     citation = Citation(document_id=sentence.document.id, quote=sentence.text, sentence=sentence.text, span=span)
@@ -262,31 +262,31 @@ def _quoting(question: str, sentence: Sentence, *cautions: str) -> Claim:
 
 
 def _other_side(question: str, claims: Sequence[Claim], documents: Sequence[Document]) -> list[Claim]:
-    """Where all that is claimed says yes, or no, the sentence of a document that was shown and not cited that says the
-    other, if there is one."""
-    said = {claim.stance for claim in claims} - {"unclear"}
+    """If all claims say yes, or all say no, return the sentence of a shown and uncited document that says the opposite,
+    if there is one."""
+    stances = {claim.stance for claim in claims} - {"unclear"}
     cited = {citation.document_id for claim in claims for citation in claim.citations}
     others = [document for document in documents if document.id not in cited and not document.retracted]
-    if len(said) != 1 or not others:
+    if len(stances) != 1 or not others:
         return []
     asked = measure(question, documents)
-    told = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, asked=asked)]
-    return [claim for claim in told if claim.stance not in {"unclear", *said}][:1]
+    opposite = [_quoting(question, sentence, BY_RULE) for sentence in best_sentences(question, others, asked=asked)]
+    return [claim for claim in opposite if claim.stance not in {"unclear", *stances}][:1]
 
 
 def _is_opposite(question: str, text: str, says: Stance) -> bool:
-    """Whether a claim that speaks of what is asked says yes by its words, and is counted as no, or the reverse."""
+    """Return whether a relevant claim says yes by its words, but is counted as no, or the reverse."""
     asked = stems(question)
     by_words = stance_to(question, text, stance(text))
     if "unclear" in (says, by_words) or says == by_words or not asks_for_effect(question):
         return False
-    return len(asked & stems(text)) >= LEAST_OF_QUESTION * len(asked)
+    return len(asked & stems(text)) >= MIN_OF_QUESTION * len(asked)
 
 
-def _hold(
+def _valid_citations(
     text: str, stated: Sequence[StatedCitation], shown: Sequence[Document]
 ) -> tuple[list[Citation], list[str], list[str]]:
-    """The citations of a claim that hold, what is wrong with the others, and what a reader should know of those."""
+    """Return the valid citations of a claim, what is wrong with the others, and cautions about the valid ones."""
     citations: list[Citation] = []
     wrong: list[str] = []
     cautions: list[str] = []
@@ -320,7 +320,7 @@ def _hold(
 def _unsupported(
     question: str, claim: StatedClaim, citations: Sequence[Citation], wrong: Sequence[str], shown: Sequence[Document]
 ) -> str:
-    """Why nothing supports a claim, or ""."""
+    """Return why nothing supports a claim, or ""."""
     if not claim.citations:
         return "it cites nothing"
     if not citations:
@@ -337,27 +337,27 @@ def _unsupported(
     text = _without_mentions(claim.text)
     if numbers := lacking(text, " ".join(sentences), question):
         return f"it says {', '.join(numbers)}, which its quotes do not"
-    if others := _unsaid(question, text, sound, shown):
+    if others := _missing_subjects(question, text, sound, shown):
         return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
-    told = _texts(sound, shown)
-    if others := misnamed(text, told):
+    evidence = _texts(sound, shown)
+    if others := misnamed(text, evidence):
         return f"it speaks of {', '.join(map(repr, others))}, and its quotes do not"
-    said, other = opposed(text, told)
-    if said:
-        return f"it speaks of {said}, and its quotes of {other}"
+    word, other = opposed(text, evidence)
+    if word:
+        return f"it speaks of {word}, and its quotes of {other}"
     if denies(text, sentences)[0]:
         return "it says the opposite of its quotes"
-    if stems(text) and not stems(text) & _said(sound, shown):
+    if stems(text) and not stems(text) & _subject_stems(sound, shown):
         return "it has no word in common with its quotes"
     return ""
 
 
-def _said(citations: Sequence[Citation], shown: Sequence[Document]) -> frozenset[str]:
-    return stems("\n".join(_telling(citations, shown)))
+def _subject_stems(citations: Sequence[Citation], shown: Sequence[Document]) -> frozenset[str]:
+    return stems("\n".join(_subject_texts(citations, shown)))
 
 
-def _telling(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
-    """What says what a claim is about: quoted sentences, with the titles and headings of their documents."""
+def _subject_texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+    """Return the texts that state a claim's subject: quoted sentences, with titles and headings of their documents."""
     by_id = {document.id: document for document in shown}
     cited = {citation.document_id: by_id[citation.document_id] for citation in citations}
     about = [part for document in cited.values() for part in (document.title, *document.mesh)]
@@ -365,8 +365,8 @@ def _telling(citations: Sequence[Citation], shown: Sequence[Document]) -> list[s
 
 
 def _texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
-    """What a claim rests on, nearest first: the sentences that it quotes, the titles and headings of their documents,
-    and the whole documents."""
+    """Return the evidence of a claim, nearest first: the sentences that it quotes, the titles and headings of their
+    documents, and the whole documents."""
     ids = {citation.document_id for citation in citations}
     cited = [document for document in shown if document.id in ids]
     about = "\n".join("; ".join((document.title, *document.mesh)) for document in cited)
@@ -374,13 +374,13 @@ def _texts(citations: Sequence[Citation], shown: Sequence[Document]) -> list[str
     return [sentences, about, "\n".join(document.text for document in cited)]
 
 
-def _unsaid(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
-    """Words of a claim that name its subject, and stand in nothing that it rests on, nor do other words for them."""
-    said = _said(citations, shown)
-    known = said | {
+def _missing_subjects(question: str, text: str, citations: Sequence[Citation], shown: Sequence[Document]) -> list[str]:
+    """Return words for a claim's subject that occur nowhere in its evidence, not even as synonyms."""
+    evidence = _subject_stems(citations, shown)
+    known = evidence | {
         stem(word)
         for words, terms in synonyms(text)
-        if any(stems(term) and stems(term) <= said for term in terms)
+        if any(stems(term) and stems(term) <= evidence for term in terms)
         for word in words
     }
     subjects = (stems(text) & stems(question)) | names(text)

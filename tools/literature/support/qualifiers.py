@@ -1,7 +1,7 @@
-"""What tells one thing from another of the same name: `designators`, such as the D of vitamin D and the 2 of type 2
-diabetes, and `opposed`, words that exclude each other, such as acute and chronic.
+"""Qualifiers of subjects with the same name: `designators`, such as the D of vitamin D and the 2 of type 2 diabetes,
+and `opposed`, mutually exclusive words, such as acute and chronic.
 
-The lists are for English, and our choice. A roman number is the arabic one.
+The lists are for English, and our choice. A Roman number equals the Arabic one.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ _OPPOSED = tuple(
 
 
 def designators(text: str) -> dict[str, frozenset[str]]:
-    """What stands behind words that mean little without it, by these words: {`type`: {`2`}, `vitamin`: {`c`, `d3`}}."""
+    """Return the qualifiers after words that need one, by these words: {`type`: {`2`}, `vitamin`: {`c`, `d3`}}."""
     found: dict[str, set[str]] = {}
     for match in _NAMED.finditer(text):
         head = re.sub(r"^\w*vitamin", "vitamin", match["head"].casefold().split()[-1])
         head = "class" if head.startswith("class") else head if head.endswith("is") else head.rstrip("s")
         named = found.setdefault(_SAME_HEAD.get(head, head), set())
-        told = match["first"] + match["rest"]
+        qualifier = match["first"] + match["rest"]
         named |= {_plain(match["first"]), *map(_plain, re.findall(rf"(?<!\w){_ONE}", match["rest"]))}
-        for first, last in _RANGE.findall(told):
+        for first, last in _RANGE.findall(qualifier):
             ends = [_plain(end) for end in (first, last)]
             if all(map(str.isdigit, ends)):
                 named |= {str(number) for number in range(int(ends[0]), int(ends[1]) + 1)}
@@ -78,28 +78,28 @@ def designators(text: str) -> dict[str, frozenset[str]]:
         if pattern.search(text):
             found.setdefault(head, set()).add(one)
     greek = set(_GREEK.values())
-    if found.get("interferon", set()) & greek:  # the 2b of alpha-2b says less
+    if found.get("interferon", set()) & greek:  # the 2b of alpha-2b is less specific
         found["interferon"] &= greek
     return {head: frozenset(named - {""}) for head, named in found.items() if named - {""}}
 
 
 def agree(asked: Mapping[str, frozenset[str]], held: Mapping[str, frozenset[str]]) -> bool:
-    """Whether nothing that is asked for is another one in what is held; what that does not name says nothing."""
+    """Return whether no qualifier of the question differs in the text; one that the text lacks does not matter."""
     return not any(
         head in held and not any(_same(one, other) for one in some for other in held[head])
         for head, some in asked.items()
     )
 
 
-def misnamed(claim: str, told: Sequence[str]) -> list[str]:
-    """The names of a claim with a designator that none of the texts it rests on has, the first one that names any of
-    the kind deciding; in words, such as `type 2`.
+def misnamed(claim: str, evidence: Sequence[str]) -> list[str]:
+    """Return the qualified names of a claim that none of its evidence has, where the first text that names the kind
+    decides; in words, such as `type 2`.
 
     Args:
-        claim: what is said.
-        told: quoted sentences, then titles, then all else of the documents.
+        claim: the claim.
+        evidence: quoted sentences, then titles, then the rest of the documents.
     """
-    held = [designators(text) for text in told]
+    held = [designators(text) for text in evidence]
     wrong = []
     for head, some in designators(claim).items():
         named = next((one[head] for one in held if head in one), frozenset())
@@ -108,21 +108,21 @@ def misnamed(claim: str, told: Sequence[str]) -> list[str]:
     return wrong
 
 
-def opposed(claim: str, told: Sequence[str]) -> tuple[str, str]:
-    """A word of a claim of which the texts that it rests on have only the opposite, with that one, the first text that
-    has either deciding; both empty where there is none.
+def opposed(claim: str, evidence: Sequence[str]) -> tuple[str, str]:
+    """Return a word of a claim for which its evidence has only the opposite, with that one, where the first text that
+    has either decides; both empty if there is none.
 
     Args:
-        claim: what is said.
-        told: quoted sentences, then titles, then all else of the documents.
+        claim: the claim.
+        evidence: quoted sentences, then titles, then the rest of the documents.
     """
     for group in _OPPOSED:
-        said = [name for name, pattern in group if pattern.search(claim)]
-        for text in told:
+        named = [name for name, pattern in group if pattern.search(claim)]
+        for text in evidence:
             names = [name for name, pattern in group if pattern.search(text)]
             if names:
-                if len(said) == 1 and said[0] not in names:
-                    return said[0], names[0]
+                if len(named) == 1 and named[0] not in names:
+                    return named[0], names[0]
                 break
     return "", ""
 
@@ -138,7 +138,7 @@ def _plain(one: str) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two are the same as far as both go: D and D3 are, III and IIIB, but not B6 and B12."""
+    """Return whether two qualifiers agree as far as both go: D and D3 do, III and IIIB, but not B6 and B12."""
     short, long = sorted((one, other), key=len)
     return long == short or (
         long.startswith(short) and (short[-1:].isdigit() != long[len(short)].isdigit()) and len(short) < 3

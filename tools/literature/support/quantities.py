@@ -1,4 +1,4 @@
-"""Numbers of a text with their units: `figures`, and those that a claim has and its quotes lack: `lacking`."""
+"""Quantities: `figures` finds numbers with their units, `lacking` those of a claim that its quotes lack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WORDS = {word: str(number) for number, word in enumerate(
     "one two three four five six seven eight nine ten eleven twelve".split(), start=1)}  # fmt: skip
 _UNIT = "|".join(re.escape(name) for name in sorted(_NAMES, key=len, reverse=True))
 _NUMBER = r"(?:\d+(?:[.,·]\d+)*|(?<!\d)[.·]\d+)"
-# Digits behind a letter or its hyphen are a name, such as T2 and IL-6; so are those before a hyphen and no unit: 5-HT.
+# Digits after a letter or its hyphen are a name, such as T2 and IL-6; so are those before a hyphen and no unit: 5-HT.
 _FIGURE = re.compile(
     rf"(?<![\w.,·])(?<![^\W\d_][-‐‑])(?P<number>{_NUMBER})"
     rf"(?:\s*[-‐‑]?\s*(?P<unit>{_UNIT})(?![^\W\d_])(?:\s?(?:/|per)\s?(?P<per>{_UNIT})(?![^\W\d_]))?)?"
@@ -49,8 +49,8 @@ _NO_NAMES = frozenset(
 
 
 def figures(text: str) -> set[tuple[str, str]]:
-    """Each number of a text, as it is written but for separators of thousands and zeros at the end, with its unit in
-    one spelling, or "". Signs do not count: who reads that it fell by 12% may have read of -12%."""
+    """Return each number of a text, without thousands separators and trailing zeros, with its normalised unit, or "".
+    Signs are ignored: a claim that something fell by 12% may quote -12%."""
     found = set()
     for match in _FIGURE.finditer(text):
         unit = "/".join(_NAMES[" ".join(match[part].split()).casefold()] for part in ("unit", "per") if match[part])
@@ -58,15 +58,15 @@ def figures(text: str) -> set[tuple[str, str]]:
     return found
 
 
-def lacking(claim: str, told: str, question: str = "") -> list[str]:
-    """The numbers of a claim that are not told, or with other units only; in order.
+def lacking(claim: str, evidence: str, question: str = "") -> list[str]:
+    """Return the numbers of a claim that its evidence lacks, or has only with other units; in order.
 
     Args:
-        claim: what is said.
-        told: what it rests on; small numbers may be spelt out there.
-        question: its numbers are allowed only where they are part of a name that it has, such as `type 2`.
+        claim: the claim.
+        evidence: the text it rests on; small numbers may be spelt out there.
+        question: its numbers are allowed only as a part of a name that it has, such as `type 2`.
     """
-    known = figures(_SPELT.sub(lambda word: _WORDS[word[0].casefold()], told)) | figures(told)
+    known = figures(_SPELT.sub(lambda word: _WORDS[word[0].casefold()], evidence)) | figures(evidence)
     named = {match[0].casefold() for match in _NAMED.finditer(question) if _is_name(match)}
     rest = _NAMED.sub(lambda match: " " if match[0].casefold() in named and _is_name(match) else match[0], claim)
     return sorted(
@@ -76,13 +76,13 @@ def lacking(claim: str, told: str, question: str = "") -> list[str]:
 
 
 def _is_name(match: re.Match[str]) -> bool:
-    """Whether a word and a number are a name, such as `stage 3`, and not a measure, as in `mortality 50%`."""
+    """Return whether a word and a number are a name, such as `stage 3`, and not a measure, as in `mortality 50%`."""
     measure = _FIGURE.match(match.string, match.start("number"))
     return match["word"].casefold() not in _NO_NAMES and not (measure and measure["unit"])
 
 
 def _agree(unit: str, other: str) -> bool:
-    """Whether two units are the same, as far as both go: mg and mg/kg are."""
+    """Return whether two units agree as far as both go: mg and mg/kg do."""
     return unit == other or unit.startswith(f"{other}/") or other.startswith(f"{unit}/")
 
 

@@ -1,8 +1,8 @@
-"""Whether a quote stands in a document, where, and in which sentence: `find_quote`. Code decides it, never a model.
+"""Matching of quotes: whether, where, and in which sentence a document contains a quote: `find_quote`. Uses no model.
 
-Two texts are the same here where they differ in white space, letter case and the forms of Unicode (NFKC) only. Nothing
-else is forgiven: no left-out word, no ellipsis, no other order. A quote begins and ends where words and figures do:
-"effective" is not found in "ineffective", "inferior" not in "non-inferior", 5 not in 2.5, in -5, in < 5 or in 10⁵.
+Two texts match if they differ only in white space, letter case and Unicode forms (NFKC). Nothing else is allowed: no
+missing word, no ellipsis, no other order. A quote begins and ends at boundaries of words and numbers: "effective" does
+not match in "ineffective", "inferior" not in "non-inferior", 5 not in 2.5, in -5, in < 5 or in 10⁵.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from tools.literature.types import Document
 
 LEAST_WORDS = 4
-"""Words of a quote, at least, unless it is a whole sentence: fewer say too little to support anything. Our choice."""
+"""Minimum number of words of a quote, unless it is a whole sentence: fewer support nothing."""
 _END = re.compile(r"[.!?]+[)\]\"'’”]*(?=\s|$)|\n\s*\n")
 _SHORT = re.compile(
     r"\b(?:vs|cf|al|e\.g|i\.e|fig|figs|ref|refs|eq|dr|prof|mr|mrs|st|approx|ca|resp|incl|spp|subsp|dept|univ|vol|pp)$",
@@ -40,16 +40,16 @@ _NUMBERED = re.compile(
     r"(?P<first>\d{1,8})\b(?P<rest>(?:\s*(?:[,;/&]|,?\s*\b(?:and|or)\b)\s*\d{1,8}\b)*)",
     re.IGNORECASE,
 )
-"""PubMed's numbers in words, alone or several; behind a single "PMID" only long ones go on, as "2021" is a year."""
+"""PubMed ids in prose, single or several; after a single "PMID" only long numbers continue, as "2021" is a year."""
 _LONG_NUMBER = 6
-_WORD = re.compile(  # with what belongs to a word or a figure: hyphens, points, signs, exponents, per cent
+_WORD = re.compile(  # with the signs of a word or a number: hyphens, points, signs, exponents, per cent
     r"(?:[<>≤≥±]=?\s?)?(?:(?<!\w)[-−+](?=[.·]?\d))?(?:(?<!\w)[.·](?=\d))?\w+"
     r"(?:(?:[-‐‑‒–−/'’^⁻⁺]+|(?<=\d)[.,·:](?=\d)|(?<=\d)\s?×\s?(?=\d)|(?<=[^\W\d_])\.(?=[^\W\d_]))\w+)*(?:[%‰°]|[-+⁻⁺](?!\w))?"
 )
 _AFTER = ".:!?*_"
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\[\]{}<>,;\"'%]|[.:!?*_)]\Z")
 LONGEST_ID = 160
-"""Signs of an id as it is cited, at most; our choice: a DOI has seldom more than 60."""
+"""Maximum length of a cited id: a DOI seldom has more than 60 characters."""
 
 
 class Span(BaseModel):
@@ -64,7 +64,7 @@ class Span(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Normal:
-    """A normalised text, and for each of its characters the first and the last one of the original it comes from."""
+    """A normalised text, with the first and last original character of each of its characters."""
 
     text: str
     first: Sequence[int]
@@ -72,9 +72,9 @@ class _Normal:
 
 
 def find_quote(quote: str, document: Document) -> Span | None:
-    """Where a quote stands in a document, the first place; None where it does not, or is too short to tell anything.
+    """Return the first place of a quote in a document; None if it does not occur, or is too short to support anything.
 
-    A quote lies in one section; the title is none, since a title supports nothing.
+    A quote lies in one section; the title does not count, since it supports nothing.
     """
     wanted = _normal(quote).text
     if not any(map(str.isalnum, wanted)):
@@ -93,12 +93,12 @@ def find_quote(quote: str, document: Document) -> Span | None:
 
 
 def quoted(span: Span, document: Document) -> str:
-    """The words of a span, as the document has them."""
+    """Return the words of a span, in the document's spelling."""
     return document.sections[span.section].text[span.start : span.end]
 
 
 def sentence_of(span: Span, document: Document) -> Span:
-    """The whole sentence, or sentences, that a span lies in."""
+    """Return the whole sentence, or sentences, around a span."""
     overlapping = [
         (start, end)
         for start, end in sentences(document.sections[span.section].text)
@@ -109,7 +109,7 @@ def sentence_of(span: Span, document: Document) -> Span:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Where each sentence of a text begins and ends, without the white space around it, in order."""
+    """Return start and end of each sentence of a text, without surrounding white space, in order."""
     found: list[tuple[int, int]] = []
     start = 0
     for end in (*_ends(text), len(text)):
@@ -127,7 +127,7 @@ def _ends(text: str) -> Iterator[int]:
             yield match.end()
             continue
         after = text[match.end() :].lstrip()[:1]
-        # "vs. placebo": no sentence begins with a small letter.
+        # "vs. placebo": no sentence begins with a lower-case letter.
         if after.islower() or (match[0] == "." and _SHORT.search(text[max(0, match.start() - 12) : match.start()])):
             continue
         yield match.end()
@@ -142,13 +142,13 @@ def _is_sentence(text: str, span: Span) -> bool:
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether a part begins and ends where words and figures do."""
+    """Return whether a part begins and ends at boundaries of words and numbers."""
     return not any(word.start() < edge < word.end() for word in _WORD.finditer(text) for edge in (start, end))
 
 
-@lru_cache(maxsize=256)  # the sections of the documents that are shown are looked through for each quote
+@lru_cache(maxsize=256)  # the sections of shown documents are searched for every quote
 def _normal(text: str) -> _Normal:
-    """A text in lower case and NFKC, with single spaces and none at its ends."""
+    """Return a text in lower case and NFKC, with single spaces and none at its ends."""
     parts: list[str] = []
     first: list[int] = []
     last: list[int] = []
@@ -173,12 +173,12 @@ def _normal(text: str) -> _Normal:
         start = end
     if parts and parts[-1] == " ":
         parts, first, last = parts[:-1], first[:-1], last[:-1]
-    return _Normal("".join(parts), array("I", first), array("I", last))  # small, since they are kept
+    return _Normal("".join(parts), array("I", first), array("I", last))  # compact, since they are cached
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A document that a text names: where, from `start` to `end`, and its id as documents bear it."""
+    """A reference to a document in a text: its place, from `start` to `end`, and its id."""
 
     id: str
     start: int
@@ -186,8 +186,8 @@ class Mention:
 
 
 def mentions(text: str) -> list[Mention]:
-    """The documents that a text names, in any of the usual ways of writing, such as `[pmid:1]`, `PMIDs 1 and 2`,
-    `PMC1`, `epmc:PPR/PPR1` and addresses at PubMed, Europe PMC and doi.org."""
+    """Return the references to documents in a text, in any usual form, such as `[pmid:1]`, `PMIDs 1 and 2`, `PMC1`,
+    `epmc:PPR/PPR1` and URLs of PubMed, Europe PMC and doi.org."""
     found: list[Mention] = []
     for mention in sorted([*_numbered(text), *_named(text)], key=lambda one: (one.start, -one.end)):
         if not found or mention.start >= found[-1].end:
@@ -217,34 +217,34 @@ def _named(text: str) -> Iterator[Mention]:
         else:
             kind, written = (match["kind"] or "doi").casefold(), match["id"] or match["doi"]
             id_ = written.rstrip(_AFTER)
-            while id_.endswith(")") and id_.count(")") > id_.count("("):  # some DOIs have brackets of their own
+            while id_.endswith(")") and id_.count(")") > id_.count("("):  # some DOIs have their own brackets
                 id_ = id_[:-1].rstrip(_AFTER)
-            # "the doi of a paper" and "local 5-FU" name nothing.
+            # "the doi of a paper" and "local 5-FU" are not references.
             names = id_.startswith("10.") if kind == "doi" else bool(re.match(r"local:\S", match[0], re.I))
             if id_ and names:
                 yield Mention(f"{kind}:{id_}", match.start(), match.end() - (len(written) - len(id_)))
 
 
 def cite_id(id_: str) -> str:
-    """An id as it is cited: files may name documents as they like, so signs that could end a citation, or begin
-    something else, stand as `%` and their code, as in web addresses. Ordinary ids stay as they are."""
-    told = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), id_)
-    if len(told) > LONGEST_ID:
-        return f"{told[: LONGEST_ID - 17]}~{hashlib.sha256(id_.encode('utf-8', 'replace')).hexdigest()[:16]}"
-    return told
+    """Return an id in its citable form: files choose ids freely, so characters that could end a citation, or begin
+    something else, are percent-encoded. Ordinary ids stay unchanged."""
+    escaped = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), id_)
+    if len(escaped) > LONGEST_ID:
+        return f"{escaped[: LONGEST_ID - 17]}~{hashlib.sha256(id_.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    return escaped
 
 
 def same_id(id_: str, cited: str) -> bool:
-    """Whether an id is the one that is cited; letter case does not count."""
+    """Return whether an id is the cited one; letter case is ignored."""
     wanted = cited.strip().removeprefix("[").removesuffix("]").casefold()
     return wanted in (id_.casefold(), cite_id(id_).casefold())
 
 
 def _joins(sign: str) -> bool:
-    """Whether a sign belongs to the one before it, such as an accent, or a part of a Korean syllable."""
+    """Return whether a character belongs to the one before it, such as an accent, or a part of a Korean syllable."""
     return unicodedata.category(sign)[0] == "M" or "\u1160" <= sign <= "\u11ff"
 
 
 def _is_raised(sign: str) -> bool:
-    """Whether a sign is an exponent, an index or a fraction."""
+    """Return whether a character is an exponent, an index or a fraction."""
     return unicodedata.decomposition(sign).split(" ", 1)[0] in ("<super>", "<sub>", "<fraction>")

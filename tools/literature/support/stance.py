@@ -1,7 +1,7 @@
-"""What a concluding sentence says of a yes-no question, by its words: `stance`.
+"""Stance of a concluding sentence on a yes-no question, by its words: `stance`.
 
-A rule of few words, for answers without a language model: it is right where it speaks more often than not, and says
-"unclear" elsewhere. It serves to show that documents may disagree; it decides nothing.
+A rule of few words, for answers without a language model: more often right than wrong, and "unclear" in doubt. It shows
+that documents may disagree; it decides nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OPEN = re.compile(rf"\b(?:{'|'.join(_LISTS['open'])})\b", re.IGNORECASE)
 
 
 def stance(sentence: str) -> Stance:
-    """Whether a sentence reports a finding (`yes`), or that something was not found (`no`), or neither."""
+    """Return `yes` for a sentence that reports a finding, `no` for one that reports none, else `unclear`."""
     main = _NO_WORSE.sub(" ", plainly(_after_concession(sentence)))
     denied, stated, left_open = _NO.search(main), _YES.search(main), _OPEN.search(main)
     if left_open and not (denied or stated):
@@ -50,12 +50,12 @@ def stance(sentence: str) -> Stance:
 
 
 def plainly(sentence: str) -> str:
-    """A sentence without the words that only look like a negation, as in "not only" and "not uncommon"."""
+    """Remove words that only look like a negation, as in "not only" and "not uncommon"."""
     return _NO_DENIAL.sub(" ", sentence)
 
 
 def _after_concession(sentence: str) -> str:
-    """What is said beside what is granted: of "Although A, B" it is B, of "A, but B" it is A and B."""
+    """Return a sentence without its concession: B of "Although A, B", but both of "A, but B"."""
     granted = re.match(r"\s*(?:although|though|while|despite|even though|whereas)\b[^,]*,\s*(?=\S)", sentence, re.I)
     return sentence[granted.end() :] if granted else sentence
 
@@ -71,25 +71,24 @@ _PARTS = re.compile(r"[,;:]|\b(?:but|whereas|while|however|although|though|and)\
 
 
 def stance_to(question: str, sentence: str, says: Stance) -> Stance:
-    """What a sentence that says yes or no by itself says of the direction that a question asks for.
+    """Return the stance of a sentence with a yes or no of its own to the direction of a question.
 
-    "X increased bleeding" reports a finding, and is a no to "Does X reduce bleeding?". Whether less of something is
-    better, code does not know: where the question asks for better or worse and the sentence tells more or less, it is
-    unclear.
+    "X increased bleeding" reports a finding, and is a no to "Does X reduce bleeding?". Whether less of
+    something is better, code does not know: a question for better or worse and a sentence with more or less is unclear.
     """
     asked = _ways(question)
     if says == "unclear" or len(asked) != 1:
         return says
     words = _words(question)
-    told = max(
+    closest = max(
         _PARTS.split(_after_concession(sentence)), key=lambda part: len(words & _words(part)) if _ways(part) else -1
     )
-    (way,), held = asked, _ways(told)
+    (way,), held = asked, _ways(closest)
     if way in held or not held:
         return says
     if _TURNED[way] in held:
         return "no" if says == "yes" else "unclear"
-    # Less of a disease is often better, so that "improve" and "reduce" go together, as do "prevent" and "improve".
+    # Less of a disease is often better, so "improve" agrees with "reduce" and with "prevent".
     return "unclear" if way == "worse" or "worse" in held else says
 
 

@@ -1,10 +1,10 @@
-"""What a claim makes of its quote: `left_out` finds frames that a quote was cut out of, `denies` claims that say the
+"""Rules of support: `left_out` finds context that changes the meaning of a quote, `denies` finds claims that say the
 opposite of their quotes.
 
-"Aspirin reduces mortality" stands, word for word, in "The hypothesis that aspirin reduces mortality was rejected". Code
-cannot read, but the words that turn a sentence round, leave it open or state an aim are few, and here they are looked
-for in the whole sentence. Where they stand in the clause of the quote, it supports no finding; where they stand farther
-off, a caution is enough. The lists are for English, and our choice.
+"Aspirin reduces mortality" occurs, word for word, in "The hypothesis that aspirin reduces mortality was rejected". Code
+cannot read, but the words that invert a sentence, leave it open or state an aim are few, and the whole sentence is
+searched for them. In the clause of the quote, they make it support no finding; farther away, a caution is enough. The
+lists are for English, and our choice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tools.wordlists import load_words
 _LISTS = load_words(__package__, "framing")
 
 SAME, ALIKE = 0.6, 0.3
-"""The share of a clause's words that another has to hold to speak of the same, or perhaps of the same; our choice."""
+"""Minimum share of a clause's words in another that is about the same, or perhaps about the same; our choice."""
 _SUPPOSED = r"(?<!support the )(?<!supports the )(?<!supported the )(?<!confirm the )(?<!confirmed the )hypothes\w+"
 AIM = re.compile(
     rf"^\W*(?:\w+:\s*)?(?:in order )?to (?:determine|evaluate|assess|investigate|examine|explore|compare|test|study|"
@@ -31,7 +31,7 @@ AIM = re.compile(
     r"(?:whether|if|how)\b|\?\W*$",
     re.IGNORECASE,
 )
-"""What was looked for, which is no finding."""
+"""Aims, which are not findings."""
 _RULES = r"(?:instructions?|prompts?|rules|guidelines|directions|commands|messages?)"
 ORDERS = re.compile(
     rf"\b(?:ignore|disregard|forget|override|bypass)\b[^.]{{0,40}}\b{_RULES}\b|"
@@ -45,7 +45,7 @@ ORDERS = re.compile(
     r"(?:all|every|the|your|this|that|with|to|only)\b",
     re.IGNORECASE,
 )
-"""What tells a reader, or a model, what to do; no paper's finding."""
+"""Instructions to a reader or a model; never a paper's finding."""
 _AIMS = re.compile(r"objective|purpose|\baims?\b|hypothes|question", re.IGNORECASE)
 _DOUBT = re.compile(
     rf"\b(?:{_SUPPOSED}|unknown|unclear|uncertain\w*|inconclusive|controvers\w+|debated?|disputed|unproven|questionable|"
@@ -78,15 +78,15 @@ _DOWN = stems("decrease decreased reduce reduced reduction lower fall fell decli
 
 
 def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
-    """What the sentence of a quote says that a claim does not: why the quote supports no such claim, or a caution.
+    """Return what the sentence of a quote says and a claim omits: a reason against its support, or a caution.
 
     Args:
-        claim: what is said to rest on the quote.
+        claim: the claim that cites the quote.
         span: of the quote in the document.
-        document: that is quoted.
+        document: the quoted document.
 
     Returns:
-        Two texts, of which one at least is empty; both where nothing is amiss.
+        Two texts, at least one of them empty; both if nothing is wrong.
     """
     whole = sentence_of(span, document)
     section = document.sections[span.section]
@@ -96,7 +96,7 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
     tail, *rest = _GOES_ON.split(after, maxsplit=1)
     quote = quoted(span, document)
     if ORDERS.search(section.text[whole.start : whole.end]):
-        return "gives orders to its reader, which is no finding", ""
+        return "gives instructions to its reader, which are not a finding", ""
     is_open = bool(_DOUBT.search(claim) or AIM.search(claim))
     if found := _NEGATION.search(plainly(lead)) or _IF.search(lead) or _DENIAL.search(plainly(tail)):
         return f"leaves out {_told(found)}", ""
@@ -117,11 +117,10 @@ def left_out(claim: str, span: Span, document: Document) -> tuple[str, str]:
 
 
 def denies(claim: str, sentences: Sequence[str]) -> tuple[bool, bool]:
-    """Whether a claim says the opposite of the sentences it rests on, and whether it perhaps does.
+    """Return whether a claim says the opposite of the sentences it cites, and whether it possibly does.
 
-    Clause by clause, the claim is held against the clause that shares most words with it. It is the opposite if one
-    is negated and the other is not, or if what rises in one falls in the other. "No difference" and "similar" are both
-    taken for negations.
+    Each clause of the claim is compared with the clause that shares most words with it. The two are opposite if only
+    one is negated, or if what rises in one falls in the other. "No difference" and "similar" both count as negations.
     """
     held = [part for sentence in sentences for part in _parts(sentence)]
     surely = perhaps = False
@@ -139,7 +138,7 @@ def denies(claim: str, sentences: Sequence[str]) -> tuple[bool, bool]:
 
 
 def _parts(text: str) -> list[tuple[frozenset[str], bool]]:
-    """The clauses of a text: their words, and whether they are negated; one without a verb goes with that before it."""
+    """Return the clauses of a text: words, and whether they are negated; one without a verb joins the previous."""
     found: list[tuple[frozenset[str], bool]] = []
     negated = False
     for part in _PART.split(re.sub(r"\bnon-?(?=inferior)", "not ", plainly(text))):
@@ -161,7 +160,7 @@ def _turned(words: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def _level(words: frozenset[str]) -> frozenset[str]:
-    """Words but those that say up or down, so that an opposite shares as many as what is alike."""
+    """Remove words for up and down, so that an opposite shares as many words as an agreement."""
     return words - _UP - _DOWN
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.models.blocks import Detail
-from memory.stream.encoders import HEAD_DIM, MID_DIM, TowerFeatures, VisionTower, to_input
+from memory.stream.encoders import HEAD_DIM, MID_DIM, FeatureExtractor, FeatureMaps, to_input
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ class Sight:
         return self.classes[0].numpy()
 
 
-def see(tower: VisionTower, rgb: np.ndarray) -> Sight:
+def see(tower: FeatureExtractor, rgb: np.ndarray) -> Sight:
     """Return what the network sees in an RGB picture (height, width, 3), uint8."""
     import torch
 
@@ -55,7 +55,7 @@ def see(tower: VisionTower, rgb: np.ndarray) -> Sight:
         return _regions(tower, seen)
 
 
-def _regions(tower: VisionTower, seen: TowerFeatures) -> Sight:
+def _regions(tower: FeatureExtractor, seen: FeatureMaps) -> Sight:
     import torch
     from torch.nn import functional as F
 

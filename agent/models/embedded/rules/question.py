@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.models.embedded.imagenet import concepts
-from memory.stream.time_expressions import read_hint
+from memory.stream.time_expressions import parse_time_expression
 from tools.media.clock import CLOCK, parse_clock
 from tools.media.types import Span
 
@@ -154,7 +154,7 @@ def take_apart(text: str, now_s: float | None = None) -> Question:
         text: the question.
         now_s: media time of the newest frame; None where unknown, and then `20 seconds ago` means no moment.
     """
-    hint = None if now_s is None else read_hint(text, now_s)
+    hint = None if now_s is None else parse_time_expression(text, now_s)
     lower = text.lower().strip()
     kind: Kind = next((kind for kind, pattern in _PATTERNS if re.search(pattern, lower)), "open")
     options = _options(text) if kind == "choice" else ()

@@ -17,7 +17,7 @@ from agent.models.embedded.networks.language import END_TURN, Language, load_ada
 from agent.models.embedded.networks.vision import TOKENS, see, shown, tag_table, visual_tokens
 from agent.models.embedded.train.concepts import class_ids, noun_phrases
 from agent.models.embedded.train.data import FrameOf, Sample, Samples, mixed_classes
-from memory.stream.encoders import shared_tower
+from memory.stream.encoders import shared_extractor
 from tools.errors import ModelError
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _read_pictures(folder: Path) -> dict[int, tuple[torch.Tensor, np.ndarray]]:
     from PIL import Image
 
     index_of = {wnid: index for index, wnid in enumerate(class_ids())}
-    tower, pictures = shared_tower(), {}
+    tower, pictures = shared_extractor(), {}
     for path in sorted(folder.glob("n*_*.*")):
         index = index_of.get(path.name.split("_")[0])
         if index is not None and index not in pictures:

@@ -1,4 +1,4 @@
-// Draws the stretch shown: the axis, the lanes with their events, and the links between these.
+// Rendering of the visible stretch: the axis, the lanes with their events, and the links between them.
 
 const CARD = { width: 148, height: 52, gap: 4 };
 const GUTTER = 26; // room above the bars of a lane, for arcs within it
@@ -8,7 +8,7 @@ const FRAME = { width: 96, height: 54 };
 const STEPS_S = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 const TICK_PX = 84;
-const SHORT_PX = 14; // a link over less is drawn for an event pointed at only: many of them are but a fence
+const SHORT_PX = 14; // shorter links are drawn only for the focused event: many of them would only clutter
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -19,7 +19,7 @@ function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** An element with a class, properties and attributes; text is only ever text. */
+/** Create an element with a class, properties and attributes; text is never parsed as HTML. */
 function make(tag, name = "", properties = {}, ...children) {
   const element = document.createElement(tag);
   if (name) element.className = name;
@@ -38,13 +38,13 @@ function place(element, left, top, width, height) {
 
 const foretold = (event) => (event.story_s < event.start_s ? "flashback" : "flash-forward");
 
-/** What a screen reader says of an event. */
+/** Describe an event for screen readers. */
 function spoken(event) {
   const who = event.actors.length ? `${event.actors.join(", ")}: ` : "";
   return `${stretch(event.start_s, event.end_s)}. ${who}${event.summary}${event.elsewhen ? ` (${foretold(event)})` : ""}`;
 }
 
-/** The first picture of the segments of an event: its address, "gone", or "". */
+/** Return the first picture of an event's segments: its URL, "gone", or "". */
 const pictureOf = (event) => {
   const found = event.segments.map((number) => story.segments[number].picture);
   return found.find((picture) => picture.startsWith("data:")) ?? found.find(Boolean) ?? "";
@@ -53,11 +53,11 @@ const pictureOf = (event) => {
 function frameOf(picture) {
   if (!picture) return null;
   return picture === "gone"
-    ? make("span", "frame gone", { title: "The picture has given way to newer ones" }, "gone")
+    ? make("span", "frame gone", { title: "The picture was removed to make room for newer ones" }, "gone")
     : make("img", "frame", { src: picture, alt: "" });
 }
 
-/** A row of cards that do not touch: `take` says whether there was room from `left` on. */
+/** Create a row of cards that do not overlap: `take` returns whether there was room from `left` on. */
 function row() {
   const taken = [];
   return {
@@ -69,7 +69,7 @@ function row() {
   };
 }
 
-/** Where everything of a view lies, in pixels of the chart. */
+/** Compute the layout of a view, in pixels of the chart. */
 function lay(view, width) {
   const { lanes, laneOf, drawn } = view;
   const x = (t) => EDGE + ((t - chosen.from) / (chosen.to - chosen.from)) * (width - 2 * EDGE);
@@ -128,7 +128,7 @@ function drawAxis(axis, x, width) {
   axis.replaceChildren(...nodes);
 }
 
-/** The way of a link between two points: an arc above a lane, or a wave from lane to lane; `beside` others of the same. */
+/** Return the path of a link between two points: an arc above a lane, or a curve from lane to lane, offset by `beside`. */
 function way(x1, y1, x2, y2, beside = 0) {
   const high = Math.min(2 * GUTTER - 8, 12 + Math.abs(x2 - x1) / 5) - 12 * beside;
   if (y1 === y2) return `M${x1} ${y1} Q${(x1 + x2) / 2} ${y1 - Math.max(6, high)} ${x2} ${y2}`;
@@ -149,7 +149,7 @@ function drawLinks(view) {
   const point = (event) => [clamp(at.x(event.start_s), -width, 2 * width), at.bar(laneOf.get(event))];
   const drawing = svg("svg", { width, height: at.tops.at(-1), class: "links", "aria-hidden": "true" }, arrows());
   const focus = chosen.at ?? chosen.event;
-  const between = new Map(); // how many links of two events were drawn
+  const between = new Map(); // number of links drawn between two events
   for (const link of view.links.drawn) {
     const pair = `${link.src} ${link.dst}`;
     const beside = between.get(pair) ?? 0;
@@ -177,7 +177,7 @@ function drawLinks(view) {
   return drawing;
 }
 
-/** How many events of each lane there are along the time line, where not all of them are drawn one by one. */
+/** Draw a histogram of the events of each lane along the time line, if not all are drawn individually. */
 function drawDensity(view, at, width) {
   const step = 4;
   const held = view.lanes.map(() => new Map());
@@ -233,7 +233,7 @@ function drawLanes(view, at, width) {
   });
 }
 
-/** Draw everything, and return what was drawn. */
+/** Draw everything, and return the view. */
 function drawStory(axis, chart, width) {
   const found = filtered();
   const view = { ...found, ...inView(found) };
@@ -249,7 +249,7 @@ function drawStory(axis, chart, width) {
   return view;
 }
 
-/** The whole story, small: how many events there are along it, and the stretch shown. */
+/** Draw the overview: a histogram of all events, and the visible stretch. */
 function drawOverview(overview, width) {
   const bins = new Array(Math.max(1, Math.floor(width / 4))).fill(0);
   const whole = story.end - story.start;

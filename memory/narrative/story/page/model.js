@@ -1,12 +1,12 @@
-// What the page knows: the story, and which of it is shown. Nothing here touches what is drawn.
+// State of the page: the story, and the selection that is shown. Nothing here touches the DOM.
 
-const MAX_DRAWN = 400; // events drawn one by one; of more in the stretch shown, those that matter most. Our choice.
-const MAX_ARCS = 300; // links drawn, those that weigh most. Our choice.
+const MAX_DRAWN = 400; // maximum number of events drawn individually, the most important of the visible stretch
+const MAX_ARCS = 300; // maximum number of links drawn, the heaviest
 const SPANS = ["caption", "dialogue", "text"];
 
 const records = ({ columns, rows }) => rows.map((row) => Object.fromEntries(columns.map((name, place) => [name, row[place]])));
 
-/** Characters `start` to `end` as the memory counts them: whole characters, of which some are two of a string here. */
+/** Slice by code points, as the memory counts characters; some take two UTF-16 units of a string here. */
 const cut = (text, start, end) => (/[\ud800-\udfff]/.test(text) ? [...text].slice(start, end).join("") : text.slice(start, end));
 const spaced = (text) => text.split(/\s+/).filter(Boolean).join(" ");
 
@@ -38,7 +38,7 @@ function read(given) {
 const story = read(JSON.parse(document.getElementById("story").textContent));
 const bySections = story.clock === "sections";
 
-/** Write a time as people read it: h:mm:ss, with a decimal where it is not a whole second, or the number of a section. */
+/** Format a time: h:mm:ss, with a decimal unless it is a whole second, or the number of a section. */
 function moment(t) {
   if (bySections) return `section ${Math.floor(t) + 1}`;
   const tenths = Math.round(t * 10);
@@ -48,7 +48,7 @@ function moment(t) {
   return (hours ? `${hours}:${two(minutes)}` : `${minutes}`) + `:${two(seconds)}` + (tenths % 10 ? `.${tenths % 10}` : "");
 }
 
-/** Write a stretch of time, or the sections that it touches. */
+/** Format a stretch of time, or the sections it touches. */
 function stretch(start, end) {
   if (!bySections) return moment(start) === moment(end) ? moment(start) : `${moment(start)} to ${moment(end)}`;
   const [first, last] = [Math.floor(start) + 1, Math.ceil(end)];
@@ -60,16 +60,16 @@ const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")}
 const byTime = (a, b) => a.start_s - b.start_s || a.number - b.number;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** What a person has chosen. */
+/** The user's selection. */
 const chosen = {
-  from: story.start, to: story.end, // the stretch shown
+  from: story.start, to: story.end, // the visible stretch
   words: "", who: "", lanes: "who",
   types: new Set(story.types.filter((type) => type !== "next")),
-  chain: null, event: null, // kept
-  at: null, // the event pointed at, or gone to by key
+  chain: null, event: null, // pinned by a click
+  at: null, // the event under the pointer, or reached by keyboard
 };
 
-const least = Math.min(bySections ? 1 : 4, story.end - story.start); // the shortest stretch that is shown
+const least = Math.min(bySections ? 1 : 4, story.end - story.start); // the shortest visible stretch
 
 function show(from, to) {
   const width = clamp(to - from, least, story.end - story.start);
@@ -77,27 +77,27 @@ function show(from, to) {
   [chosen.from, chosen.to] = [start, start + width];
 }
 
-/** Where zooming leads: to the event that is pointed at or kept, where it is in view, else to the middle. */
+/** Return the centre of zooming: the focused or pinned event if it is in view, else the middle. */
 function middle() {
   const event = story.events[chosen.at ?? chosen.event];
   return event && event.start_s >= chosen.from && event.start_s <= chosen.to ? event.start_s : (chosen.from + chosen.to) / 2;
 }
 
-/** Zoom by a factor, below 1 nearer, about a time that stays where it is. */
+/** Zoom by a factor, below 1 in, about a time that keeps its position. */
 function zoom(factor, about = middle()) {
   show(about - (about - chosen.from) * factor, about + (chosen.to - about) * factor);
 }
 
 const move = (share) => show(chosen.from + share * (chosen.to - chosen.from), chosen.to + share * (chosen.to - chosen.from));
 
-/** Bring a stretch into view, if it is not there: as near as now, or as far as it takes. */
+/** Scroll a stretch into view, zooming out only if needed. */
 function reveal(start, end) {
   if (start >= chosen.from && end <= chosen.to) return;
   const width = Math.max(chosen.to - chosen.from, (end - start) * 1.2);
   show((start + end - width) / 2, (start + end + width) / 2);
 }
 
-/** The events that what is sought leaves, and the lanes that these lie in. */
+/** Return the events that match the search, and their lanes. */
 function filtered() {
   const words = chosen.words.toLowerCase().split(/\s+/).filter(Boolean);
   const events = story.events.filter(
@@ -108,7 +108,7 @@ function filtered() {
   const chainOf = (event) => (event.chains.includes(chosen.chain) ? chosen.chain : event.chains[0]);
   const lane = (event) => (chosen.lanes === "who" ? event.lane : (chainOf(event)?.number ?? Infinity));
   const used = [...new Set(events.map(lane))].sort((a, b) => a - b);
-  const most = chosen.lanes === "who" ? used.length : 10; // of many chains, the best have a lane
+  const most = chosen.lanes === "who" ? used.length : 10; // of many chains, only the best have a lane
   const shown = used.length > most + 1 ? [...used.slice(0, most), Infinity] : used;
   const place = new Map(shown.map((value, number) => [value, number]));
   const laneOf = new Map(events.map((event) => [event, place.get(lane(event)) ?? shown.length - 1]));
@@ -120,7 +120,7 @@ function filtered() {
   return { events, laneOf, lanes: shown.map(name) };
 }
 
-/** What is drawn of the stretch shown: its events by what matters, and how many there are. */
+/** Select what is drawn of the visible stretch: its events by importance, and their number. */
 function inView({ events }) {
   const here = events.filter((event) => event.end_s >= chosen.from && event.start_s <= chosen.to);
   const kept = new Set([chosen.event, ...(chosen.chain ? chosen.chain.events : [])]);

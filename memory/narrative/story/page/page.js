@@ -1,14 +1,14 @@
-// The controls, the details of an event, the chains, and what keys and pointers do.
+// Controls, details of an event, chains, and keyboard and pointer handling.
 
 const byId = (id) => document.getElementById(id);
 const [axis, chart, overview] = ["axis", "chart", "overview"].map(byId);
 
-let view = null; // what is drawn now
+let view = null; // what is drawn at present
 let waiting = 0;
 let printing = false;
 const PRINTED_PX = 1020; // a landscape page of A4 with its margins
 
-/** Draw soon: once for all that changes until then. */
+/** Schedule one redraw for all changes until then. */
 function draw() {
   if (!waiting) waiting = requestAnimationFrame(drawNow);
 }
@@ -31,12 +31,12 @@ function tell() {
     : count(here.length, "event")); // prettier-ignore
   if (events.length < story.events.length) parts.push(`${count(events.length, "event")} of the story found`);
   if (links.drawn.length === links.all) parts.push(count(links.all, "link"));
-  else parts.push(`${count(links.drawn.length, "link")} of ${links.all.toLocaleString("en")}: ${links.heavy ? "those that weigh most; " : ""}zoom in for short ones`);
+  else parts.push(`${count(links.drawn.length, "link")} of ${links.all.toLocaleString("en")}: ${links.heavy ? "the heaviest; " : ""}zoom in for short ones`);
   byId("shown").textContent = parts.join("; ");
   byId("list").querySelector("summary").textContent = `These ${count(drawn.length, "event")} as a list`;
 }
 
-/** Mark the event pointed at, and tell of it, without drawing anew. */
+/** Mark the focused event and show its details, without a redraw. */
 function point() {
   for (const node of chart.querySelectorAll(".at")) node.classList.remove("at");
   const number = chosen.at ?? chosen.event;
@@ -74,18 +74,18 @@ function chooseChain(chain) {
   draw();
 }
 
-/** A button that leads to an event. */
+/** Create a button that shows an event. */
 function leadTo(event, why = "") {
   const button = make("button", "", { type: "button", title: why }, make("b", "", {}, moment(event.start_s)), " ", make("bdi", "", {}, event.summary));
   button.addEventListener("click", () => keep(event.number));
   return button;
 }
 
-/** How links of a type are drawn. */
+/** Draw a sample of a link type. */
 const swatch = (type) =>
   svg("svg", { class: "swatch", viewBox: "0 0 26 6", "aria-hidden": "true" }, svg("path", { d: "M0 3H26", class: `link near ${type}` }));
 
-let detailed; // the event told of
+let detailed; // the event whose details are shown
 
 function showDetails(event) {
   const panel = byId("details");
@@ -98,7 +98,7 @@ function showDetails(event) {
     facts.append(make("dt", "", {}, name), make("dd", "", {}, make("bdi", "", {}, String(value))));
   };
   if (!event) {
-    panel.replaceChildren(make("h2", "", {}, "Event"), make("p", "muted", {}, "Point at an event to read what is known of it; click it to keep it here."));
+    panel.replaceChildren(make("h2", "", {}, "Event"), make("p", "muted", {}, "Point at an event to see its details; click it to keep them here."));
     return;
   }
   fact("when", stretch(event.start_s, event.end_s));
@@ -143,7 +143,7 @@ function showDetails(event) {
   );
 }
 
-/** The end (of a negative length) or the beginning of a text, cut between words. */
+/** Return the end (for a negative length) or the beginning of a text, cut between words. */
 function shortened(text, length) {
   const whole = text.replace(/\s+/g, " ");
   if (whole.length <= Math.abs(length)) return whole;
@@ -165,11 +165,11 @@ function drawChains() {
     button.addEventListener("click", () => chooseChain(chosen.chain === chain ? null : chain));
     return make("li", "", {}, button);
   });
-  if (!nodes.length) byId("chains").append(make("p", "muted", {}, "No chains are held."));
+  if (!nodes.length) byId("chains").append(make("p", "muted", {}, "There are no chains."));
   byId("chains").querySelector("ol").replaceChildren(...nodes);
 }
 
-/** The legend, which also chooses which links are drawn. */
+/** Build the legend, which also selects the link types to draw. */
 function drawTypes() {
   const held = new Map();
   for (const link of story.links) held.set(link.type, (held.get(link.type) ?? 0) + 1);
@@ -192,7 +192,7 @@ function drawWho() {
   byId("who").append(...often.map(([name, number]) => make("option", "", { value: name, textContent: `${name} (${number})` })));
 }
 
-/** What there is, and what is left out of this page. */
+/** Show the totals, and what this page omits. */
 function drawTotals() {
   const { totals, pictures, version } = story;
   const chains = count(totals.chains, "chain");
@@ -203,14 +203,14 @@ function drawTotals() {
     left.push(`Only the ${count(story.events.length, "event")} that matter most are on this page, with the links and chains between them.`);
   }
   const shown = story.segments.filter((segment) => segment.picture.startsWith("data:")).length;
-  if (story.chains.length < totals.chains) left.push(`Of the chains, ${story.chains.length} are on this page.`);
-  if (pictures.gone) left.push(`The pictures of ${count(pictures.gone, "segment")} have given way to newer ones: empty boxes stand for them.`);
+  if (story.chains.length < totals.chains) left.push(`${story.chains.length} of the chains are on this page.`);
+  if (pictures.gone) left.push(`The pictures of ${count(pictures.gone, "segment")} were removed to make room for newer ones and appear as empty boxes.`);
   if (shown + pictures.gone < pictures.named) left.push(`Pictures of ${shown} of ${count(pictures.named, "segment")} are on this page.`);
   byId("left-out").textContent = left.join(" ");
   byId("left-out").hidden = !left.length;
 }
 
-/** The next event in time, or the nearest of another lane, among those drawn. */
+/** Return the next event in time, or the nearest of another lane, among those drawn. */
 function neighbour(key) {
   const order = view.drawn.toSorted(byTime);
   const now = story.events[chosen.at ?? chosen.event];
@@ -252,7 +252,7 @@ const eventAt = (target) => {
 };
 const timeAt = (x) => chosen.from + ((x - chart.getBoundingClientRect().left - EDGE) / (chart.clientWidth - 2 * EDGE)) * (chosen.to - chosen.from);
 
-let mouse = ""; // where it is: what is drawn anew under a mouse that rests is not pointed at
+let mouse = ""; // its position: an event redrawn under a resting mouse is not focused
 chart.addEventListener("pointermove", (event) => {
   const before = mouse;
   mouse = `${event.clientX} ${event.clientY}`;
@@ -267,7 +267,7 @@ chart.addEventListener("wheel", (event) => {
   draw();
 }, { passive: false }); // prettier-ignore
 
-const held = new Map(); // pointers that are down: where each is now
+const held = new Map(); // pressed pointers and their positions
 let moved = false;
 
 chart.addEventListener("pointerdown", (event) => {
@@ -317,7 +317,7 @@ choose("whole", "click", () => show(story.start, story.end));
 byId("tools").addEventListener("submit", (event) => event.preventDefault());
 byId("list").addEventListener("toggle", () => byId("list").open && drawList());
 
-/** Dark or light: what the page around this one says in the address, else what the person chooses here. */
+/** Dark or light: set in the URL by an embedding page, else chosen here. */
 function dress() {
   const root = document.documentElement;
   const told = /theme=(dark|light)/.exec(location.hash)?.[1];

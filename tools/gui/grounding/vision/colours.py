@@ -1,4 +1,4 @@
-"""The colour that something is drawn in, for "the blue button"."""
+"""Colours of controls, for instructions such as "the blue button"."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NAMES: dict[str, str] = {
     "white": r"white|weiße?[nrsm]?|blanc[oa]?",
     "black": r"black|schwarze?[nrsm]?|negr[oa]|noire?",
 }
-"""What colours are called; our choice."""
+"""Names of colours in instructions."""
 _HUES = ((10, "red"), (22, "orange"), (35, "yellow"), (85, "green"), (130, "blue"), (169, "purple"), (180, "red"))
-"""Up to which hue (of OpenCV, 0 to 179) a colour goes; our choice."""
+"""Upper bounds of the hues (OpenCV's, 0 to 179) of each colour."""
 
 
 def take_colour(text: str) -> tuple[str, str]:
-    """A text without the first colour that it names, and that colour; "" for none."""
+    """Split the first colour name from a text; "" for none."""
     for colour, words in NAMES.items():
         if found := re.search(rf"\b(?:{words})\s+", text, re.IGNORECASE):
             return text[: found.start()] + text[found.end() :], colour
@@ -33,7 +33,7 @@ def take_colour(text: str) -> tuple[str, str]:
 
 
 def is_drawn_in(colour: str, screen: Screen, rect: Rect) -> bool:
-    """Whether most of a place has a colour that what lies above and below it has not: a bar colours what is on it."""
+    """Return whether most of a place has a colour that its surroundings above and below do not have."""
     above = Rect(left=rect.left, top=rect.top - 5, right=rect.right, bottom=rect.top - 1)
     below = Rect(left=rect.left, top=rect.bottom + 1, right=rect.right, bottom=rect.bottom + 5)
     around = [colour_of(screen.crop(strip)) for strip in (above, below)]
@@ -41,13 +41,13 @@ def is_drawn_in(colour: str, screen: Screen, rect: Rect) -> bool:
 
 
 def summed(rgb: np.ndarray) -> np.ndarray:
-    """Red, green and blue of each pixel of a picture (height, width, 3), uint8, in sum: (height, width), uint16."""
-    # NumPy's own sum over so short an axis takes ten times as long.
+    """Sum the channels of a picture (height, width, 3), uint8, to (height, width), uint16."""
+    # NumPy's own sum over such a short axis takes ten times as long.
     return np.add(rgb[..., 0], rgb[..., 1], dtype=np.uint16) + rgb[..., 2]
 
 
 def colour_of(rgb: np.ndarray) -> str:
-    """The colour that most of a picture (height, width, 3), uint8, has: what is drawn on it is less."""
+    """Return the dominant colour of a picture (height, width, 3), uint8; drawings on it cover less."""
     import cv2
 
     if not rgb.size:

@@ -1,4 +1,4 @@
-"""Bounds of controls in pixels: frames and fills with four straight sides, found by OpenCV without a model."""
+"""Detection of control bounds in pixels: frames and fills with four straight sides, by OpenCV without a model."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tools.gui.grounding.geometry import contains
 from tools.gui.types import Rect
 
 SIDE_SHARE = 0.8
-"""So much of each side must be an edge; corners may be round. Our choice."""
+"""Minimum share of each side that must be an edge; corners may be round. Our choice."""
 SMALLEST_PX, CHECK_PX, TALLEST_PX = 9, 26, 64
-"""The least side of a frame, the most of a check box, and the most height of a field or button; our choice."""
+"""Minimum side of a frame, maximum side of a check box, and maximum height of a field or button; our choice."""
 MIDDLE = 0.3
-"""The share of a check box or radio button at each side that is not its middle; our choice."""
+"""Share of a check box or radio button at each side that does not count as its middle; our choice."""
 DOT_PX = 1.5
-"""How far the dot of a radio button may be off its middle; our choice."""
+"""Maximum distance of a radio button's dot from its middle; our choice."""
 ROUND, BLANK = 0.9, 12
-"""The share of its bounds from which on a shape is no circle, and the grey levels that a blank may hold; our choice."""
+"""Share of its bounds above which a shape is not a circle, and grey levels allowed in a blank; our choice."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Rectangles of a screen, by what they may be.
+    """Rectangles of a screen, by kind.
 
     Attributes:
         boxes: all, small ones first.
-        checks: of the size of a check box or radio button, square or round.
-        blank: those of them with nothing within, or only the dot of a radio button.
+        checks: with the size of a check box or radio button, square or round.
+        blank: those of them that are empty, or have only the dot of a radio button.
     """
 
     boxes: tuple[Rect, ...]
@@ -37,7 +37,7 @@ class Frames:
     blank: frozenset[Rect] = frozenset()
 
     def around(self, rect: Rect, most_height: float) -> Rect | None:
-        """The smallest box around a place that is no higher than that; None if there is none."""
+        """Return the smallest box around a place of at most this height, or None."""
         return next(
             (
                 box
@@ -49,11 +49,11 @@ class Frames:
 
 
 def find_frames(rgb: np.ndarray) -> Frames:
-    """Find the frames of an image (height, width, 3), uint8: lines around something, or a fill of another colour."""
+    """Find the frames of an image (height, width, 3), uint8: outlines, or fills of another colour."""
     import cv2
 
     edges = np.max([cv2.Canny(np.ascontiguousarray(rgb[:, :, channel]), 8, 24) for channel in range(3)], axis=0)
-    # Lines of one pixel give two edges; joined, a rounded corner's pieces hang together.
+    # Lines of one pixel have two edges; joining them connects the pieces of a rounded corner.
     contours, _ = cv2.findContours(cv2.dilate(edges, np.ones((2, 2), np.uint8)), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     across = cv2.dilate(edges, np.ones((5, 1), np.uint8)) > 0
     down = cv2.dilate(edges, np.ones((1, 5), np.uint8)) > 0
@@ -76,7 +76,7 @@ def find_frames(rgb: np.ndarray) -> Frames:
             checks.append(rect)
     distinct = _distinct(checks)
     blank = frozenset(check for check in distinct if _is_blank(rgb, check))
-    # A radio button that is chosen holds a dot, which is no control of its own.
+    # A selected radio button contains a dot, which is not a control itself.
     rings = frozenset(
         check for check in distinct if check in rounds and (check in blank or any(_is_dot(dot, check) for dot in blank))
     )
@@ -85,7 +85,7 @@ def find_frames(rgb: np.ndarray) -> Frames:
 
 
 def _is_dot(inner: Rect, ring: Rect) -> bool:
-    """Whether a circle or its like stands in the middle of another."""
+    """Return whether a circle or similar shape is in the middle of another."""
     return (
         inner.area < ring.area
         and math.dist((inner.center.x_px, inner.center.y_px), (ring.center.x_px, ring.center.y_px)) <= DOT_PX
@@ -93,9 +93,9 @@ def _is_dot(inner: Rect, ring: Rect) -> bool:
 
 
 def _is_blank(rgb: np.ndarray, check: Rect) -> bool:
-    """Whether there is nothing in the middle of a check box or radio button."""
+    """Return whether the middle of a check box or radio button is empty."""
     aside = math.ceil(MIDDLE * check.width)
-    # Edges are found a pixel too far to the right and too low.
+    # Edges are detected a pixel too far to the right and too low.
     rows, columns = (
         slice(int(start) + aside, int(end) - aside - 1)
         for start, end in ((check.top, check.bottom), (check.left, check.right))
@@ -105,7 +105,7 @@ def _is_blank(rgb: np.ndarray, check: Rect) -> bool:
 
 
 def _framed(across: np.ndarray, down: np.ndarray, left: int, top: int, width: int, height: int) -> bool:
-    """Whether all four sides are edges, leaving out the corners."""
+    """Return whether all four sides are edges, except at the corners."""
     corner = min(10, width // 4, height // 4)
     xs, ys = slice(left + corner, left + width - corner), slice(top + corner, top + height - corner)
     last_x, last_y = left + width - 1, top + height - 1
@@ -118,12 +118,12 @@ def _framed(across: np.ndarray, down: np.ndarray, left: int, top: int, width: in
 
 
 def _distinct(rects: list[Rect]) -> tuple[Rect, ...]:
-    """Without those that are nearly the same, small ones first: of a frame's two edges the inner one stays."""
+    """Remove near duplicates, small ones first: of a frame's two edges the inner one remains."""
     kept: list[Rect] = []
     places: set[tuple[int, ...]] = set()
     for rect in sorted(rects, key=lambda rect: rect.area):
         edges = (rect.left, rect.top, rect.right, rect.bottom)
-        # Two grids, shifted by half a cell, catch neighbours on both sides of a cell's border.
+        # Two grids, shifted by half a cell, match neighbours on both sides of a cell's border.
         cells = {(shift, *(int(edge + shift) // 8 for edge in edges)) for shift in (0, 4)}
         if not cells & places:
             kept.append(rect)

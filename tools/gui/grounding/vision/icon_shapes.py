@@ -1,4 +1,4 @@
-"""Icons as strokes and fills in coordinates of 0 to 1, in the ways they are often drawn, and what they are called."""
+"""Shapes of common icons as strokes and fills in coordinates of 0 to 1, in several drawing styles, and their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Shape = tuple[Part, ...]
 
 
 def _arc(x: float, y: float, radius: float, start: float = 0, end: float = 360, kind: str = "line") -> Part:
-    """A circle's arc, clockwise from the right, in degrees."""
+    """Return an arc of a circle, clockwise from the right, in degrees."""
     steps = max(6, int(abs(end - start) / 12))
     angles = [math.radians(start + (end - start) * step / steps) for step in range(steps + 1)]
     return (kind, *((x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles))
@@ -31,7 +31,7 @@ def _cog(teeth: int, inner: float, outer: float, kind: str) -> Part:
 
 
 def _turned(shape: Shape, quarters: int) -> Shape:
-    """Turned clockwise by quarters."""
+    """Rotate clockwise by quarter turns."""
 
     def turn(point: tuple[float, float]) -> tuple[float, float]:
         x, y = point
@@ -189,7 +189,7 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
         ),
     ),
 }
-"""Each icon in the hands it is drawn in."""
+"""Each icon in its drawing styles."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "close": ("close", "x", "cross", "cancel", "dismiss", "schließen", "kreuz", "cerrar", "fermer", "chiudi"),
@@ -327,11 +327,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "user": ("user", "person", "profile", "account", "benutzer", "profil", "usuario"),
     "calendar": ("calendar", "date", "kalender", "calendario", "calendrier"),
 }
-"""What people call each of them."""
+"""Names of each icon in instructions."""
 
 
 @cache
 def same_icon(words: str) -> frozenset[str]:
-    """What else an icon of this name is called: a program names it "Settings", an instruction "gear"."""
+    """Return all names of the icon with this name: a program calls it "Settings", an instruction "gear"."""
     wanted = words.casefold()
     return frozenset(name for names in NAMES.values() if wanted in names for name in names) - {wanted}

@@ -1,4 +1,4 @@
-"""Common icons of tool bars, told by their shape: drawn here in several hands, compared with what is on the screen."""
+"""Recognition of common toolbar icons by shape: templates drawn in several styles, compared with the screen."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tools.gui.types import Rect
 from tools.ocr import N_THREADS
 
 SIDE = 32
-"""Shapes are compared at this size in pixels; our choice, as are all numbers below."""
+"""Size in pixels at which shapes are compared; our choice, as are all numbers below."""
 ALONG = 0.8
-"""The share of a button's height that what is left of its border reaches over; our choice."""
+"""Share of a button's height that the remains of its border cover."""
 SMALLEST_PX, LARGEST_PX = 8, 44
-"""Of an icon's sides; one may be smaller where the shape itself is as flat, as three dots are."""
+"""Range of an icon's sides; one may be smaller if the shape itself is as flat, such as three dots."""
 FLATTER = 1.6
-"""By how much the sides' ratio of such a blob may differ from the shape's."""
+"""Maximum ratio of such a blob's aspect to the shape's."""
 STROKES = (0.05, 0.085, 0.13)
-"""Widths of strokes as shares of a shape's size."""
+"""Stroke widths as shares of a shape's size."""
 CONTRAST = 36
-"""Grey levels by which an icon differs from what is around it."""
+"""Difference in grey levels between an icon and its surroundings."""
 JOIN_PX = 7
-"""Parts of an icon are at most so far apart."""
+"""Maximum distance between parts of an icon."""
 LEAST, FULL = 0.58, 0.82
-"""Below the first likeness nothing is said; from the second on a shape is sure."""
+"""Minimum similarity for a name, and similarity from which on a shape is certain."""
 
 
 def icon_items(rgb: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Item]:
-    """Icon-like blobs of an image (height, width, 3), uint8, with the names of the shapes that they are most like.
+    """Return icon-like blobs of an image (height, width, 3), uint8, with the names of the most similar shapes.
 
-    Blobs that are like none are given without a name: "the second icon" may mean them.
+    Blobs without a similar shape have no name: "the second icon" may mean them.
     """
     marks = _marks(rgb)
     rects = _blobs(marks, lines, frames)
@@ -62,7 +62,7 @@ def icon_items(rgb: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[I
             for place, (kind, alike) in enumerate(ranked)
             if alike >= LEAST
             for word in NAMES[kind]
-            # What is not even the likeliest reading of a shape names no effect, such as to delete.
+            # Less likely readings of a shape must not name an effect, such as deletion.
             if not (place and find_verbs(word, VERBS))
         ]
         items.append(Item(rect, "icon", tuple(names), "icon", rect.center))
@@ -70,10 +70,10 @@ def icon_items(rgb: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[I
 
 
 def _marks(rgb: np.ndarray) -> np.ndarray:
-    """How much each pixel differs from its surroundings, 0 to 1; dark on light and light on dark alike."""
+    """Return the contrast of each pixel with its surroundings, 0 to 1, for dark on light and light on dark alike."""
     import cv2
 
-    # OpenCV takes the medians of one colour in two thirds of the time, and of several colours at once.
+    # OpenCV computes medians of one channel in two thirds of the time, and of several channels at once.
     planes = cv2.split(np.ascontiguousarray(rgb))
     with ThreadPoolExecutor(N_THREADS) as pool:
         red, green, blue = pool.map(lambda plane: cv2.absdiff(plane, cv2.medianBlur(plane, 25)), planes)
@@ -82,7 +82,7 @@ def _marks(rgb: np.ndarray) -> np.ndarray:
 
 
 def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rect]:
-    """Places of the size of an icon that hold marks and no words."""
+    """Return places with the size of an icon that contain marks and no words."""
     import cv2
 
     mask = (marks > 2 * CONTRAST / 255).astype(np.uint8)
@@ -103,7 +103,7 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
     for left, top, width, height, _ in stats[1:]:
         rect = Rect(left=left, top=top, right=left + width, bottom=top + height)
         tight = _tight(mask, rect) if max(width, height) <= LARGEST_PX + JOIN_PX else None
-        # Of a framed icon only what is within counts, unless the frame is drawn as part of it, close around.
+        # Only the inside of a framed icon counts, unless the frame is a tight part of its drawing.
         if tight is not None and not any(tight.iou(cell) > 0.75 and cell.width > 24 for cell in cells):
             found.append(tight)
     kept: list[Rect] = []
@@ -119,14 +119,14 @@ def _blobs(marks: np.ndarray, lines: Sequence[Line], frames: Frames) -> list[Rec
 
 
 def _is_side(rect: Rect, frame: Rect) -> bool:
-    """Whether it is what is left of the left or right border of a button when its words are taken out."""
+    """Return whether a rectangle is the rest of a button's left or right border after its words are removed."""
     across = any(rect.left - 2 <= side <= rect.right + 2 for side in (frame.left, frame.right))
     shared = min(rect.bottom, frame.bottom) - max(rect.top, frame.top)
     return across and rect.width < 0.5 * frame.width and shared >= ALONG * frame.height
 
 
 def _words(lines: Sequence[Line]) -> Iterator[tuple[str, Rect]]:
-    """Words that are surely none of the signs that icons are read as: an x that closes, <, or one of another script."""
+    """Yield words that are certainly not misread icons: an x that closes, <, or a letter of another script."""
     for line in lines:
         if len(line.text.replace(" ", "")) > 2:
             for word, rect in zip(line.words, line.rects, strict=True):
@@ -135,13 +135,13 @@ def _words(lines: Sequence[Line]) -> Iterator[tuple[str, Rect]]:
 
 
 def _and_edges(word: Rect) -> Rect:
-    """A word's place with what its reader may have cut off: a stem of its first or last letter."""
+    """Return a word's place, extended by what OCR may have cut off: a stem of its first or last letter."""
     aside = 0.3 * word.height
     return Rect(left=word.left - aside, top=word.top - aside, right=word.right + aside, bottom=word.bottom + aside)
 
 
 def _tight(mask: np.ndarray, rect: Rect) -> Rect | None:
-    """The bounds of the marks within a rectangle; None if they are too small, too large or too flat for an icon."""
+    """Return the bounds of the marks within a rectangle; None if too small, too large or too flat for an icon."""
     left, top = max(0, int(rect.left)), max(0, int(rect.top))
     rows, columns = np.nonzero(mask[top : int(rect.bottom), left : int(rect.right)])
     if len(rows) < 12:
@@ -158,7 +158,7 @@ def _cut(marks: np.ndarray, rect: Rect) -> np.ndarray:
 
 
 def _square(shape: np.ndarray) -> np.ndarray:
-    """A shape in the middle of a square of `SIDE`, as large as fits with a margin."""
+    """Return a shape centred in a square of `SIDE`, as large as fits with a margin."""
     import cv2
 
     height, width = shape.shape
@@ -172,7 +172,7 @@ def _square(shape: np.ndarray) -> np.ndarray:
 
 
 def _features(square: np.ndarray) -> np.ndarray:
-    """A unit vector: the blurred shape and the directions of its edges, blurred so that small shifts do no harm."""
+    """Return a unit vector of the shape and its edge directions, blurred for tolerance to small shifts."""
     import cv2
 
     blurred = cv2.GaussianBlur(square, (0, 0), 1.5)
@@ -180,7 +180,7 @@ def _features(square: np.ndarray) -> np.ndarray:
     angle, strength = np.arctan2(down, across) % np.pi, np.hypot(across, down)
     parts = [_unit(blurred - blurred.mean())]
     for turn in range(4):
-        # A stroke has edges on both sides, and their directions count, not their signs.
+        # A stroke has edges on both sides, so the directions count, not their signs.
         near = np.clip(1 - np.abs((angle - turn * np.pi / 4 + np.pi / 2) % np.pi - np.pi / 2) / (np.pi / 4), 0, 1)
         parts.append(cv2.resize(cv2.GaussianBlur(strength * near, (0, 0), 2.0), (16, 16), interpolation=cv2.INTER_AREA))
     edges = np.concatenate([part.ravel() for part in parts[1:]])
@@ -193,7 +193,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 @cache
 def _templates() -> tuple[np.ndarray, tuple[str, ...], tuple[float, ...]]:
-    """Feature vectors of all shapes at all strokes, (N, D), what each is, and its width by its height."""
+    """Return feature vectors of all shapes at all strokes, (N, D), with the name and aspect ratio of each."""
     vectors, kinds, ratios = [], [], []
     for kind, hands in SHAPES.items():
         for hand in hands:
@@ -206,12 +206,12 @@ def _templates() -> tuple[np.ndarray, tuple[str, ...], tuple[float, ...]]:
 
 
 def draw(shape: Shape, stroke: float, side: int = 96) -> np.ndarray:
-    """Draw a shape, cut to its bounds: float32 of 0 to 1.
+    """Draw a shape, cropped to its bounds: float32 of 0 to 1.
 
     Args:
         shape: parts in coordinates of 0 to 1; see `icon_shapes`.
-        stroke: the width of strokes as a share of the size.
-        side: pixels from 0 to 1.
+        stroke: stroke width as a share of the size.
+        side: pixels per unit.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""Items of a screen's pixels: words that were read, the frames around and beside them, rows and dialogs."""
+"""Layout of a screen from its pixels: words, the frames around and beside them, rows and dialogs, as items."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from tools.gui.grounding.vision.windows import find_titled
 from tools.gui.types import Rect
 
 BUTTON_HEIGHTS = 3.6
-"""A frame of at most so many heights of its only line is taken for that line's button; our choice."""
+"""Maximum height of a button's frame, in heights of its only line; our choice."""
 LABEL_GAP_PX, ABOVE_GAP_PX, ASIDE_PX = 260.0, 26.0, 100.0
-"""How far a label may stand left of or above its field, and begin after it there; our choice."""
+"""Maximum distance of a label to the left of or above its field, and its maximum offset there; our choice."""
 CLOSE_PX, BEFORE_PX = 16.0, 90.0
-"""A label so near at the right of a check box is its only one; one so near at its left may well be; our choice."""
+"""Distance at which a label right of a check box is its only one, and one left of it a candidate; our choice."""
 COLUMN_PX, HEAD_GAP_PX = 4.0, 48.0
-"""How far check boxes of one column are out of line, and how far above the first one the head stands; our choice."""
+"""Maximum misalignment of check boxes in a column, and distance of the column header from the first; our choice."""
 TWICE = 2.0
-"""What has so many times the width of a check box is more than that; our choice."""
+"""Width, in widths of a check box, from which on an item is more than a check box; our choice."""
 ELSEWHERE = 0.92
-"""How likely something is meant in another window than that which is worked in; our choice."""
+"""Weight of items in another window than the active one; our choice."""
 SHORTEST_PX, WIDE, PART = 14, 2.0, 0.8
-"""The least height of a field, its width by its height, and its share of the frame that it is in, with a label beside
-it; our choice."""
+"""Minimum height of a field, its aspect ratio, and its share of its surrounding frame, with a label beside it; our
+choice."""
 HIGHEST_ROW = 0.3
-"""Rows of tables are not higher than this share of the screen; our choice."""
+"""Maximum height of a table row, as a share of the screen; our choice."""
 _RINGS = frozenset("Oo0Q○〇◯●©@V✓√口□日回")
-"""As what radio buttons and check boxes are read."""
+"""Characters as which OCR reads radio buttons and check boxes."""
 _MARKS = frozenset("<>^vV十一")
-"""As what the steps of a spin button and the arrow of a combo box are read, beside signs."""
+"""Characters as which OCR reads the steps of a spin button and the arrow of a combo box, besides punctuation."""
 
 
 def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
-    """Items of an image (height, width, 3), uint8, whose lines were read: words, controls and icons."""
+    """Convert an image (height, width, 3), uint8, and its lines to items: words, controls and icons."""
     frames = find_frames(rgb)
     lines = [line for line in lines if line.rect.area > 0]
     boxes = [box for box in frames.boxes if not _in_word(box, lines)]
@@ -57,19 +57,19 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
     screen = Rect(left=0, top=0, right=rgb.shape[1], bottom=rgb.shape[0])
     held = {box: [line for line in lines if contains(box, line.rect, 4.0)] for box in boxes}
     stacks = stacks_of(held)
-    # Lines across a dialog part it into a head, a body and a foot that stand on one another.
+    # Lines across a dialog divide it into a stacked head, body and foot.
     parted = {union(*stack): [line for box in stack for line in held[box]] for stack in stacks}
     dialogs = _dialogs(rgb, screen, {**held, **parted})
     modal = next((rect for rect, _, dims in dialogs if dims), None)
     texts = _texts(lines, clean, held)
     buttons = {item.names[0].words for item in texts if item.role == "button"}
-    # What stands on a button labels nothing beside it, nor does the label of a check box anything else.
+    # Words on a button label nothing beside it; the label of a check box labels nothing else.
     labels = [line for line in lines if line.words not in buttons]
     others = [line for line in labels if not any(_is_close(line, check) for check in clean.checks)]
     joined = [Name(line.words, 0.97, rects=line.rects) for line in _joined(lines)]
     items = [Item(union(*name.rects), "text", (name,), "words") for name in joined]
     items += [*texts, *_fields(held, others), *_checks(clean, labels)]
-    # What was read as a letter is no icon, whatever it is.
+    # What was read as a letter is not an icon.
     ticked = [
         check for check in clean.checks if check in clean.blank and any(_is_close(line, check) for line in labels)
     ]
@@ -93,7 +93,7 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
         if each.title not in menus.lines
     ]
     shown = [Item(rect, "dialog", _named(inside), "words") for rect, inside, _ in dialogs]
-    # A dialog that dims the page is worked in; others may be any frame in the middle.
+    # A dialog that dims the page is active; others may be any frame in the middle.
     items += [*windows, *shown] if modal is None else [*shown, *windows]
     if modal is None:
         return [_less_sure(item, [each.rect for each in windows if each.role == "window"]) for item in items]
@@ -101,13 +101,13 @@ def pixel_items(rgb: np.ndarray, lines: Sequence[Line]) -> list[Item]:
 
 
 def _is_drawn_as(check: Rect, icon: Item) -> bool:
-    """Whether an icon is no more than a check box or radio button, or several that stand on one another."""
+    """Return whether an icon is only a check box or radio button, or several stacked ones."""
     narrow = icon.rect.width < TWICE * check.width
     return narrow and (contains(icon.rect, check, 2.0) or contains(check, icon.rect, 2.0))
 
 
 def _is_of_menu(item: Item, menus: Menus) -> bool:
-    """Whether an item is made of the words or the frames of menus, and is no icon there."""
+    """Return whether an item consists of words or frames of menus, and is not an icon there."""
     within = any(menu.holds(item.rect.center) for menu in menus.opened)
     return (within and item.role != "icon") or any(
         contains(item.rect, line.rect, 1.0) and item.rect.height < 2 * line.rect.height for line in menus.lines
@@ -115,7 +115,7 @@ def _is_of_menu(item: Item, menus: Menus) -> bool:
 
 
 def _without_check(line: Line, frames: Frames) -> list[Line]:
-    """A line without a check box or radio button that was read as its first letter; none if it is that alone."""
+    """Remove a check box or radio button that was read as a line's first letter; an empty result if it is all."""
     first, place = line.words[0], line.rects[0]
     if first not in _RINGS or not any(check.holds(place.center) for check in frames.checks):
         return [line]
@@ -125,13 +125,13 @@ def _without_check(line: Line, frames: Frames) -> list[Line]:
 
 
 def _less_sure(item: Item, windows: Sequence[Rect]) -> Item:
-    """An item, less sure where it is in another window than the first, which is worked in; menus reach out of that."""
+    """Lower an item's certainty if it is in another window than the active first one; menus reach out of that."""
     within = [window.holds(item.rect.center) for window in windows]
     return replace(item, sure=ELSEWHERE * item.sure) if any(within) and not within[0] else item
 
 
 def _is_cell(box: Rect, lines: Sequence[Line]) -> bool:
-    """Whether a frame may hold a letter or two that were not read."""
+    """Return whether a frame may contain a letter or two that were not read."""
     small = 14 <= box.height <= 44 and box.width <= 60
     return small and not any(contains(box, line.rect, 4.0) for line in lines)
 
@@ -141,7 +141,7 @@ def _inside(box: Rect) -> Rect:
 
 
 def _in_word(box: Rect, lines: Sequence[Line]) -> bool:
-    """Whether a frame is only a letter or two of a word."""
+    """Return whether a frame is only a letter or two of a word."""
     return any(
         len(word) > 2 and contains(place, box, 4.0) and box.width < 0.8 * place.width
         for line in lines
@@ -161,7 +161,7 @@ def _texts(lines: Sequence[Line], frames: Frames, held: dict[Rect, list[Line]]) 
 
 
 def _is_group(box: Rect, boxes: Sequence[Rect]) -> bool:
-    """Whether a frame holds a field that takes only a part of it, and so is no button or field itself."""
+    """Return whether a frame contains a field that covers only a part of it, so that it is not a control itself."""
     return any(
         contains(box, other)
         and SHORTEST_PX <= other.height < TALLEST_PX
@@ -173,7 +173,7 @@ def _is_group(box: Rect, boxes: Sequence[Rect]) -> bool:
 
 
 def _joined(lines: Sequence[Line]) -> list[Line]:
-    """Labels that run over two lines."""
+    """Join labels that run over two lines."""
     pairs = []
     for upper in lines:
         for lower in lines:
@@ -186,7 +186,7 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
 
 
 def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
-    """Frames that may be filled in: empty or with one line, named by that line and by the label beside or above."""
+    """Return fillable frames: empty or with one line, named by that line and by the label beside or above."""
     items = []
     joined = _joined(lines)
     parts = [(box, {id(line) for line in inside}) for box, inside in held.items() if len(inside) > 1]
@@ -196,7 +196,7 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
             continue
         if inside and _is_group(box, tuple(held)):
             continue
-        # A button holds its words in the middle, and is called by them; a field holds them at its left.
+        # A button has its words in the middle, as its label; a field has them on its left.
         left = (
             len(within) > 1 or not inside or inside[0].rect.left - box.left < 0.5 * (box.right - inside[0].rect.right)
         )
@@ -205,7 +205,7 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
         outside = [line for line in lines if id(line) not in elsewhere and not contains(box, line.rect, 4.0)]
         names += _labels(box, outside)
         names += [name for name in _labels(box, joined) if name.words not in {other.words for other in names}]
-        # The steps of a spin button stand at its right, and need not have been read.
+        # The steps of a spin button are on its right, and may not have been read.
         point = inside[0].rect.center if inside and left else box.center
         items.append(
             Item(box, "field" if left else "dropdown", tuple(names), "words", point, sure=1.0 if names else 0.9)
@@ -214,12 +214,12 @@ def _fields(held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Item]:
 
 
 def _is_mark(line: Line) -> bool:
-    """Whether what was read is the plus, minus or arrow of a spin button or a combo box."""
+    """Return whether a line is the plus, minus or arrow of a spin button or a combo box."""
     return all(word in _MARKS or (len(word) == 1 and unicodedata.category(word)[0] in "SP") for word in line.words)
 
 
 def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:
-    """The nearest line left of a box with nothing in between, and the nearest one above it."""
+    """Return the nearest line to the left of a box with nothing in between, and the nearest one above it."""
     beside = [
         line
         for line in lines
@@ -245,13 +245,13 @@ def _labels(box: Rect, lines: Sequence[Line]) -> list[Name]:
 
 
 def _is_close(line: Line, check: Rect) -> bool:
-    """Whether a line begins just at the right of a check box."""
+    """Return whether a line begins right next to a check box, on its right."""
     level = check.top < line.rect.center.y_px < check.bottom
     return level and -4 <= line.rect.left - check.right < CLOSE_PX
 
 
 def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
-    """Check boxes and radio buttons, named by the nearest line at their right, or else at their left."""
+    """Return check boxes and radio buttons, named by the nearest line on their right, or else on their left."""
     items = []
     for check in frames.checks:
         near = [
@@ -259,7 +259,7 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
             for line in lines
             if abs(line.rect.center.y_px - check.center.y_px) < 0.6 * max(line.rect.height, check.height)
         ]
-        # What stands in one frame with it labels it, and not what is beside that frame.
+        # A line in the same frame labels it; one beside that frame does not.
         around = next((box for box in frames.boxes if contains(box, check) and box.area > 4 * check.area), check)
         near = [line for line in near if contains(around, line.rect, 4.0)] or near
         after = min((line for line in near if -4 <= line.rect.left - check.right < 60),
@@ -271,7 +271,7 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
         if after and (before is None or after_px < max(CLOSE_PX, check.left - before.rect.right)):
             names.append(Name(after.words, 0.97, label=after_px >= CLOSE_PX))
         if before and after_px >= CLOSE_PX:
-            # What stands at the right of a box may be the label of the next one.
+            # A line on the right of a box may be the label of the next one.
             near_px = check.left - before.rect.right < BEFORE_PX
             names.append(Name(before.words, 0.95 if near_px and not names else 0.8, label=True))
         if after_px >= CLOSE_PX and (head := _head(check, frames.checks, lines)):
@@ -281,7 +281,7 @@ def _checks(frames: Frames, lines: Sequence[Line]) -> list[Item]:
 
 
 def _head(check: Rect, checks: Sequence[Rect], lines: Sequence[Line]) -> Line | None:
-    """The head of a column of a table that holds check boxes; None where they are less than two."""
+    """Return the header of a table column with check boxes; None if there are fewer than two."""
     x_px = check.center.x_px
     column = [other for other in checks if abs(other.center.x_px - x_px) < COLUMN_PX]
     first = min(column, key=lambda other: other.top)
@@ -295,7 +295,7 @@ def _head(check: Rect, checks: Sequence[Rect], lines: Sequence[Line]) -> Line | 
 
 
 def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> list[tuple[Rect, list[Line], bool]]:
-    """Boxes that may be dialogs, each with its lines and whether all around it is dimmed; the dimming ones first."""
+    """Return possible dialogs, each with its lines and whether its surroundings are dimmed; dimming ones first."""
     grey = summed(rgb) / 3.0
     found = []
     for box, inside in held.items():
@@ -310,7 +310,7 @@ def _dialogs(rgb: np.ndarray, screen: Rect, held: dict[Rect, list[Line]]) -> lis
 
 
 def _ring(grey: np.ndarray, box: Rect, width: int = 60) -> np.ndarray:
-    """The pixels around a box, a little away from it, since dialogs cast shadows."""
+    """Return the pixels around a box, a little away from it, since dialogs cast shadows."""
     top, bottom, left, right = int(box.top), int(box.bottom), int(box.left), int(box.right)
     outer = np.zeros(grey.shape, bool)
     outer[max(0, top - width) : bottom + width, max(0, left - width) : right + width] = True

@@ -1,4 +1,4 @@
-"""Menu bars and open menus of desktop programs in pixels: words below a title, and the frames that hang on them."""
+"""Menu bars and open menus of desktop programs in pixels: words below a title, and the frames attached to them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tools.gui.grounding.vision.windows import Titled
 from tools.gui.types import Rect
 
 FIRST = frozenset({"file", "datei", "fichier", "archivo"})
-"""What a menu bar begins with; in other rows of words below a title may be tabs."""
+"""First words of menu bars; other rows of words below a title may be tabs."""
 BELOW_PX, GAP_PX = 40.0, 70.0
-"""How far below a title its menu bar may be, and how far apart menus may stand; our choice."""
+"""Maximum distance of a menu bar below its title, and between menus; our choice."""
 ENTRY_PX = 36.0
-"""The most height of a menu for each of its entries; our choice."""
+"""Maximum height of a menu per entry; our choice."""
 _LEVEL_PX, _EDGE_PX = 8.0, 5.0
-"""How far words of one bar may stand off one another, and edges that are one; our choice."""
+"""Maximum vertical offset of words of one bar, and distance of edges that count as one; our choice."""
 _HANGS_PX, _COLUMN_PX = 14.0, 70.0
-"""How far from its word a menu may hang, and how wide the column is that its entries begin in; our choice."""
-_MOST_WORDS = 3
-"""What has more words is no menu; our choice."""
+"""Maximum distance of a menu from its word, and width of the column where its entries begin; our choice."""
+_MAX_WORDS = 3
+"""Maximum number of words of a menu; our choice."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Menus:
     """The menus of a screen.
 
     Attributes:
-        items: menus and entries that can be clicked, and each open menu as a section, the innermost last.
-        lines: the words of these.
-        opened: the bounds of the open ones.
+        items: clickable menus and entries, and each open menu as a section, the innermost last.
+        lines: their words.
+        opened: bounds of the open ones.
     """
 
     items: tuple[Item, ...]
@@ -41,19 +41,19 @@ class Menus:
 
 
 def find_menus(windows: Sequence[Titled], boxes: Sequence[Rect], lines: Sequence[Line]) -> Menus:
-    """Menus of the windows that have a menu bar.
+    """Find the menus of windows with a menu bar.
 
     Args:
-        windows: as `find_titled` has them.
+        windows: as returned by `find_titled`.
         boxes: frames.
-        lines: what was read.
+        lines: the lines read.
     """
     items: list[Item] = []
     own: list[Line] = []
     opened: list[Rect] = []
     for window in windows:
         bar = _bar(window, lines) if window.is_window else []
-        found = [(line, _hanging(line, boxes)) for line in bar]
+        found = [(line, _open_menu(line, boxes)) for line in bar]
         hanging = [(line, box) for line, box in found if box and _is_apart(box, window) and _is_full(box, lines)]
         items += [_item(line, "menu") for line in bar]
         own += bar
@@ -72,14 +72,14 @@ def find_menus(windows: Sequence[Titled], boxes: Sequence[Rect], lines: Sequence
 
 
 def _bar(window: Titled, lines: Sequence[Line]) -> list[Line]:
-    """The words of a window's menu bar, from the left; [] where it has none."""
+    """Return the words of a window's menu bar, from the left; [] if it has none."""
     title = window.title.rect
     near = [
         line
         for line in lines
         if title.bottom - 2 <= line.rect.center.y_px <= title.bottom + BELOW_PX
         and window.rect.left - _EDGE_PX <= line.rect.left < window.rect.right
-        and len(line.words) <= _MOST_WORDS
+        and len(line.words) <= _MAX_WORDS
     ]
     first = next((line for line in near if line.text.casefold() in FIRST), None)
     if first is None or first.rect.left - window.rect.left > GAP_PX:
@@ -92,8 +92,8 @@ def _bar(window: Titled, lines: Sequence[Line]) -> list[Line]:
     return bar
 
 
-def _hanging(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
-    """The frame of an open menu below its word."""
+def _open_menu(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
+    """Return the frame of an open menu below its word."""
     for box in sorted(boxes, key=lambda box: box.top):
         begins = -4 <= menu.rect.left - box.left < 2 * _HANGS_PX and -4 <= box.top - menu.rect.bottom < _HANGS_PX
         if begins and box.right > menu.rect.right + _EDGE_PX:
@@ -102,17 +102,17 @@ def _hanging(menu: Line, boxes: Sequence[Rect]) -> Rect | None:
 
 
 def _is_apart(box: Rect, window: Titled) -> bool:
-    """Whether a frame below a menu bar is no part of its window: it is narrower or ends lower."""
+    """Return whether a frame below a menu bar is not part of its window: it is narrower or ends lower."""
     return box.right < window.rect.right - _HANGS_PX or box.bottom > window.rect.bottom + _HANGS_PX
 
 
 def _is_full(box: Rect, lines: Sequence[Line]) -> bool:
-    """Whether a frame is as full of words as a menu is."""
+    """Return whether a frame is filled with words like a menu."""
     return box.height <= ENTRY_PX * len(list(_entries(box, lines)))
 
 
 def _beside(entry: Line, menu: Rect, boxes: Sequence[Rect]) -> Rect | None:
-    """The frame of a submenu at the side of the entry that opens it."""
+    """Return the frame of a submenu at the side of the entry that opens it."""
     for box in boxes:
         at_side = abs(box.left - menu.right) < _EDGE_PX and box.right > menu.right + _COLUMN_PX / 2
         if at_side and -_EDGE_PX < entry.rect.top - box.top < _HANGS_PX:
@@ -121,7 +121,7 @@ def _beside(entry: Line, menu: Rect, boxes: Sequence[Rect]) -> Rect | None:
 
 
 def _entries(menu: Rect, lines: Sequence[Line]) -> Iterator[Line]:
-    """The entries of an open menu, without their keys."""
+    """Yield the entries of an open menu, without their shortcuts."""
     inside = [line for line in lines if contains(menu, line.rect, 4.0)]
     left = min((line.rect.left for line in inside if len(line.text) > 1), default=0.0)
     for line in sorted(inside, key=lambda line: line.rect.top):

@@ -1,4 +1,4 @@
-"""Words on a screen with their places, read by RapidOCR line by line; what was read once is not read again."""
+"""Words on a screen with their places, read by RapidOCR line by line, with a cache."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from tools.gui.types import Rect, region_hash
 from tools.ocr import MIN_CONFIDENCE, N_THREADS, load_recogniser
 
 DETECT_SCALE = 0.75
-"""Lines are looked for on a screen made so much smaller, which takes half the time and misses none; our choice."""
-KEPT_PICTURES = 64
-"""Pictures, and parts of pictures, whose lines are remembered; our choice."""
-KEPT_LINES = 8192
-"""Lines whose words are remembered by their pixels; our choice."""
+"""Scale of the screen for line detection, which halves the time and misses none; our choice."""
+MAX_PICTURES = 64
+"""Size of the cache of pictures, and parts of pictures, with their lines."""
+MAX_LINES = 8192
+"""Size of the cache of lines by their pixels."""
 GAP, SPLIT = 0.55, 1.3
-"""A gap between words of so many heights of a line parts two labels that were read as one, such as the menus of a menu
-bar: the first where pixels show the gap, the second where only the recogniser places the words; our choice."""
+"""Gaps between words, in heights of a line, that separate two labels read as one, such as the menus of a menu bar: the
+first if pixels show the gap, the second if only the recogniser places the words; our choice."""
 _INK, _LEAST_INK, _LEAST_HEIGHT_PX = 0.3, 24, 4
-"""The share of the strongest contrast, and the grey levels, from which on a column holds ink, and the least height of
-a line in which columns tell; our choice."""
+"""Share of the strongest contrast, and grey levels, from which on a column has ink, and minimum height of a line for
+column analysis; our choice."""
 _FRAMES, _FRAME_PX = 3.0, 40.0
-"""A frame of so many heights of a line, or less wide, is none of a field or button with words on it; our choice."""
+"""Height in heights of a line, or width, below which a frame is not that of a field or button; our choice."""
 _STROKES = frozenset("[]|(){}")
-"""As what the side of a frame is read; as letters or a figure, too, but these may be the value of a field."""
+"""Characters as which OCR reads the side of a frame; letters or digits also occur, but may be a field's value."""
 _PAD_PX = 2
 _MIN_CELL_PX, _MIN_CONTRAST, _CELL_LETTERS, _CELL_CONFIDENCE = 8, 48, 4, 0.9
 
 _lock = threading.Lock()
 _Word = tuple[str, float, float, bool]
-"""A word, the shares of a line's width where it begins and ends, and whether it stands apart from the one before."""
+"""A word, its start and end as shares of the line's width, and whether it is separate from the word before."""
 _read: OrderedDict[str, tuple[str, float, tuple[_Word, ...]]] = OrderedDict()
-_whole: OrderedDict[str, tuple[Line, ...]] = OrderedDict()
+_pictures: OrderedDict[str, tuple[Line, ...]] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Line:
-    """Words that stand together on one line.
+    """Words together on a line.
 
     Attributes:
-        words: as they were read.
-        rects: where each stands, in image pixels.
-        confidence: how sure the recogniser is, 0 to 1.
+        words: the words as read.
+        rects: their places, in image pixels.
+        confidence: of the recogniser, 0 to 1.
     """
 
     words: tuple[str, ...]
@@ -59,33 +59,33 @@ class Line:
 
     @property
     def text(self) -> str:
-        """Its words with spaces between them."""
+        """The words separated by spaces."""
         return " ".join(self.words)
 
     @cached_property
     def rect(self) -> Rect:
-        """Around all of its words."""
+        """The bounds of all words."""
         return union(*self.rects)
 
 
 def read_lines(rgb: np.ndarray) -> tuple[Line, ...]:
     """Read the lines of a screenshot (height, width, 3), uint8, from top to bottom.
 
-    Lines whose pixels were read before come from memory, so that a screen that changes little is read quickly; one that
-    did not change is not looked through again.
+    Lines with cached pixels are not read again, so that a screen that changes little is fast; an unchanged one is not
+    searched again.
 
     Raises:
         ToolFailed: if RapidOCR is not installed.
     """
     picture = region_hash(rgb)
     with _lock:
-        if picture in _whole:
-            _whole.move_to_end(picture)
-            return _whole[picture]
+        if picture in _pictures:
+            _pictures.move_to_end(picture)
+            return _pictures[picture]
         lines = _found_in(rgb)
-        _whole[picture] = lines
-        while len(_whole) > KEPT_PICTURES:
-            _whole.popitem(last=False)
+        _pictures[picture] = lines
+        while len(_pictures) > MAX_PICTURES:
+            _pictures.popitem(last=False)
     return lines
 
 
@@ -101,17 +101,17 @@ def _found_in(rgb: np.ndarray) -> tuple[Line, ...]:
     places = {rect: bgr[int(rect.top) : int(rect.bottom), int(rect.left) : int(rect.right)] for rect in rects}
     named = _remembered({rect: crop for rect, crop in places.items() if crop.size})
     lines = [line for rect, name in named.items() for line in _lines(rect, *_read[name])]
-    while len(_read) > KEPT_LINES:
+    while len(_read) > MAX_LINES:
         _read.popitem(last=False)
     return tuple(sorted(lines, key=lambda line: (line.rect.top, line.rect.left)))
 
 
 def read_cells(rgb: np.ndarray, cells: Sequence[Rect]) -> tuple[Line, ...]:
-    """Read single letters and short words in small frames, where looking for lines misses them.
+    """Read single letters and short words in small frames, which line detection misses.
 
     Args:
         rgb: the screenshot (height, width, 3), uint8.
-        cells: the insides of frames, in which no line was found.
+        cells: the insides of frames without a detected line.
 
     Raises:
         ToolFailed: if RapidOCR is not installed.
@@ -133,7 +133,7 @@ def _is_drawn_on(crop: np.ndarray) -> bool:
 
 
 def _remembered(crops: dict[Rect, np.ndarray]) -> dict[Rect, str]:
-    """The names in `_read` of what places hold, (height, width, 3), uint8, BGR; what is new is read."""
+    """Return the cache keys in `_read` of crops, (height, width, 3), uint8, BGR, after reading new ones."""
     named = {rect: region_hash(crop) for rect, crop in crops.items()}
     new = {name: crops[rect] for rect, name in named.items() if name not in _read}
     engine = _engine()
@@ -145,9 +145,9 @@ def _remembered(crops: dict[Rect, np.ndarray]) -> dict[Rect, str]:
 
 
 def parted_by(line: Line, boxes: Sequence[Rect]) -> list[Line]:
-    """A line parted where a frame begins or ends between its words, such as a field that holds a value by its label.
+    """Split a line where a frame begins or ends between its words, such as a field with a value beside its label.
 
-    A stroke that is the side of a frame itself, and was read as a letter, is left out.
+    A stroke that is the side of a frame, and was read as a letter, is removed.
     """
     level = [box for box in boxes if _is_level(box, line.rect)] if len(line.words) > 1 else []
     parts: list[list[tuple[str, Rect]]] = []
@@ -165,14 +165,14 @@ def parted_by(line: Line, boxes: Sequence[Rect]) -> list[Line]:
 
 
 def _is_level(box: Rect, line: Rect) -> bool:
-    """Whether a frame may be that of a field or button with words of a line."""
+    """Return whether a frame may be that of a field or button with words of a line."""
     level = box.top < line.center.y_px < box.bottom and 0.7 * line.height < box.height < _FRAMES * line.height
     return level and box.width >= _FRAME_PX
 
 
 @cache
 def _engine() -> Any:
-    # One line at a time on each of two threads: batches would be padded to their longest line.
+    # One line at a time on each of two threads: a batch would be padded to its longest line.
     one = {"Rec.rec_batch_num": 1, "Rec.rec_img_shape": [3, 48, 64]}
     settings = {"Global.use_cls": False, "Global.return_word_box": True, "Det.limit_side_len": 32, **one}
     return load_recogniser(N_THREADS, 1, settings)
@@ -187,7 +187,7 @@ def _rect(corners: np.ndarray, width: int, height: int) -> Rect:
 
 
 def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[_Word, ...]]:
-    """The text of a line, its confidence, and its words."""
+    """Return the text of a line, its confidence, and its words."""
     height, width = crop.shape[:2]
     found = engine.recognize_txt([crop])
     text, confidence = found.txts[0].strip(), float(found.scores[0])
@@ -205,11 +205,11 @@ def _recognise(engine: Any, crop: np.ndarray) -> tuple[str, float, tuple[_Word, 
 
 
 def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list[_Word]:
-    """Each word with whether it stands apart from the one before."""
+    """Return each word with whether it is separate from the word before."""
     height, width = crop.shape[:2]
     if height < _LEAST_HEIGHT_PX:
         return [(*word, False) for word in words]
-    # What is behind the words, such as that of the menu that is open, may change its colour between them.
+    # The background, such as that of an open menu, may change its colour between the words.
     away = np.ptp(crop[int(0.12 * height) : int(0.88 * height)].mean(axis=2), axis=0)
     ink = away > max(_LEAST_INK, _INK * away.max())
     parted = [(*word, False) for word in words[:1]]
@@ -217,7 +217,7 @@ def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list
         middle = int((start + end) / 2 * width)
         before, after = (middle + at for at in _blank(ink[middle : int((left + right) / 2 * width) + 1]))
         if after - before > GAP * height:
-            # Where pixels show the gap, the words reach to it.
+            # If pixels show the gap, the words extend to it.
             parted[-1] = (*parted[-1][:2], max(end, (before + 1) / width), parted[-1][3])
             parted.append((word, min(left, after / width), right, True))
         else:
@@ -226,7 +226,7 @@ def _parted(words: Sequence[tuple[str, float, float]], crop: np.ndarray) -> list
 
 
 def _blank(ink: np.ndarray) -> tuple[int, int]:
-    """The columns with ink between which most have none; (0, 0) where there are none such."""
+    """Return the columns with ink on both sides of the widest gap; (0, 0) if fewer than two have ink."""
     columns = np.flatnonzero(ink)
     if len(columns) < 2:
         return 0, 0
@@ -235,7 +235,7 @@ def _blank(ink: np.ndarray) -> tuple[int, int]:
 
 
 def _even(text: str) -> list[tuple[str, float, float]]:
-    """Words with places by counting characters, for lines whose words the recogniser cannot place."""
+    """Place words by counting characters, for lines whose words the recogniser cannot place."""
     words, at = [], 0
     for word in text.split(" "):
         words.append((word, at / len(text), (at + len(word)) / len(text)))
@@ -244,7 +244,7 @@ def _even(text: str) -> list[tuple[str, float, float]]:
 
 
 def _lines(rect: Rect, text: str, confidence: float, words: tuple[_Word, ...]) -> list[Line]:
-    """The lines that a detected line holds: more than one where its words stand far apart."""
+    """Split a detected line into several if its words are far apart."""
     if not text:
         return []
     inset = min(rect.height * 0.12, 3.0)

@@ -1,4 +1,4 @@
-"""Rows of tables and lists in pixels: boxes on one another, cells beside one another, lines of words in columns."""
+"""Rows of tables and lists in pixels: stacked boxes, adjacent cells, lines of words in columns."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from tools.gui.grounding.vision.ocr import Line
 from tools.gui.types import Point, Rect
 
 Row = tuple[Rect, list[Line]]
-"""Where a row is, and the lines of words in it."""
+"""The place of a row, and its lines of words."""
 ALIGNED_PX = 10.0
-"""Cells whose sides or middles differ by less stand in one column; our choice."""
+"""Maximum misalignment of sides or centres of cells in a column; our choice."""
 UNEVEN_PX = 16.0
-"""How far the right sides of rows may differ that are known in different ways; our choice."""
+"""Maximum difference of the right sides of rows found in different ways; our choice."""
 EDGE_PX = 6.0
-"""How far apart edges may be that are one; our choice."""
+"""Maximum distance of edges that count as one; our choice."""
 APART_PX = 20.0
-"""How far apart rows of one list may stand; our choice."""
+"""Maximum gap between rows of one list; our choice."""
 SAME_HEIGHT_PX = 4.0
-"""How far heights of rows may differ that stand apart; our choice."""
+"""Maximum difference in height of separate rows; our choice."""
 ANOTHER = 1.5
-"""From how many of its heights away a line that begins where a row does is of another row; our choice."""
-LEAST_ROWS = 3
-"""Fewer lines of words, or rows below a head, are no table; our choice."""
+"""Distance, in heights of a row, from which on a line aligned with its start belongs to another row; our choice."""
+MIN_ROWS = 3
+"""Minimum number of lines of words, or rows below a header, of a table; our choice."""
 
 
 def rows_of_tables(
     lines: Sequence[Line], held: dict[Rect, list[Line]], stacks: Sequence[Sequence[Rect]]
 ) -> list[tuple[Rect, tuple[Name, ...], Point]]:
-    """Rows of tables and lists, with what they are called and where to click.
+    """Return the rows of tables and lists, with their names and click points.
 
     Args:
-        lines: what was read.
+        lines: the lines read.
         held: the lines in each box.
-        stacks: those of `stacks_of`.
+        stacks: as returned by `stacks_of`.
     """
     stacked = [box for stack in stacks for box in stack]
     cells = [
@@ -47,7 +47,7 @@ def rows_of_tables(
         *(box for box, inside in held.items() if inside and any(_is_level(box, cell) for cell in stacked)),
     ]
     lines_of_cells = _across([(box, _in_order(held[box])) for box in dict.fromkeys(cells)])
-    # What is as high as a row and touches none is no part of a table.
+    # A box with the height of a row that touches none is not part of a table.
     rows = _without_heads([row for row in lines_of_cells if any(contains(row[0], box) for box in stacked)])
     boxes = [box for box, _ in rows]
     rows += [row for table in _tables(lines) for row in table if not any(box.holds(row[0].center) for box in boxes)]
@@ -60,7 +60,7 @@ def rows_of_tables(
 
 
 def _evened(rows: Sequence[Row]) -> list[Row]:
-    """Rows that stand on one another and nearly are of one width made so, since some are known by their words alone."""
+    """Equalise the widths of stacked rows that are nearly equal, since some are known by their words alone."""
     even: list[Row] = []
     for rect, inside in sorted(rows, key=lambda row: row[0].top):
         above = next((other for other, _ in reversed(even) if _is_next(other, rect)), rect)
@@ -74,7 +74,7 @@ def _is_next(above: Rect, rect: Rect) -> bool:
 
 
 def stacks_of(held: dict[Rect, list[Line]]) -> list[list[Rect]]:
-    """Lists of boxes of one width that stand on one another, or a little apart if they are of one height."""
+    """Return lists of boxes of equal width that are stacked, or slightly apart if they have equal heights."""
     boxes = [box for box, inside in held.items() if inside and box.width > 120 and box.height > 18]
     stacks: list[list[Rect]] = []
     for box in sorted(boxes, key=lambda box: box.top):
@@ -90,7 +90,7 @@ def stacks_of(held: dict[Rect, list[Line]]) -> list[list[Rect]]:
 
 
 def _across(rows: Sequence[Row]) -> list[Row]:
-    """Cells of a grid that stand beside one another, each line of them as one row."""
+    """Join adjacent cells of a grid to rows."""
     lines: list[list[Row]] = []
     for box, inside in sorted(rows, key=lambda row: row[0].left):
         for line in lines:
@@ -108,12 +108,12 @@ def _is_level(box: Rect, other: Rect) -> bool:
 
 
 def _without_heads(rows: Sequence[Row]) -> list[Row]:
-    """Rows without those that name columns, and without boxes around others that hold no more words."""
+    """Remove column headers, and boxes around others that have no further words."""
     tables: list[list[Row]] = []
     for box, inside in sorted((row for row in rows if not _is_around(row, rows)), key=lambda row: row[0].top):
         for table in tables:
             last, gap = table[-1][0], box.top - table[-1][0].bottom
-            # Below a head that spans several columns rows may begin elsewhere.
+            # Below a header that spans several columns rows may begin elsewhere.
             begins = abs(last.left - box.left) < EDGE_PX or len(table) == 1
             if begins and abs(last.right - box.right) < EDGE_PX and -EDGE_PX < gap < APART_PX:
                 table.append((box, inside))
@@ -131,18 +131,18 @@ def _is_around(row: Row, rows: Sequence[Row]) -> bool:
 
 
 def _has_head(table: Sequence[Sequence[Line]]) -> bool:
-    return len(table) >= LEAST_ROWS and _is_head(table)
+    return len(table) >= MIN_ROWS and _is_head(table)
 
 
 def _in_order(inside: Sequence[Line]) -> list[Line]:
-    """From left to right where all stand on one line, else from top to bottom."""
+    """Sort from left to right if all are on one line, else from top to bottom."""
     middles = [line.rect.center.y_px for line in inside]
     flat = max(middles) - min(middles) < max(line.rect.height for line in inside)
     return sorted(inside, key=lambda line: line.rect.left if flat else line.rect.top)
 
 
 def _tables(lines: Sequence[Line]) -> list[list[Row]]:
-    """Bands of lines that begin at the same places as those above or below them."""
+    """Return bands of lines that begin at the same places as those above or below them."""
     tables: list[list[list[Line]]] = []
     for band in _bands(lines):
         for table in tables:
@@ -152,17 +152,17 @@ def _tables(lines: Sequence[Line]) -> list[list[Row]]:
                 break
         else:
             tables.append([band])
-    rows = [_as_rows(_columns_only(table)) for table in tables if len(table) >= LEAST_ROWS]
+    rows = [_as_rows(_columns_only(table)) for table in tables if len(table) >= MIN_ROWS]
     return [[(_clipped(rect, inside[0], lines), inside) for rect, inside in table] for table in rows]
 
 
 def _clipped(rect: Rect, first: Line, lines: Sequence[Line]) -> Rect:
-    """A row that ends halfway to what begins where it does, above or below: that is another row.
+    """Clip a row halfway to the aligned text above or below, which belongs to another row.
 
     Args:
         rect: the row.
         first: its first line.
-        lines: all that was read.
+        lines: all lines read.
     """
     middle, apart = first.rect.center.y_px, ANOTHER * first.rect.height
     others = [line.rect.center.y_px for line in lines if abs(line.rect.left - first.rect.left) < EDGE_PX]
@@ -177,7 +177,7 @@ def _clipped(rect: Rect, first: Line, lines: Sequence[Line]) -> Rect:
 
 
 def _bands(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines that stand on one line, from top to bottom."""
+    """Group lines into horizontal bands, from top to bottom."""
     bands: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: line.rect.center.y_px):
         if bands and line.rect.center.y_px - bands[-1][0].rect.center.y_px < 0.5 * line.rect.height:
@@ -188,7 +188,7 @@ def _bands(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def _columns_only(table: Sequence[list[Line]]) -> list[list[Line]]:
-    """A table's rows, each from the first to the last of its lines that are aligned with the row above or below."""
+    """Trim the rows of a table to the lines aligned with the row above or below."""
     rows = []
     for at, row in enumerate(table):
         near = [*table[max(0, at - 1) : at], *table[at + 1 : at + 2]]
@@ -199,7 +199,7 @@ def _columns_only(table: Sequence[list[Line]]) -> list[list[Line]]:
 
 
 def _as_rows(table: Sequence[list[Line]]) -> list[Row]:
-    """The rows of a table below its head, which may take two lines, each as high as they stand apart."""
+    """Return the rows of a table below its header, which may take two lines, as high as their spacing."""
     heads = (at for at in (2, 1) if len(table) > at + 1 and not any(map(_has_figures, table[:at])))
     body = table[next((at for at in heads if _is_head(table[at - 1 :])), 0) :]
     left, right = (
@@ -218,7 +218,7 @@ def _as_rows(table: Sequence[list[Line]]) -> list[Row]:
 
 
 def _aligned(row: Sequence[Line], band: Sequence[Line]) -> list[Line]:
-    """Lines of a band that begin, end or are centred as one of a row is."""
+    """Return the lines of a band whose start, end or centre is aligned with a line of a row."""
     return [
         line
         for line in band
@@ -235,7 +235,7 @@ def _aligned(row: Sequence[Line], band: Sequence[Line]) -> list[Line]:
 
 
 def _is_head(table: Sequence[Sequence[Line]]) -> bool:
-    """Whether the first row holds the columns' names: no figures, where most rows have some."""
+    """Return whether the first row has the columns' names: no digits, while most rows have some."""
     return not _has_figures(table[0]) and sum(map(_has_figures, table[1:])) > 0.5 * (len(table) - 1)
 
 

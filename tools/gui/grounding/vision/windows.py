@@ -1,4 +1,4 @@
-"""Windows and titled parts of a screen in pixels: a bar with a title, above a frame that is as wide."""
+"""Windows and titled parts of a screen in pixels: a bar with a title, above a frame of equal width."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from tools.gui.grounding.vision.rows import EDGE_PX
 from tools.gui.types import Rect
 
 BAR_PX = (14, 44)
-"""The least and the most height of a title bar; our choice."""
+"""Minimum and maximum height of a title bar; our choice."""
 LEAST_PX = (120.0, 24.0)
-"""The least width and height of what a title bar stands on; our choice."""
+"""Minimum width and height of the area below a title bar; our choice."""
 END_PX = 90.0
-"""How far from an end of a title bar its buttons may stand; our choice."""
+"""Maximum distance of a title bar's buttons from its end; our choice."""
 _BARS = 3
-"""How many bars may stand on one another: a title bar, a menu bar, a tool bar; our choice."""
+"""Maximum number of stacked bars: a title bar, a menu bar, a tool bar; our choice."""
 _BUTTONS, _APART_PX, _SHORT = 2, 3, 3
-"""The buttons of a window, how far apart they are drawn, and the most letters they are read as; our choice."""
+"""Number of a window's buttons, their minimum distance, and maximum letters as which they are read; our choice."""
 _EDGE, _EDGE_SHARE, _INK = 8, 0.85, 24
-"""Grey levels of an edge, how much of a side has to be one, and grey levels of what is drawn on a bar; our choice."""
+"""Grey levels of an edge, its minimum share of a side, and grey levels of drawings on a bar; our choice."""
 _SLIP_PX, _STEP_PX = 3, 8
-"""How far an edge may be off, and in which steps a side is followed; our choice."""
+"""Maximum displacement of an edge, and step in which a side is followed; our choice."""
 
 
 @dataclass(frozen=True)
 class Titled:
-    """A window or a part of one, with the bar that names it.
+    """A window or a part of one, with its title bar.
 
     Attributes:
-        rect: with the bar.
+        rect: bounds, including the bar.
         title: the line in the bar.
-        is_window: whether it can be closed and the like by buttons at the right end of the bar.
-        contrast: how much the title stands out, in grey levels.
+        is_window: whether it has window buttons at the right end of the bar.
+        contrast: contrast of the title, in grey levels.
     """
 
     rect: Rect
@@ -47,21 +47,21 @@ class Titled:
 
 
 def find_titled(rgb: np.ndarray, held: dict[Rect, list[Line]], lines: Sequence[Line]) -> list[Titled]:
-    """Windows, and parts of them that have a bar with a title, that which is worked in first.
+    """Find windows, and parts of them that have a title bar, the active one first.
 
-    Of windows it is the one whose title stands out most; the others' are paler.
+    The active window is the one with the strongest title; others are paler.
 
     Args:
         rgb: the screenshot (height, width, 3), uint8.
-        held: frames with the lines in them; on some of them title bars stand.
-        lines: what was read.
+        held: frames with their lines; some have title bars above them.
+        lines: the lines read.
     """
     grey = summed(rgb) / np.float32(3)
     found: list[Titled] = []
     for box in sorted(held, key=lambda box: -box.area):
         if box.width < LEAST_PX[0] or box.height < BAR_PX[0]:
             continue
-        # What holds no more than its name is a button, a row of a list, or a title bar itself.
+        # A frame with only its name is a button, a row of a list, or a title bar itself.
         several = box.height >= LEAST_PX[1] and len(held[box]) > 1
         titled = _titled(grey, box, lines) if several else _below_bar(grey, box, held[box])
         if titled and all(titled.title is not other.title for other in found):
@@ -70,7 +70,7 @@ def find_titled(rgb: np.ndarray, held: dict[Rect, list[Line]], lines: Sequence[L
 
 
 def _titled(grey: np.ndarray, rect: Rect, lines: Sequence[Line]) -> Titled | None:
-    """A frame with the bars that stand on it, such as a menu bar, up to that with the title; None without such."""
+    """Return a frame with the bars above it, such as a menu bar, up to the title bar; None without a title bar."""
     found = None
     for _ in range(_BARS):
         above = [line for line in lines if _stands_on(line.rect, rect)]
@@ -88,7 +88,7 @@ def _titled(grey: np.ndarray, rect: Rect, lines: Sequence[Line]) -> Titled | Non
 
 
 def _below_bar(grey: np.ndarray, bar: Rect, inside: Sequence[Line]) -> Titled | None:
-    """A window whose frame is covered by what hangs in it, such as a menu, by its title bar and what is left of it."""
+    """Return a window whose frame is covered, such as by an open menu, from its title bar and the rest of its frame."""
     titles = [line for line in inside if not _is_at_end(line, bar)]
     foot = _foot(grey, bar) if bar.height <= BAR_PX[1] and len(titles) == 1 else bar.bottom
     if foot - bar.bottom < LEAST_PX[1] or _drawn_at_ends(grey, bar)[1] < _BUTTONS:
@@ -102,7 +102,7 @@ def _stands_on(line: Rect, box: Rect) -> bool:
 
 
 def _bar(grey: np.ndarray, box: Rect, least_px: float) -> Rect | None:
-    """The strip above a frame that ends at its sides; None where there is none."""
+    """Return the strip above a frame that ends at its sides, or None."""
     width = grey.shape[1]
     left, right, bottom = int(box.left), min(int(box.right), width), int(box.top)
     inset = min(10, (right - left) // 8)
@@ -118,7 +118,7 @@ def _bar(grey: np.ndarray, box: Rect, least_px: float) -> Rect | None:
 
 
 def _foot(grey: np.ndarray, rect: Rect) -> float:
-    """Where the sides of a window end, of which only the upper part has a frame."""
+    """Return where the sides of a window end, if only its upper part has a frame."""
     height, width = grey.shape
     sides = [at for at in (int(rect.left), int(rect.right)) if 2 < at < width - 2]
     foot = int(rect.bottom)
@@ -132,18 +132,18 @@ def _foot(grey: np.ndarray, rect: Rect) -> float:
 
 
 def _is_edge(strip: np.ndarray, axis: int) -> bool:
-    """Whether a change of brightness runs along a narrow strip."""
+    """Return whether a change of brightness runs along a narrow strip."""
     return bool((abs(np.diff(strip, axis=axis)).max(axis=axis, initial=0) >= _EDGE).mean() >= _EDGE_SHARE)
 
 
 def _is_at_end(line: Line, bar: Rect) -> bool:
-    """Whether what was read may be a button of the bar."""
+    """Return whether a line may be a button of the bar."""
     short = all(len(word) <= _SHORT for word in line.words)
     return short and min(line.rect.left - bar.left, bar.right - line.rect.right) < END_PX
 
 
 def _drawn_at_ends(grey: np.ndarray, bar: Rect) -> tuple[int, int]:
-    """How many things are drawn at the left and at the right end of a title bar."""
+    """Count the drawings at the left and at the right end of a title bar."""
     strip = grey[int(bar.top) + 3 : int(bar.bottom) - 3, int(bar.left) + 4 : int(bar.right) - 4]
     reach = int(min(END_PX, strip.shape[1] / 4))
     ink = (abs(strip - np.median(strip, axis=1, keepdims=True)) > _INK).any(axis=0)

@@ -1,7 +1,7 @@
-"""Parts of a screen, enlarged, so that a model can say more exactly where something is.
+"""Enlarged parts of a screen, so that a model can locate something more precisely.
 
-A part is laid so that its middle is not the place that the model pointed at: a model that always says the same, or that
-does not count in thousandths, then names another place in the part than on the whole screen.
+A part is placed so that its centre is not the point that the model gave: a model with a constant answer, or another
+scale than thousandths, then gives another point in the part than on the whole screen.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ import numpy as np
 from tools.gui.types import Point, Rect, Screen
 
 PART = 0.35
-"""The side of a part, as a share of the screen's longer side; our choice."""
+"""Side of a part, as a share of the screen's longer side."""
 SIDE_PX = 1_000
-"""The side of an enlarged part in pixels: there a pixel is a thousandth, whichever a model counts in. Our choice."""
+"""Side of an enlarged part in pixels: one pixel is a thousandth, so both units of a model agree."""
 PLACED = (0.4, 0.6)
-"""Where in a part the place is that it is laid around, as shares of its width and height; our choice."""
+"""Position of the point within its part, as shares of width and height."""
 AGREE = 0.03
-"""Two answers farther apart than this share of the screen's longer side do not agree; our choice."""
+"""Maximum distance of two answers that agree, as a share of the screen's longer side; our choice."""
 GREY = 128
-"""What is shown beyond the edge of the screen, 0 to 255; our choice."""
+"""Fill value beyond the edge of the screen, 0 to 255."""
 
 
 def part_around(point: Point, screen: Screen) -> Rect:
-    """The square part of a screen to be enlarged around a place, in image pixels; it may reach over the edge."""
+    """Return the square part of a screen around a point, in image pixels; it may exceed the edge."""
     side = max(1, min(SIDE_PX, round(PART * max(screen.rect.width, screen.rect.height))))
     left, top = math.floor(point.x_px - PLACED[0] * side), math.floor(point.y_px - PLACED[1] * side)
     return Rect(left=left, top=top, right=left + side, bottom=top + side)
 
 
 def enlarged(rgb: np.ndarray, part: Rect) -> np.ndarray:
-    """A part of a picture, (`SIDE_PX`, `SIDE_PX`, 3), uint8; grey where it reaches over the edge.
+    """Return an enlarged part of a picture, (`SIDE_PX`, `SIDE_PX`, 3), uint8; grey beyond the edge.
 
     Args:
         rgb: (height, width, 3), uint8.
-        part: as `part_around` gives it.
+        part: as returned by `part_around`.
     """
     import cv2
 
@@ -50,6 +50,6 @@ def enlarged(rgb: np.ndarray, part: Rect) -> np.ndarray:
 
 
 def agree(first: Point, second: Point, screen: Screen) -> bool:
-    """Whether two answers mean one place."""
+    """Return whether two answers mean the same place."""
     apart = math.hypot(first.x_px - second.x_px, first.y_px - second.y_px)
     return apart <= AGREE * max(screen.rect.width, screen.rect.height)
