@@ -193,10 +193,11 @@ class NoteTaker:
 def note_frame(notes: Notes, frame: Frame) -> list[Note]:
     """Add and return what can be said of a frame. Raises AttendError if the classifier or word reader is missing."""
     from agent.models.embedded.model import labels, things
+    from agent.models.embedded.rules.things import counted
     from tools.ocr import read_words
 
     numbers = Counter(one.name for one in things(frame.rgb))
-    found = [f"{number} {name}" if number > 1 else name for name, number in numbers.items()]
+    found = [counted(number, name) for name, number in numbers.items()]
     found += [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]
     taken = [notes.add(frame.t_s, frame.id, "label", ", ".join(found))] if found else []
     if words := read_words(frame.rgb, NOTED_MAX_PX, NOTED_MIN_PX):

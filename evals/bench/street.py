@@ -61,6 +61,8 @@ def main() -> None:
     questions = yaml.safe_load((files("evals.bench") / "street_set" / f"{given.half}.yaml").read_text("utf-8"))
     if given.source:
         questions = [question for question in questions if question["source"] == given.source]
+        if not questions:
+            parser.error(f"no question of the half {given.half!r} is about {given.source!r}")
     graded = asyncio.run(ask_all(questions, given.media, given.model))
     report(graded)
     if given.answers:

@@ -23,6 +23,10 @@ WIDE = 1.25
 TILED_MIN_PX = 420
 """Pictures with a shorter side of at least this many pixels may hold small things: they are also cut into quarters."""
 TILE_OVERLAP = 0.2
+MAX_TILES, MIN_SIDE_PX = 8, 32
+"""Squares that a picture is cut into at most; a picture with a shorter side than this is not cut at all."""
+BATCH = 4
+"""Passes through the network at once; more take memory and no less time."""
 _RIM = 0.02
 """A box this near to the inner rim of a tile, in shares of its side, is taken to be cut off."""
 _INSIDE = 0.8
@@ -67,11 +71,14 @@ def detect(rgb: np.ndarray) -> list[Detection]:
     pictures = np.stack(
         [cv2.resize(rgb[y0:y1, x0:x1], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR) for x0, y0, x1, y1 in tiles]
     )
-    boxes, scores = shared_ssd()(pictures)
+    passes = [shared_ssd()(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
+    boxes, scores = (np.concatenate(parts) for parts in zip(*passes, strict=True))
     found = []
     for tile, tile_boxes, tile_scores in zip(tiles, boxes, scores, strict=True):
         for index in np.flatnonzero(tile_scores.max(-1) >= MIN_SCORE):
             box = tile_boxes[index]
+            if not (box[2] > box[0] and box[3] > box[1]):  # it lies beside the picture
+                continue
             if tile is not tiles[0] and _is_cut(box, tile, width, height):
                 continue
             class_id = int(tile_scores[index].argmax())
@@ -91,8 +98,10 @@ def detect(rgb: np.ndarray) -> list[Detection]:
 def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
     """The tiles of a picture as left, top, right, bottom in pixels: squares along a wide one, else its quarters."""
     short = min(width, height)
+    if short < MIN_SIDE_PX:
+        return
     if max(width, height) > WIDE * short:
-        count = math.ceil(max(width, height) / short * (1 + TILE_OVERLAP / 2))
+        count = min(MAX_TILES, math.ceil(max(width, height) / short * (1 + TILE_OVERLAP / 2)))
         for start in np.linspace(0, max(width, height) - short, count).astype(int).tolist():
             yield (start, 0, start + short, short) if width > height else (0, start, short, start + short)
     if short >= TILED_MIN_PX:
@@ -104,7 +113,7 @@ def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _is_cut(box: np.ndarray, tile: tuple[int, int, int, int], width: int, height: int) -> bool:
-    """Whether a box reaches a rim of its tile that is no rim of the picture."""
+    """Whether a box reaches an inner rim of its tile."""
     x0, y0, x1, y1 = tile
     return bool(
         (box[0] < _RIM and x0 > 0)

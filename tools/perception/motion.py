@@ -99,8 +99,10 @@ def _extent(moved: np.ndarray) -> tuple[float, float, float, float] | None:
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     a, b = one.astype(np.float64).ravel(), other.astype(np.float64).ravel()
     a, b = a - a.mean(), b - b.mean()
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return 1.0 if norm < 1e-6 else float(a @ b) / norm
+    norms = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if min(norms) < 1e-6:  # a plain picture is like another plain one only
+        return 1.0 if max(norms) < 1e-6 else 0.0
+    return float(a @ b) / (norms[0] * norms[1])
 
 
 def _histogram_distance(one: np.ndarray, other: np.ndarray) -> float:

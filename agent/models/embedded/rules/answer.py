@@ -44,6 +44,8 @@ LONG_WORDS = 60
 _NEAR_S = 0.6
 SURE_INTENT = 0.4
 """Probability from which an intent outweighs the patterns for words."""
+LEAST_INTENT = 0.2
+"""Probability below which an intent is a guess, and the question is left to the rules for words and classes."""
 BY_CLASSES = frozenset({"describe", "name", "exists", "when", "order", "colour", "quality", "words"})
 """Intents that the vision network's classes may answer where the detector does not."""
 
@@ -141,7 +143,7 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact],
 def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Intent | None) -> str:
     """Answer from what is seen; where the detector does not tell, from the classes and words of the frames."""
     seen = scenes(facts)
-    if intent is not None and _is_visual(question):
+    if intent is not None and intent.p >= LEAST_INTENT and _is_visual(question):
         if (line := _written_value(mind, question, facts, intent)) is not None:
             return line
         if (told := visual.answer(mind, question, facts, intent.name)) is not None:

@@ -16,11 +16,10 @@ from agent.models.sentence_encoder import embed_questions
 
 
 class Intent(NamedTuple):
-    """The likeliest intent of a question with its probability, and the runner-up."""
+    """The likeliest intent of a question with its probability."""
 
     name: str
     p: float
-    second: str
 
 
 @lru_cache(maxsize=256)
@@ -29,8 +28,8 @@ def intent_of(question: str) -> Intent:
     weight, bias, names = _weights()
     scores = embed_questions([question.strip().lower()])[0] @ weight + bias
     shares = np.exp(scores - scores.max())
-    first, second = np.argsort(shares)[::-1][:2]
-    return Intent(names[first], float(shares[first] / shares.sum()), names[second])
+    best = int(np.argmax(shares))
+    return Intent(names[best], float(shares[best] / shares.sum()))
 
 
 @cache

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from functools import cache
 
+from agent.models.embedded.rules.question import QUOTED
 from tools.wordlists import load_words
 
 LEAST_WORDS = 2
@@ -17,11 +18,14 @@ _SCRIPTS = {"CJK": "zh", "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CY
 def only_english(question: str) -> str | None:
     """Return the answer to a question in another language, in that language; None where it may be English."""
     letters = [character for character in question if character.isalpha()]
-    scripts = Counter(unicodedata.name(character, "").split()[0] for character in letters)
+    scripts = Counter(unicodedata.name(character, "?").split()[0] for character in letters)
     found = {_SCRIPTS[script]: number for script, number in scripts.items() if script in _SCRIPTS}
     if sum(found.values()) * 2 > len(letters):
         return _answers()["ja" if "ja" in found else max(found, key=lambda name: found[name])]
-    words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", question.lower())
+    plain = QUOTED.sub(" ", question)
+    found_words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", plain)
+    # A capital within a question begins a name; the lists hold no German nouns.
+    words = [word.lower() for at, word in enumerate(found_words) if at == 0 or not word[0].isupper()]
     scores = {name: sum(word in known for word in words) for name, known in _words().items()}
     best = max(scores, key=lambda name: scores[name])
     english = sum(word in _ENGLISH for word in words)

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.models.embedded.imagenet import concepts
 from agent.models.embedded.model import Mind
 from agent.models.embedded.rules.evidence import Fact
-from agent.models.embedded.rules.things import PEOPLE, Target, counted, listed
+from agent.models.embedded.rules.things import PEOPLE, Target, counted
 from tools.perception.detect import Detection, overlap
 from tools.perception.motion import Change
 from tools.perception.observe import Thing, observe
@@ -27,6 +28,8 @@ HELD = tuple(
 SEATS = ("chair", "couch", "bench", "bed")
 MOVED = 0.12
 """A thing moves where its centre goes this far, in shares of the picture; less may be the box."""
+GROWN = 1.5
+"""A thing comes nearer where its box grows by this factor, and goes away where it shrinks by it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,7 @@ class Look:
 
     def those(self, target: Target) -> list[Detection]:
         """Return the things that a target covers, the surest first."""
-        return [thing.detection for thing in self.things if thing.detection.name in target.classes]
+        return [thing.detection for thing in self.things if _covers(target, thing.detection.name)]
 
     @property
     def people(self) -> list[Detection]:
@@ -49,9 +52,11 @@ class Look:
 
 def look_at(mind: Mind, facts: Sequence[Fact]) -> list[Look]:
     """Detect and follow things over facts, oldest first, and leave out those that came only once and unsurely."""
+    times = [fact.frame.t_s for fact in facts]
+    steps = range(len(facts)) if None in times else times
     found = observe(
-        (fact.frame.t_s or float(number), fact.frame.rgb, mind.perception.things(fact.frame))
-        for number, fact in enumerate(facts)
+        (float(step or 0.0), fact.frame.rgb, mind.perception.things(fact.frame))
+        for step, fact in zip(steps, facts, strict=True)
     )
     sightings = Counter(thing.track for one in found for thing in one.things)
 
@@ -60,6 +65,15 @@ def look_at(mind: Mind, facts: Sequence[Fact]) -> list[Look]:
         return len(facts) < CLIP_FRAMES or sightings[thing.track] > 1 or thing.detection.score >= least
 
     return [Look(fact, tuple(filter(counts, one.things)), one.change) for fact, one in zip(facts, found, strict=True)]
+
+
+def _covers(target: Target, name: str) -> bool:
+    """Whether a target means a class of the detector, or a name that the classifier gave, as `animal` means `fox`."""
+    members = concepts().members
+    known = members.get(name)
+    return name in target.classes or bool(
+        known and target.concept and known <= members.get(target.concept, frozenset())
+    )
 
 
 def shots(looks: Sequence[Look]) -> list[list[Look]]:
@@ -104,15 +118,21 @@ def inventory(looks: Sequence[Look]) -> list[str]:
     return [counted(padded[name], name) for name in sorted(padded, key=lambda name: -weight[name])]
 
 
-def activity(looks: Sequence[Look]) -> tuple[str, Look] | None:
-    """Say what people do, as far as boxes tell, and the frame where it is plainest; None where they do not tell."""
+def activity(looks: Sequence[Look], only: frozenset[str] | None = None) -> tuple[str, Look] | None:
+    """Say what people do with things, and the frame where it is plainest; None where boxes do not tell.
+
+    Args:
+        looks: the frames.
+        only: classes of the things that count; None for any.
+    """
     for verb, names, beside in (("rides", RIDDEN, _rides), ("plays with", PLAYED, _near), ("sits on", SEATS, _rides),
                                 ("has", HELD, _near)):  # fmt: skip
         hits = [
             (thing.detection.score, look, thing.detection.name)
             for look in looks
             for thing in look.things
-            if thing.detection.name in names and any(beside(person, thing.detection) for person in look.people)
+            if thing.detection.name in (names if only is None else only.intersection(names))
+            and any(beside(person, thing.detection) for person in look.people)
         ]
         if hits:
             _, look, name = max(hits, key=lambda hit: hit[0])
@@ -125,19 +145,19 @@ def movement(looks: Sequence[Look], target: Target | None = None) -> str | None:
     paths: defaultdict[int, list[tuple[Look, Detection]]] = defaultdict(list)
     for look in looks:
         for thing in look.things:
-            if thing.detection.name in (target.classes if target else (PEOPLE,)):
+            if _covers(target, thing.detection.name) if target else thing.detection.name == PEOPLE:
                 paths[thing.track].append((look, thing.detection))
     path = max(paths.values(), key=len, default=[])
-    if len(path) < 2:
+    if len(path) < 2 or any(look.change is not None and look.change.kind == "camera" for look, _ in path[1:]):
         return None
     (x0, y0), (x1, y1) = path[0][1].centre, path[-1][1].centre
+    grown = path[-1][1].area / max(path[0][1].area, 1e-6)
+    if abs(x1 - x0) < MOVED and not 1 / GROWN < grown < GROWN:
+        return "towards the camera" if grown > 1 else "away from the camera"
     if max(abs(x1 - x0), abs(y1 - y0)) < MOVED:
         return "in place"
     if abs(x1 - x0) >= abs(y1 - y0):
         return "from left to right" if x1 > x0 else "from right to left"
-    grown = path[-1][1].area / max(path[0][1].area, 1e-6)
-    if grown > 1.5 or grown < 0.67:
-        return "towards the camera" if grown > 1 else "away from the camera"
     return "downwards" if y1 > y0 else "upwards"
 
 
@@ -151,11 +171,6 @@ def place(box: tuple[float, float, float, float]) -> str:
     if down:
         return f"at the {down} {across}".strip()
     return f"on the {across}" if across else "in the middle"
-
-
-def placed(look: Look) -> str:
-    """List the things of a frame with their places."""
-    return listed([f"{counted(1, thing.detection.name)} {place(thing.detection.box)}" for thing in look.things[:5]])
 
 
 def _rides(person: Detection, thing: Detection) -> bool:

@@ -20,7 +20,15 @@ _IDLE = frozenset(
     "left right top bottom middle centre center background foreground colour color thing object front".split()
 )
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_PLURALS = {"person": "people", "knife": "knives", "sheep": "sheep", "skis": "skis", "scissors": "scissors"}
+_PLURALS = {
+    "person": "people",
+    "wolf": "wolves",
+    "mouse": "mice",
+    "knife": "knives",
+    "sheep": "sheep",
+    "skis": "skis",
+    "scissors": "scissors",
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ def plural(name: str) -> str:
     """Return the plural of a class of the detector."""
     if name in _PLURALS:
         return _PLURALS[name]
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
     if name.endswith(("s", "ch", "sh", "x")):
         return f"{name}es"
     return f"{name}s"

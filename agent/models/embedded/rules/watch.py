@@ -160,15 +160,15 @@ def verdict(mind: Mind, text: str, since_s: float | None, facts: Sequence[Fact])
 def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fact]) -> Found:
     thing = " or ".join(with_article(name) for name in condition.names)
 
-    def shows(fact: Fact) -> float:
-        return max(_shows(mind, fact, name) for name in condition.names) if fact.usable else 0.0
+    def shows(fact: Fact, barely: bool = False) -> float:
+        return max(_shows(mind, fact, name, barely) for name in condition.names) if fact.usable else 0.0
 
     newest = new[-1]
     if condition.gone:
         before = next((fact for fact in [*old, *new[:-1]][::-1] if shows(fact) >= SHOWS), None)
         if not newest.usable:
             return _hidden(newest)
-        if before and shows(newest) < MAYBE:
+        if before and shows(newest, barely=True) < MAYBE:
             return Found(
                 "yes", f"I saw {thing}{before.cite} and do not recognise it any more{newest.cite}.", newest, True
             )
@@ -178,19 +178,23 @@ def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
         return Found("yes", f"I see {thing}{hit.cite}.", hit)
     if not any(fact.usable for fact in new):
         return _hidden(newest)
-    unsure = max(map(shows, new)) >= MAYBE
+    unsure = max(shows(fact, barely=True) for fact in new) >= MAYBE
     return Found(
         "no", f"There may be {thing}, but I am not sure." if unsure else f"I do not recognise {thing}.", newest
     )
 
 
-def _shows(mind: Mind, fact: Fact, name: str) -> float:
-    """How surely a frame shows a thing: by the detector where it knows it, else by the classifier."""
+def _shows(mind: Mind, fact: Fact, name: str, barely: bool = False) -> float:
+    """How surely a frame shows a thing: by the detector where it knows it, else by the classifier.
+
+    Args:
+        mind, fact, name: the model, the frame and the thing.
+        barely: whether an unsure detection counts, as it does against a thing's being gone.
+    """
     classes = vocabulary().get(name, frozenset())
     found = max((one.score for one in mind.perception.things(fact.frame) if one.name in classes), default=0.0)
-    if name in PEOPLE:
-        return found if found >= ONCE_PERSON else 0.0
-    return max(found if found >= ONCE_SCORE else 0.0, fact.shows(name))
+    least = 0.0 if barely else ONCE_PERSON if name in PEOPLE else ONCE_SCORE
+    return max(found if found >= least else 0.0, 0.0 if name in PEOPLE else fact.shows(name))
 
 
 def _judge_words(mind: Mind, condition: Condition, old: list[Fact], new: list[Fact]) -> Found:

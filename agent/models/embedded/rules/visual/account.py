@@ -1,4 +1,4 @@
-"""What is seen, told in order: the shots of a clip, or one picture."""
+"""Descriptions of what is seen: the shots of a clip in order, or one picture."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ import numpy as np
 
 from agent.models.embedded.imagenet import concepts, with_article
 from agent.models.embedded.rules import colours, scene
+from agent.models.embedded.rules.describe import CANNOT_TELL, defect
 from agent.models.embedded.rules.evidence import SURE, Scene
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import listed
 from agent.models.embedded.rules.visual.seen import Seen, cite, clothes_box, crop
 
-CANNOT_TELL = "I can't tell from these frames."
-
-
 DRESSED_HEIGHT, DRESSED_SHARE = 0.35, 0.45
-"""The colour of clothes is told of people this high, in shares of the picture, where so much of them has it."""
+"""People at least this high, in shares of the picture, get the colour that covers this share of their clothes."""
 
 
 MOST_SHOTS = 5
-"""Shots that a description tells of; of more, evenly spread ones."""
+"""Shots in a description; of more, evenly spread ones are taken."""
 
 
 def describe(seen: Seen) -> str | None:
-    """Tell what is seen: the shots in order, or the one picture."""
+    """Describe the shots in order, or the one picture."""
     groups = scene.shots(seen.meant())
     if len(groups) > MOST_SHOTS:
         groups = [groups[index] for index in np.linspace(0, len(groups) - 1, MOST_SHOTS).round().astype(int)]
@@ -45,7 +43,7 @@ def shot_text(group: Sequence[Look]) -> str | None:
     whole = Scene(tuple(look.fact for look in group))
     text = whole.text()
     if not named:
-        return text
+        return text or defect(whole)
     if named[0] == "a person":
         named[0] += _dressed(group)
     told = listed(named)
@@ -89,6 +87,9 @@ def _added(whole: Scene, group: Sequence[Look]) -> str:
 
 
 def negative(seen: Seen, thing: str, empty: bool = False) -> str:
+    """Say that a thing is not seen, and what is; where no frame shows anything, that it cannot be told."""
+    if not any(look.fact.usable for look in seen.meant()):
+        return unseen(seen)
     text = describe(seen)
     return f"{'Yes' if empty else 'No'}, I don't see {thing}.{f' {text}' if text else ''}"
 

@@ -13,14 +13,15 @@ from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.visual.seen import PERSON, Seen, cite, clothes_box, crop, inner_box, slices
 
 _CLOTHES = re.compile(
-    r"\b(wear\w*|shirt|t-shirt|tshirt|jacket|coat|suit|top|clothes|clothing|dress(ed)?|sweater|jumper|pullover|blouse|vest|hoodie)\b"
+    r"\b(wear\w*|shirt|t-shirt|tshirt|jacket|coat|suit|clothes|clothing|dress(ed)?|sweater|jumper|pullover|"
+    r"blouse|vest|hoodie)\b"
 )
 
 
 _LEGS = re.compile(r"\b(trousers|pants|jeans|skirt|shorts|leggings)\b")
 
 
-_HAIR = re.compile(r"\b(hair|hat|helmet|cap)\b")
+_HAIR = re.compile(r"\bhair\b")
 
 
 _GROUND = re.compile(r"\b(background|wall|backdrop|behind)\b")

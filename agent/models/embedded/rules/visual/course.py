@@ -20,8 +20,8 @@ _IS_SEEN = re.compile(
 
 
 def when(seen: Seen) -> str | None:
-    """Say when a thing is seen first and last, or how long; of what it does then, nothing is known."""
-    if re.search(r"\b(chang|cut|scene|switch)", seen.lower):
+    """Say when a thing is seen first and last, or how long; boxes do not show what it does then."""
+    if not seen.targets and re.search(r"\b(chang|cut|scene|switch)", seen.lower):
         return change(seen)
     if not _IS_SEEN.search(seen.lower) or any(target.word in UNTOLD for target in seen.targets):
         return None
@@ -35,10 +35,10 @@ def when(seen: Seen) -> str | None:
         what = PEOPLE if target.is_people else target.word
         first, last = f"[{format_clock(times[0])}]", f"[{format_clock(times[-1])}]"
         if re.search(r"\b(disappear|leave|leaves|gone|last|until)\b", seen.lower):
-            return f"The {what} is last seen at {last}."
+            return f"The {what} is {'still there' if there[-1] is seen.looks[-1] else 'last seen'} at {last}."
         if re.search(r"\bhow long\b", seen.lower):
             return f"The {what} is seen for about {times[-1] - times[0] + 1:.0f} seconds, from {first} to {last}."
-        if len(there) == len(seen.looks):
+        if seen.is_clip and len(there) == len(seen.looks):
             return f"The {what} is there from {first} on, all the time."
         return f"The {what} first appears at {first}."
     return None
@@ -49,9 +49,9 @@ def order(seen: Seen) -> str | None:
     times: list[tuple[float, str]] = []
     for target in seen.targets:
         there = next((look for look in seen.looks if look.those(target)), None)
-        if there is not None:
-            times.append((there.fact.frame.t_s or 0.0, target.word))
-    if len(times) > 1 and re.search(r"\bfirst\b|\bbefore\b", seen.lower):
+        if there is not None and there.fact.frame.t_s is not None:
+            times.append((there.fact.frame.t_s, target.word))
+    if len({t_s for t_s, _ in times}) > 1 and re.search(r"\bfirst\b|\bbefore\b", seen.lower):
         t_s, word = min(times)
         return f"The {word} comes first [{format_clock(t_s)}]."
     return describe(seen) if START.search(seen.lower) or END.search(seen.lower) else None
@@ -65,13 +65,14 @@ def change(seen: Seen) -> str | None:
     cuts = [look for look, one in changes if one.kind == "cut"]
     if re.search(r"\bcamera\b|\bpan", seen.lower):
         return _camera(seen, changes)
-    if re.search(r"\b(cuts?|shots?|continuous|scene)\b", seen.lower):
+    if not seen.targets and re.search(r"\b(cuts?|shots?|continuous|scene)\b", seen.lower):
         return _cuts(seen, cuts)
     if cuts and seen.question.kind == "when":
-        return f"The picture changes at {_times(cuts)}."
+        return f"The picture changes{_times(cuts)}."
     parts = list(_changes(seen, changes, cuts))
     if not parts:
-        return f"{'No, n' if seen.yes_no else 'N'}othing changes from{cite(seen.looks[:1])} to{cite(seen.looks[-1:])}."
+        start, end = cite(seen.looks[:1]), cite(seen.looks[-1:])
+        return f"{'No, n' if seen.yes_no else 'N'}othing changes{f' from{start} to{end}' if start else ''}."
     return capital(f"{'Yes: ' if seen.yes_no else ''}{listed(parts)}.")
 
 
@@ -81,7 +82,7 @@ Changes = Sequence[tuple[Look, Change]]
 def _changes(seen: Seen, changes: Changes, cuts: Sequence[Look]) -> Iterator[str]:
     """Name each kind of change with its first or plainest time."""
     if cuts:
-        yield f"the picture cuts to something else at {_times(cuts)}"
+        yield f"the picture cuts to something else{_times(cuts)}"
     camera = [look for look, one in changes if one.kind == "camera"]
     if camera:
         yield f"the camera moves{cite(camera[:1])}"
@@ -110,11 +111,12 @@ def _cuts(seen: Seen, cuts: Sequence[Look]) -> str:
         return "I see no cut: it looks like one continuous shot."
     denies = re.search(r"\b(one|single|continuous|same)\b", seen.lower)
     start = f"{'No' if denies else 'Yes'}, there" if seen.yes_no else "There"
-    return f"{start} {'is 1 cut' if len(cuts) == 1 else f'are {len(cuts)} cuts'}: {_times(cuts)}."
+    return f"{start} {'is 1 cut' if len(cuts) == 1 else f'are {len(cuts)} cuts'}{_times(cuts)}."
 
 
 def _times(looks: Sequence[Look]) -> str:
-    return listed([cite([look]).strip() for look in looks])
+    times = [cite([look]).strip() for look in looks if look.fact.cite]
+    return f" at {listed(times)}" if times else ""
 
 
 def length(seen: Seen) -> str | None:

@@ -42,6 +42,16 @@ def where(seen: Seen) -> str | None:
                 return f"The {what if len(found) == 1 else plural(what)} {verb} {text}{cite([look])}."
         return None
     look = looks[-1]
+    region = next(
+        ((across, down) for words, across, down in _REGIONS if re.search(rf"\b({words})\b", seen.lower)), None
+    )
+    if seen.yes_no and seen.targets and region:
+        _, look = scene.most(looks, seen.targets[0])
+        if look is None:
+            return None
+        box = max(look.those(seen.targets[0]), key=lambda one: one.area)
+        answer = "Yes" if _within(box.centre, *region) else "No"
+        return f"{answer}, the {seen.targets[0].word} is {scene.place(box.box)}{cite([look])}."
     for target in seen.targets:
         anchor = next(iter(look.those(target)), None)
         if anchor is not None:
@@ -51,11 +61,8 @@ def where(seen: Seen) -> str | None:
                 listing = listed([f"{counted(1, t.detection.name)} {scene.place(t.detection.box)}" for t in near])
                 return f"Beside the {target.word}: {listing}{cite([look])}."
             return None
-    for words, across, down in _REGIONS:
-        if re.search(rf"\b({words})\b", seen.lower):
-            inside = [thing.detection.name for thing in look.things if _within(thing.detection.centre, across, down)]
-            return f"I see {listed([counted(1, name) for name in inside[:4]])} there{cite([look])}." if inside else None
-    return None
+    inside = [thing.detection.name for thing in look.things if region and _within(thing.detection.centre, *region)]
+    return f"I see {listed([counted(1, name) for name in inside[:4]])} there{cite([look])}." if inside else None
 
 
 def _within(point: tuple[float, float], across: tuple[float, float], down: tuple[float, float]) -> bool:
@@ -79,14 +86,14 @@ def setting(seen: Seen) -> str | None:
     sky, green, light = colours.sky_share(rgb), colours.shares(rgb).get("green", 0.0), float(rgb.mean())
     outside = bool(names & _OUTDOORS) or sky > 0.4 or green > 0.35
     inside = not outside and bool(names & _INDOORS)
-    if re.search(r"\b(day|night|daytime|daylight|dark|evening|sunny|sun)\b", seen.lower):
+    if re.search(r"\b(day|night|daytime|daylight|dark|evening)\b", seen.lower):
         if light < 60:
             told, is_day = "it looks dark, like night", False
         elif light > 85 and (outside or sky > 0.2):
             told, is_day = "it looks like day", True
         else:
             return None
-        asks_night = bool(re.search(r"\b(night|dark)\b", seen.lower)) and not re.search(r"\bday\b", seen.lower)
+        asks_night = bool(re.search(r"\b(night|dark|evening)\b", seen.lower)) and not re.search(r"\bday\b", seen.lower)
         if seen.yes_no and " or " not in seen.lower:
             return f"{'Yes' if is_day != asks_night else 'No'}, {told}{cite([look])}."
         return capital(f"{told}{cite([look])}.")

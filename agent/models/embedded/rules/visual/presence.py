@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agent.models.embedded.imagenet import concepts, with_article
 from agent.models.embedded.rules import colours, scene
 from agent.models.embedded.rules.evidence import FIRM, SHOWS, SHOWS_NOT, Fact, scenes
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import PEOPLE, UNTOLD, Target, counted, find_targets, listed, plural, subject_of
-from agent.models.embedded.rules.visual.account import describe, negative
+from agent.models.embedded.rules.visual.account import describe, negative, unseen
 from agent.models.embedded.rules.visual.seen import PERSON, Seen, capital, cite, crop, inner_box
+
+NUMBERS = {
+    "second": 2,
+    "another": 2,
+    "other": 2,
+    "more": 2,
+    "several": 2,
+    "two": 2,
+    "both": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+}
+"""How many things words before a name ask for at least."""
 
 
 def name(seen: Seen) -> str | None:
@@ -42,7 +57,7 @@ def exists(seen: Seen) -> str | None:
     """Answer whether something is there."""
     target, qualified = subject_of(seen.question.text)
     if find_targets(" ".join(qualified)):  # something is asked about it, as in `Does the person open the box?`
-        return doing(seen)
+        return doing(seen) or unseen(seen)
     if target is None:
         people = re.search(r"\b(any|some|every|no)(body|one)\b|\bempty\b", seen.lower)
         if not people:
@@ -51,11 +66,17 @@ def exists(seen: Seen) -> str | None:
                 f"I can't tell: I don't know what {thing} looks like. {describe(seen) or ''}".strip() if thing else None
             )
         target = PERSON
-    looks = seen.meant()
-    number, look = scene.most(looks, target)
+    return _there(seen, target, qualified)
+
+
+def _there(seen: Seen, target: Target, qualified: Sequence[str]) -> str:
+    """Answer whether a target is there, `qualified` by the words before it."""
+    number, look = scene.most(seen.meant(), target)
     if target.is_people and len(target.classes) == 1:
         return _people_there(seen, target, number, look)
-    least = 2 if {"second", "another", "other", "more", "two", "several"} & set(qualified) else 1
+    if "no" in qualified:
+        return f"No, I see {counted(number, target.word)}{cite([look])}." if look else f"Yes, I see no {target.word}."
+    least = max((NUMBERS[word] for word in qualified if word in NUMBERS), default=1)
     if look is not None and number >= least:
         box = max(look.those(target), key=lambda one: one.score)
         fine = _breed(look, box.name) if number == 1 else ""
@@ -64,13 +85,13 @@ def exists(seen: Seen) -> str | None:
             return f"No, I see {counted(number, box.name)}, but none that looks {asked}{cite([look])}."
         return f"Yes, {counted(number, box.name)}{fine} {scene.place(box.box)}{cite([look])}."
     if look is not None:
-        return f"No, I see only one {target.word}{cite([look])}."
+        return f"No, I see only {counted(number, target.word, one=True)}{cite([look])}."
     if target.concept:
         best = max(seen.facts, key=lambda fact: _sure_of(fact, target))
         chance, thing = _sure_of(best, target), with_article(target.word)
         if chance >= (FIRM if target.classes else SHOWS):
             return f"{'Yes' if chance >= FIRM else 'Probably'}, {thing}{best.cite}."
-        if not target.classes and chance > SHOWS_NOT:
+        if chance > (SHOWS if target.classes else SHOWS_NOT):
             return f"I can't tell: I don't recognise {thing} in these frames."
     return negative(seen, with_article(target.word))
 
@@ -96,7 +117,7 @@ def _sure_of(fact: Fact, target: Target) -> float:
 
 def count(seen: Seen) -> str | None:
     """Say how many things there are; in a clip, how many at once at most."""
-    if re.search(r"\b(shots?|scenes?|cuts?)\b", seen.lower):
+    if re.search(r"\b(how many|number of|count( the)?) (different |separate )?(shots|scenes|cuts)\b", seen.lower):
         number = len(scene.shots(seen.looks))
         return f"I count {number} shot{'s' * (number != 1)}, by the cuts that I see."
     targets = seen.targets or ([PERSON] if re.search(r"\b(persons?|people|alone|crowd)", seen.lower) else [])
@@ -107,7 +128,7 @@ def count(seen: Seen) -> str | None:
         number, look = scene.most(looks, target)
         what = PEOPLE if target.is_people else target.word
         if look is None:
-            return f"I don't see any {plural(what)}."
+            return f"I don't see any {plural(what)}." if any(one.fact.usable for one in looks) else unseen(seen)
         untold = ""
         if target.word in UNTOLD:
             those = target.word if target.word in ("men", "women", "children") else plural(target.word)
@@ -118,18 +139,17 @@ def count(seen: Seen) -> str | None:
 
 
 def action(seen: Seen) -> str | None:
-    """Say what somebody does, as far as boxes and their motion tell."""
+    """Say what somebody or something does, as far as boxes and their motion tell."""
     looks = seen.meant()
-    if not any(look.people for look in looks):
-        return None
-    done = scene.activity(looks)
-    if done:
+    target = next((target for target in seen.targets if target.classes), PERSON)
+    if target.is_people and (done := scene.activity(looks)):
         return f"A person {done[0]}{cite([done[1]])}."
-    going = scene.movement(looks)
+    going = scene.movement(looks, target)
+    where = next((scene.place(look.those(target)[0].box) for look in reversed(looks) if look.those(target)), "")
     if going is None:
         return None
-    where = scene.place(looks[-1].people[0].box) if looks[-1].people else ""
-    return f"A person stays {where}{cite(looks)}." if going == "in place" else f"A person moves {going}{cite(looks)}."
+    what = "A person" if target.is_people else f"The {target.word}"
+    return f"{what} stays {where}{cite(looks)}." if going == "in place" else f"{what} moves {going}{cite(looks)}."
 
 
 _ACTS = (("rides", r"\b(rid(e|es|ing)|cycl|bik)"), ("plays", r"\b(play|juggl|throw|kick|catch|dribbl)"),
@@ -148,24 +168,18 @@ def doing(seen: Seen) -> str | None:
         return negative(seen, "anybody")
     if act is None:
         return None
+    asked = [target for target in seen.targets if not target.is_people]
     if act == "moves":
-        target = next((target for target in seen.targets if target.classes), PERSON)
+        target = next((target for target in asked if target.classes), PERSON)
         going = scene.movement(looks, target)
-        if going is None:
+        if going in (None, "in place") or "run" in seen.lower:
             return None
-        start, end = cite(looks[:1]), cite(looks[-1:])
         what = "a person" if target.is_people else f"the {target.word}"
-        if going == "in place":
-            return f"No, {what} stays in place from{start} to{end}."
-        return f"Yes, {what} moves {going}{start}." if "run" not in seen.lower else None
-    done = scene.activity(looks)
-    worn = [target for target in seen.targets if target.classes and not target.is_people]
-    if act == "has" and worn:
-        return (
-            exists(Seen(seen.mind, seen.question, seen.facts))
-            if not done or "has" not in done[0]
-            else f"Yes, a person {done[0]}{cite([done[1]])}."
-        )
+        return f"Yes, {what} moves {going}{cite(looks[:1])}."
+    if any(not target.classes for target in asked):
+        return None
+    names = frozenset().union(*(target.classes for target in asked)) if asked else None
+    done = scene.activity(looks, names)
     if done and done[0].startswith(act):
         return f"Yes, a person {done[0]}{cite([done[1]])}."
-    return None
+    return _there(seen, asked[0], []) if act == "has" and asked else None

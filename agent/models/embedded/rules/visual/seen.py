@@ -48,6 +48,8 @@ class Seen:
 
     def meant(self) -> list[Look]:
         """Return the frames that the question means: the first or last of them, the newest, or all."""
+        if self.question.span or self.question.times_s:
+            return self.looks
         if _NOW.search(self.lower):
             return self.looks[-1:]
         if START.search(self.lower) and not END.search(self.lower):
@@ -58,21 +60,25 @@ class Seen:
 
 
 def cite(looks: Sequence[Look]) -> str:
+    """Return the time of the first of some frames as ` [m:ss]`; empty where it has none."""
     return looks[0].fact.cite if looks else ""
 
 
 def capital(text: str) -> str:
+    """Return a text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def distance(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the distance of two points in shares of the picture."""
     return float(np.hypot(one[0] - other[0], one[1] - other[1]))
 
 
 def slices(look: Look, box: Box) -> tuple[slice, slice]:
+    """Return the rows and columns of a box, one pixel at least."""
     height, width = look.fact.frame.rgb.shape[:2]
-    (left, right), (top, bottom) = ((int(low * size), max(int(low * size) + 1, int(high * size))) for low, high, size in
-                                    ((box[0], box[2], width), (box[1], box[3], height)))  # fmt: skip
+    left, top = min(int(box[0] * width), width - 1), min(int(box[1] * height), height - 1)
+    right, bottom = max(left + 1, int(box[2] * width)), max(top + 1, int(box[3] * height))
     return slice(top, bottom), slice(left, right)
 
 
@@ -91,4 +97,5 @@ def clothes_box(look: Look, box: Box, legs: bool = False) -> Box:
 
 
 def crop(look: Look, box: Box) -> np.ndarray:
+    """Return the pixels of a box, (N, 3)."""
     return look.fact.frame.rgb[slices(look, box)].reshape(-1, 3)
