@@ -22,19 +22,25 @@ MOST_SHOTS = 5
 """Shots in a description; of more, evenly spread ones are taken."""
 
 
-def describe(seen: Seen) -> str | None:
-    """Describe the shots in order, or the one picture."""
+def describe(seen: Seen, defects_alone: bool = False) -> str | None:
+    """Describe the shots in order, or the one picture; None where no shot shows anything.
+
+    Args:
+        seen: the frames and the question.
+        defects_alone: whether frames that show nothing are described as well, by what is wrong with them.
+    """
     groups = scene.shots(seen.meant())
     if len(groups) > MOST_SHOTS:
         groups = [groups[index] for index in np.linspace(0, len(groups) - 1, MOST_SHOTS).round().astype(int)]
+    texts = [shot_text(group) for group in groups]
+    if not (any(texts) or defects_alone):
+        return None
     parts: list[str] = []
-    for group in groups:
-        text = shot_text(group)
+    for group, found in zip(groups, texts, strict=True):
+        text = found or defect(Scene(tuple(look.fact for look in group)))
         if text and not (parts and parts[-1].startswith(text)):
             parts.append(f"{text}{cite(group)}")
-    if not parts:
-        return None
-    return f"I see {parts[0]}." if len(parts) == 1 else f"I see {', then '.join(parts)}."
+    return f"I see {', then '.join(parts)}." if parts else None
 
 
 def shot_text(group: Sequence[Look]) -> str | None:
@@ -43,7 +49,7 @@ def shot_text(group: Sequence[Look]) -> str | None:
     whole = Scene(tuple(look.fact for look in group))
     text = whole.text()
     if not named:
-        return text or defect(whole)
+        return text
     if named[0] == "a person":
         named[0] += _dressed(group)
     told = listed(named)
@@ -96,4 +102,4 @@ def negative(seen: Seen, thing: str, empty: bool = False) -> str:
 
 def unseen(seen: Seen) -> str:
     """Say that no frame can tell, and what there is to be seen."""
-    return f"{CANNOT_TELL} {describe(seen) or ''}".strip()
+    return f"{CANNOT_TELL} {describe(seen, defects_alone=True) or ''}".strip()
