@@ -225,7 +225,7 @@ def test_a_corpus_of_ones_own_is_searched_in_place_of_the_papers(tmp_path: Path)
     assert found["figures"]["rag: papers shown"] > 0
     with pytest.raises(ConfigError, match=r"the corpus .* has no vectors"):
         run(tmp_path, "baseline:extractive", "setting=rag", corpus, "dense=true", data=data, out="dense")
-    with pytest.raises(ConfigError, match="the setting 'rag' searches papers, and there are none"):
+    with pytest.raises(ConfigError, match="the setting 'rag' needs papers to search, and there are none"):
         run(tmp_path, "baseline:extractive", "setting=rag", data=data, out="none")
 
 

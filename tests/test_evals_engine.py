@@ -316,7 +316,8 @@ def test_a_picture_that_is_none_fails_alone(tmp_path: Path) -> None:
     (data / "a.png").write_bytes(b"no picture")
     made = run(tmp_path, answers(tmp_path / "script.json", 2), data)
     assert {one.failure for one in made.results.samples} == {"data"}
-    assert "line 1, field 'image': the picture" in (tmp_path / "run" / "transcripts.jsonl").read_text("utf-8")
+    transcripts = (tmp_path / "run" / "transcripts.jsonl").read_text("utf-8")
+    assert "line 1, field 'image': cannot show the picture" in transcripts
 
 
 @pytest.mark.parametrize(
