@@ -68,7 +68,7 @@ def main() -> None:
     if given.answers:
         given.answers.write_text("".join(f"{json.dumps(asdict(one), ensure_ascii=False)}\n" for one in graded), "utf-8")
     if given.json:
-        given.json.write_text(json.dumps(counts(graded), indent=1) + "\n", "utf-8")
+        given.json.write_text(json.dumps(rates(graded), indent=1) + "\n", "utf-8")
 
 
 async def ask_all(questions: list[dict[str, Any]], media: Path, model: str | None) -> list[Graded]:
@@ -133,22 +133,26 @@ def _contains(text: str, entry: str) -> bool:
     return True
 
 
-def counts(graded: list[Graded]) -> dict[str, dict[str, int]]:
-    """Count the grades by kind, and over all."""
+def rates(graded: list[Graded]) -> dict[str, dict[str, float]]:
+    """Return, by kind and over all, how many were asked, and the shares of right, wrong and abstaining answers."""
     by_kind: dict[str, Counter[str]] = defaultdict(Counter)
     for one in graded:
         for kind in (one.kind, "all"):
             by_kind[kind][one.grade] += 1
-    return {kind: dict(by_kind[kind]) for kind in sorted(by_kind)}
+    return {kind: _shares(by_kind[kind]) for kind in sorted(by_kind)}
+
+
+def _shares(found: Counter[str]) -> dict[str, float]:
+    n = found.total()
+    wrong = found["wrong"] + found["other"]
+    return {"n": n, "right": found["right"] / n, "wrong": wrong / n, "none": found["abstained"] / n}
 
 
 def report(graded: list[Graded]) -> None:
     """Print the grades by kind as shares."""
     print(f"{'kind':12} {'n':>4} {'right':>6} {'wrong':>6} {'none':>6}")
-    for kind, found in counts(graded).items():
-        n = sum(found.values())
-        wrong = found.get("wrong", 0) + found.get("other", 0)
-        print(f"{kind:12} {n:4} {found.get('right', 0) / n:6.2f} {wrong / n:6.2f} {found.get('abstained', 0) / n:6.2f}")
+    for kind, found in rates(graded).items():
+        print(f"{kind:12} {found['n']:4} {found['right']:6.2f} {found['wrong']:6.2f} {found['none']:6.2f}")
     print(f"slowest answer {max((one.seconds for one in graded), default=0.0):.1f} s")
 
 
