@@ -274,7 +274,7 @@ def test_a_forgetting_that_was_cut_off_removes_the_vectors_when_it_is_done_again
 def test_what_is_forgotten_must_be_said(config: Config) -> None:
     with pytest.raises(ConfigError, match="what to forget"):
         forget_memories(config, None, None, None, False)
-    with pytest.raises(ConfigError, match="one source"):
+    with pytest.raises(ConfigError, match="need a source"):
         forget_memories(config, None, None, Span(0, 1), False)
     with pytest.raises(ConfigError, match="nothing is remembered of 'garden'"):
         forget_memories(config, "garden", None, ALL, False)

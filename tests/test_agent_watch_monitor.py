@@ -608,7 +608,7 @@ def test_the_embedded_model_watches_for_things_words_changes_and_defects(
 @pytest.mark.parametrize(
     "condition",
     [
-        "the nurse looks tired", "the door opens", "a person enters", "there is no car", "two dogs are in view",
+        "the nurse looks tired", "the door opens", "a child enters", "there is no car", "two dogs are in view",
         "a red car appears", "the heart rate is above 90", "somebody falls", "the road is blocked",
         "a cat is on the sofa",
     ],
@@ -651,4 +651,4 @@ def test_a_model_without_images_judges_by_what_was_noted(scenes: Path, tmp_path:
             assert watcher.statuses()[0].checked > 0
     finally:
         session.close()
-    assert "<untrusted>Egyptian Mau" in text_of(model.heard[0][1])
+    assert "<untrusted>a cat, Egyptian Mau" in text_of(model.heard[0][1])
