@@ -18,6 +18,7 @@ BENCHMARKS = ROOT / "docs" / "benchmarks.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = {
     "The embedded model on pictures": ["vision"],
+    "The embedded model on the street": ["street"],
     "attend-core": ["attend_core"],
     "Chat: speed and tokens": ["chat"],
     "Memory policies": ["policy"],
