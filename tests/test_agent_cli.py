@@ -87,7 +87,7 @@ def test_a_script_that_must_wait_for_a_person_exits_with_3_and_goes_on_later(cli
     ("arguments", "words"),
     [
         (["missing.mp4"], ["'missing.mp4'", "does not exist"]),
-        (["."], ["has no pictures", ".png"]),
+        (["."], ["cannot find pictures", ".png"]),
         (["gopher://x"], ["'gopher://x'", "rtsp://"]),
         (["clip", "--model", "embeded"], ["'embeded'", "Did you mean"]),
         (["clip", "--model", "scripted:none.json"], ["none.json"]),
