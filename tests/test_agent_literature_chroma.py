@@ -127,7 +127,7 @@ def test_without_the_server_vectors_are_compared_here_and_it_is_told(tmp_path: P
         (tmp_path / "kept" / FILE_NAME).write_text(json.dumps({**noted, "server": "http://127.0.0.1:9"}))
         found = ChromaCorpus(corpus, "http://127.0.0.1:9").near(embed(["x"])[0], 3, Filters())
         assert len(found.hits) == 3
-        assert "127.0.0.1:9' cannot be used" in found.problems[0].reason
+        assert "cannot use the vector index" in found.problems[0].reason
         with pytest.raises(StoreError, match="chroma run"):
             upload_vectors(corpus, "http://127.0.0.1:9")
 
