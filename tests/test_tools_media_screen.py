@@ -75,7 +75,7 @@ def test_colours_are_rgb() -> None:
 
 @pytest.mark.usefixtures("display")
 def test_a_screen_that_is_not_there_is_named() -> None:
-    with pytest.raises(MediaError, match=r"no screen 7; 1 found"):
+    with pytest.raises(MediaError, match=r"cannot find screen 7; 1 found"):
         open_source("screen:7")
 
 

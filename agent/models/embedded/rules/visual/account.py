@@ -35,6 +35,8 @@ def describe(seen: Seen, defects_alone: bool = False) -> str | None:
     texts = [shot_text(group) for group in groups]
     if not (any(texts) or defects_alone):
         return None
+    if any(found and not found.startswith("perhaps ") for found in texts):  # a guess beside what is known misleads
+        texts = [None if found and found.startswith("perhaps ") else found for found in texts]
     parts: list[str] = []
     for group, found in zip(groups, texts, strict=True):
         text = found or defect(Scene(tuple(look.fact for look in group)))

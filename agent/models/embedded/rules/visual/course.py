@@ -54,7 +54,7 @@ def order(seen: Seen) -> str | None:
     if len({t_s for t_s, _ in times}) > 1 and re.search(r"\bfirst\b|\bbefore\b", seen.lower):
         t_s, word = min(times)
         return f"The {word} comes first [{format_clock(t_s)}]."
-    return describe(seen) if START.search(seen.lower) or END.search(seen.lower) else None
+    return describe(seen) if START.search(seen.lower) or END.search(seen.lower) or not seen.targets else None
 
 
 def change(seen: Seen) -> str | None:
