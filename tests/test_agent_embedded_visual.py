@@ -8,13 +8,15 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import yaml
+from langchain_core.messages import HumanMessage
 
+from agent.models.blocks import text_of
 from agent.models.embedded.rules.intents import intent_of
 from agent.models.embedded.rules.language import only_english
 from agent.models.embedded.rules.things import find_targets, subject_of
 from agent.models.protocol import MLLM
 from evals.bench.vision import picture
-from tests.test_agent_embedded import answer, model  # noqa: F401 - a fixture
+from tests.test_agent_embedded import answer, message, model  # noqa: F401 - a fixture
 
 INTENTS = {
     "what": {"describe", "name", "where", "setting", "action", "words", "exists"},
@@ -156,3 +158,12 @@ def test_a_thin_picture_is_not_cut_into_hundreds_of_squares(model: MLLM) -> None
 def test_english_that_quotes_another_language_is_english() -> None:
     assert only_english('What does "où est la gare" mean?') is None
     assert only_english("Find El Paso on the map of Los Angeles") is None
+
+
+def test_interruptions_are_those_of_the_capture_log(model: MLLM) -> None:  # noqa: F811
+    blocks = message([(0.0, picture("cat")), (9.0, picture("cat"))], "Was the camera interrupted?")
+    whole = text_of(model.invoke([blocks]))
+    assert whole == "No, I know of no interruption from [0:00] to [0:09]."
+    gap = {"type": "text", "text": "(no picture from 0:03 to 0:05: the connection was lost)"}
+    cut = HumanMessage(content=[*blocks.content[:2], gap, *blocks.content[2:]])
+    assert "no picture from 0:03 to 0:05: the connection was lost" in text_of(model.invoke([cut]))

@@ -7,7 +7,6 @@ with those before or after them, and key moments spread over the rest.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,7 +15,7 @@ from itertools import islice
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Notes, has_words, tokenize
 from memory.stream.queue import FrameRef
-from memory.stream.time_expressions import TimeExpression, content_words, parse_time_expression
+from memory.stream.time_expressions import PRESENT, TimeExpression, content_words, parse_time_expression
 from tools.media.types import Span
 
 NEWEST_SHARE = 0.2
@@ -27,7 +26,6 @@ HITS = 12
 """Notes examined for the words of a question."""
 CLEAR_HITS = 6
 """Moments shown at full detail, which small text needs; the rest are fuzzy, to save tokens."""
-_NOW = re.compile(r"\b(?:now|currently|at the moment|present(?:ly)?|newest|latest)\b", re.IGNORECASE)
 
 
 def window(
@@ -61,8 +59,8 @@ def window(
     if question is None:
         return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=0)
     hint = parse_time_expression(question, now_s, epoch_wall_s)
-    if hint.kind == "present" and recorded and not _NOW.search(question):
-        return _fit(memory, recent, _spread(memory, now_s, room), room // 2, clear=room)
+    if hint.kind == "present" and recorded and not PRESENT.search(question.lower()):
+        return _fit(memory, recent, _spread(memory, now_s, room), 1, clear=room)
     if hint.kind == "present":
         return recent
     newest = max(1, round(NEWEST_SHARE * room))

@@ -62,7 +62,7 @@ _EDGE = re.compile(
 _PRONOUN = re.compile(r"(?:that|this|it|then|now|long|all)\b")
 _PAST = re.compile(rf"\b(?:{'|'.join(_LISTS['past'])})\b")
 _WHERE = re.compile(r"^where\b")
-_PRESENT = re.compile(r"\b(?:right now|now|currently|at the moment|at present|presently|just now)\b")
+PRESENT = re.compile(r"\b(?:right now|now|currently|at the moment|at present|presently|just now)\b")
 _COUNT = re.compile(r"\bhow (?:many times|often)\b|\bnumber of times\b|\bhow many .*\b(?:did|were|was|have|has)\b")
 _IDLE_WORDS = """
     a an and any are as at be been being by can did do does for from had has have how i in into is it its last many me
@@ -118,7 +118,7 @@ def parse_time_expression(question: str, now_s: float, epoch_wall_s: float | Non
     if edge and not _PRONOUN.match(edge["what"].lower()) and (what := content_words(edge["what"])):
         side: HintKind = "before" if edge["side"].lower() in ("before", "preceding", "prior to", "until") else "after"
         return TimeExpression(side, words, edge=what, counts=counts)
-    if _PRESENT.search(text) and not counts:
+    if PRESENT.search(text) and not counts:
         return TimeExpression("present", words)
     if counts or _PAST.search(text) or _WHERE.search(text) or edge:
         return TimeExpression("past", words, counts=counts)

@@ -19,6 +19,7 @@ _NOT_ASKED = re.compile(
     r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)|"
     r"\(no picture from .*\)"
 )
+_GAP = re.compile(r"\(no picture from (.*)\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ class Request:
         frames: the frames that belong to it, oldest first where their times are known.
         results: (tool name, text) of the tools called since the question.
         talk: (role, text) of earlier turns, oldest first.
+        gaps: stretches without a picture, in words, oldest first.
         watch: for the check of a watch, its condition and the media time in seconds up to which it was judged before.
     """
 
@@ -62,6 +64,7 @@ class Request:
     frames: tuple[Shown, ...] = ()
     results: tuple[tuple[str, str], ...] = ()
     talk: tuple[tuple[str, str], ...] = field(default=())
+    gaps: tuple[str, ...] = ()
     watch: tuple[str, float | None] | None = None
 
 
@@ -91,7 +94,8 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
     ]
     watch = checked[asked].additional_kwargs.get("watch") if asked is not None else None
     judged = (str(watch["condition"]), watch["since_s"]) if watch else None
-    return Request(question, tuple(frames), tuple(results), tuple(talk), judged)
+    gaps = _gaps(checked[asked]) if asked is not None else ()
+    return Request(question, tuple(frames), tuple(results), tuple(talk), gaps, judged)
 
 
 def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
@@ -108,6 +112,12 @@ def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
         return people[-1]
     others = [index for index, message in enumerate(messages) if not isinstance(message, SystemMessage)]
     return others[-1] if others else len(messages) - 1
+
+
+def _gaps(message: BaseMessage) -> tuple[str, ...]:
+    """The stretches without a picture that the prompt lists among the frames of a question."""
+    texts = (part["text"].strip() for part in split_content(message.content) if part["type"] == "text")
+    return tuple(match[1] for text in texts if (match := _GAP.fullmatch(text)))
 
 
 def _read(message: BaseMessage) -> tuple[str, list[Shown]]:

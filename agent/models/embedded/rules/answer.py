@@ -129,6 +129,8 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact],
     if _is_talk(question, intent):
         written = None if question.kind == "talk" else tables.cell(mind, question, facts)
         return written or (ABOUT if question.about_model else None)
+    if intent is not None and intent.name == "interrupted" and intent.p >= SURE_INTENT:
+        return _interruptions(request)
     if question.unwatched:
         return f"I was not watching {question.unwatched}; I began at {format_clock(0.0)}."
     if request.results and (brought := reading.from_results(question, request.results)):
@@ -138,6 +140,15 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact],
             return None
         return f"{CANNOT_TELL} {NOTHING_SHOWN}" if not request.frames else _nothing_then(question, request)
     return _from_facts(mind, question, facts, intent)
+
+
+def _interruptions(request: Request) -> str:
+    """Answer from the log of the capture, which the prompt lists among the frames."""
+    if request.gaps:
+        return f"Yes, there was no picture from {'; and none from '.join(request.gaps)}."
+    times = [frame.t_s for frame in request.frames if frame.t_s is not None]
+    span = f" from [{format_clock(min(times))}] to [{format_clock(max(times))}]" if times else ""
+    return f"No, I know of no interruption{span}."
 
 
 def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Intent | None) -> str:

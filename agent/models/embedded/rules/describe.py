@@ -18,11 +18,6 @@ from agent.models.embedded.rules.question import Question, asks_for_all_words
 CANNOT_TELL = "I can't tell from these frames."
 
 
-def cannot(seen: Sequence[Scene]) -> str:
-    """Say that the frames do not tell, and what they do show."""
-    return f"{CANNOT_TELL} {account(seen)}"
-
-
 def account(seen: Sequence[Scene]) -> str:
     """Say what the scenes show, in order, each with its first time."""
     parts = [f"{scene.text() or defect(scene) or 'something I do not recognise'}{scene.first.cite}" for scene in seen]

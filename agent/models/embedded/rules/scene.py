@@ -14,9 +14,8 @@ from tools.perception.detect import Detection, overlap
 from tools.perception.motion import Change
 from tools.perception.observe import Thing, observe
 
-ONCE_SCORE = 0.7
-"""In a clip, a thing that was seen in one frame only counts from this score on; people from `ONCE_PERSON`."""
-ONCE_PERSON = 0.6
+ONCE_SCORE = 0.6
+"""In a clip, a thing that was seen in one frame only counts from this score on."""
 CLIP_FRAMES = 3
 """Frames from which on things are expected to last."""
 RIDDEN = ("bicycle", "motorcycle", "horse", "skateboard", "surfboard", "skis", "snowboard")
@@ -61,8 +60,7 @@ def look_at(mind: Mind, facts: Sequence[Fact]) -> list[Look]:
     sightings = Counter(thing.track for one in found for thing in one.things)
 
     def counts(thing: Thing) -> bool:
-        least = ONCE_PERSON if thing.detection.name == PEOPLE else ONCE_SCORE
-        return len(facts) < CLIP_FRAMES or sightings[thing.track] > 1 or thing.detection.score >= least
+        return len(facts) < CLIP_FRAMES or sightings[thing.track] > 1 or thing.detection.score >= ONCE_SCORE
 
     return [Look(fact, tuple(filter(counts, one.things)), one.change) for fact, one in zip(facts, found, strict=True)]
 

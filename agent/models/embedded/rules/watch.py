@@ -17,7 +17,7 @@ from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import account
 from agent.models.embedded.rules.evidence import MAYBE, SAME_SCENE_COSINE, SHOWS, Fact, scenes
 from agent.models.embedded.rules.question import QUOTED, compact
-from agent.models.embedded.rules.scene import ONCE_PERSON, ONCE_SCORE
+from agent.models.embedded.rules.scene import ONCE_SCORE
 from agent.models.embedded.rules.things import UNTOLD, vocabulary
 from tools.media.clock import format_clock
 
@@ -193,7 +193,7 @@ def _shows(mind: Mind, fact: Fact, name: str, barely: bool = False) -> float:
     """
     classes = vocabulary().get(name, frozenset())
     found = max((one.score for one in mind.perception.things(fact.frame) if one.name in classes), default=0.0)
-    least = 0.0 if barely else ONCE_PERSON if name in PEOPLE else ONCE_SCORE
+    least = 0.0 if barely else ONCE_SCORE
     return max(found if found >= least else 0.0, 0.0 if name in PEOPLE else fact.shows(name))
 
 

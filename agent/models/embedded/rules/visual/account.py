@@ -18,7 +18,7 @@ DRESSED_HEIGHT, DRESSED_SHARE = 0.35, 0.45
 """People at least this high, in shares of the picture, get the colour that covers this share of their clothes."""
 
 
-MOST_SHOTS = 5
+MOST_SHOTS = 8
 """Shots in a description; of more, evenly spread ones are taken."""
 
 

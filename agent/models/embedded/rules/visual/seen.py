@@ -13,6 +13,7 @@ from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.question import Question
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import PEOPLE, Target, find_targets
+from memory.stream.time_expressions import PRESENT
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in shares of the picture."""
@@ -20,9 +21,6 @@ START = re.compile(r"\b(start|starts|beginning|begin|begins|first|opening)\b")
 
 
 END = re.compile(r"\b(end|ends|last|final|finally)\b")
-
-
-_NOW = re.compile(r"\b(now|currently|at the moment|right now|just now)\b")
 
 
 _YES_NO = re.compile(r"^(\w+, )?(is|are|was|were|do|does|did|has|have|can|could|any|anybody|anyone)\b")
@@ -50,7 +48,7 @@ class Seen:
         """Return the frames that the question means: the first or last of them, the newest, or all."""
         if self.question.span or self.question.times_s:
             return self.looks
-        if _NOW.search(self.lower):
+        if PRESENT.search(self.lower):
             return self.looks[-1:]
         if START.search(self.lower) and not END.search(self.lower):
             return self.looks[:1]
