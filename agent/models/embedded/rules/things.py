@@ -25,7 +25,6 @@ _PLURALS = {
     "wolf": "wolves",
     "mouse": "mice",
     "knife": "knives",
-    "sheep": "sheep",
     "skis": "skis",
     "scissors": "scissors",
 }
@@ -116,14 +115,14 @@ def _spans(phrase: str, target: Target) -> bool:
 def counted(number: int, name: str, one: bool = False) -> str:
     """Return `a car`, or `one car` where `one` is set, `two cars`, `14 people`."""
     if number == 1:
-        return f"one {name}" if one else with_article(name)
+        return f"one {name}" if one else name if _PLURALS.get(name) == name else with_article(name)
     return f"{_NUMBERS[number] if number < len(_NUMBERS) else number} {plural(name)}"
 
 
 def plural(name: str) -> str:
     """Return the plural of a class of the detector."""
-    if name in _PLURALS:
-        return _PLURALS[name]
+    if name in _PLURALS or name == "sheep":
+        return _PLURALS.get(name, name)
     if name.endswith("y") and name[-2:-1] not in "aeiou":
         return f"{name[:-1]}ies"
     if name.endswith(("s", "ch", "sh", "x")):
