@@ -17,7 +17,7 @@ from tools.perception import ssd
 from tools.perception.detect import MIN_SCORE, Detection, detect
 from tools.perception.graphdef import read_constants
 from tools.perception.motion import compare
-from tools.perception.observe import observe
+from tools.perception.observe import Sampled, observe
 from tools.perception.tracks import LOST_S, Tracker
 
 
@@ -151,6 +151,7 @@ def test_what_moves_is_located() -> None:
 def test_cuts_light_and_the_camera_are_told_apart() -> None:
     one = noise(1)
     assert compare(one, noise(2) // 3).kind == "cut"
+    assert compare(one, noise(2) // 3, likeness=0.9).kind != "cut"
     light = compare((one * 0.5).astype(np.uint8), (one * 0.8).astype(np.uint8))
     assert light.kind == "light"
     assert light.brighter > 0
@@ -161,7 +162,7 @@ def test_cuts_light_and_the_camera_are_told_apart() -> None:
 
 
 def test_a_cut_ends_all_tracks() -> None:
-    frames = [(0.0, noise(1), [walker(0.5)]), (0.5, noise(1), [walker(0.5)]), (1.0, noise(2) // 3, [walker(0.5)])]
-    seen = observe(frames)
+    pictures = (noise(1), noise(1), noise(2) // 3)
+    seen = observe(Sampled(0.5 * step, rgb, [walker(0.5)]) for step, rgb in enumerate(pictures))
     assert [one.things[0].track for one in seen] == [1, 1, 2]
     assert [one.change.kind if one.change else None for one in seen] == [None, "still", "cut"]

@@ -12,6 +12,23 @@ from tools.perception.motion import Change, compare
 from tools.perception.tracks import Tracker
 
 
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """A frame to observe.
+
+    Attributes:
+        t_s: media time in seconds.
+        rgb: pixels, (height, width, 3), uint8.
+        detections: what it shows.
+        vector: unit-length features by a vision network; None leaves cuts to the pixels.
+    """
+
+    t_s: float
+    rgb: np.ndarray
+    detections: Sequence[Detection]
+    vector: np.ndarray | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Thing:
     """A detection with the track that it belongs to.
@@ -40,21 +57,21 @@ class Observation:
     change: Change | None = None
 
 
-def observe(frames: Iterable[tuple[float, np.ndarray, Sequence[Detection]]]) -> list[Observation]:
-    """Follow things over frames in order of time, and compare each frame with the one before.
-
-    Args:
-        frames: media time in seconds, RGB pixels (height, width, 3), and the detections of each.
-    """
+def observe(frames: Iterable[Sampled]) -> list[Observation]:
+    """Follow things over frames in order of time, and compare each frame with the one before."""
     tracker = Tracker()
-    before: np.ndarray | None = None
+    before: Sampled | None = None
     found = []
-    for t_s, rgb, detections in frames:
-        change = compare(before, rgb) if before is not None else None
+    for frame in frames:
+        change = None
+        if before is not None:
+            known = frame.vector is not None and before.vector is not None
+            likeness = float(np.dot(frame.vector, before.vector)) if known else None  # type: ignore[arg-type]
+            change = compare(before.rgb, frame.rgb, likeness)
         if change is not None and change.kind == "cut":
             tracker.cut()
-        tracks = tracker.update(t_s, detections)
-        things = tuple(Thing(track, one) for track, one in zip(tracks, detections, strict=True))
-        found.append(Observation(t_s, things, change))
-        before = rgb
+        tracks = tracker.update(frame.t_s, frame.detections)
+        things = tuple(Thing(track, one) for track, one in zip(tracks, frame.detections, strict=True))
+        found.append(Observation(frame.t_s, things, change))
+        before = frame
     return found

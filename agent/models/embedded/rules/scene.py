@@ -12,7 +12,7 @@ from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.things import PEOPLE, Target, counted
 from tools.perception.detect import Detection, overlap
 from tools.perception.motion import Change
-from tools.perception.observe import Thing, observe
+from tools.perception.observe import Sampled, Thing, observe
 
 ONCE_SCORE = 0.6
 """In a clip, a thing that was seen in one frame only counts from this score on."""
@@ -54,7 +54,7 @@ def look_at(mind: Mind, facts: Sequence[Fact]) -> list[Look]:
     times = [fact.frame.t_s for fact in facts]
     steps = range(len(facts)) if None in times else times
     found = observe(
-        (float(step or 0.0), fact.frame.rgb, mind.perception.things(fact.frame))
+        Sampled(float(step or 0.0), fact.frame.rgb, mind.perception.things(fact.frame), fact.vector)
         for step, fact in zip(steps, facts, strict=True)
     )
     sightings = Counter(thing.track for one in found for thing in one.things)

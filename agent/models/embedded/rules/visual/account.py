@@ -9,7 +9,7 @@ import numpy as np
 from agent.models.embedded.imagenet import concepts, with_article
 from agent.models.embedded.rules import colours, scene
 from agent.models.embedded.rules.describe import CANNOT_TELL, defect
-from agent.models.embedded.rules.evidence import SURE, Scene
+from agent.models.embedded.rules.evidence import MAYBE, SURE, Scene
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import listed
 from agent.models.embedded.rules.visual.seen import Seen, cite, clothes_box, crop
@@ -75,23 +75,17 @@ def _dressed(group: Sequence[Look]) -> str:
 
 
 def _added(whole: Scene, group: Sequence[Look]) -> str:
-    """What the classifier names beyond the things that were detected, where it is sure enough to be worth saying."""
+    """What the classifier adds to the detected things: a finer name of one, or another thing that it is sure of."""
     p = whole.p
     best = int(np.argmax(p))
-    if not whole.usable or p[best] < SURE:
-        return ""
     name = concepts().names[best]
     known = {thing.detection.name for look in group for thing in look.things}
-    words = set(name.lower().split()) | set(concepts().kinds[best])
-    if known & words or any(
-        concepts().known(one) and best in concepts().members[one] for one in known if one in concepts().members
-    ):
-        return (
-            f", perhaps {with_article(name)}"
-            if known & set(concepts().kinds[best]) and name.lower() not in known
-            else ""
-        )
-    return f"; it looks like {with_article(name)}"
+    if not whole.usable or name.lower() in known:
+        return ""
+    if known & set(concepts().kinds[best]):
+        return f", perhaps {with_article(name)}" if p[best] >= MAYBE else ""
+    covered = known & set(name.lower().split()) or any(best in concepts().members.get(one, ()) for one in known)
+    return "" if covered or p[best] < SURE else f"; it looks like {with_article(name)}"
 
 
 def negative(seen: Seen, thing: str, empty: bool = False) -> str:

@@ -80,12 +80,13 @@ Changes = Sequence[tuple[Look, Change]]
 
 
 def _changes(seen: Seen, changes: Changes, cuts: Sequence[Look]) -> Iterator[str]:
-    """Name each kind of change with its first or plainest time."""
+    """Name each kind of change with its first or plainest time, or say that it lasts."""
+    lasts = 2 * sum(one.kind in ("camera", "motion") for _, one in changes) >= len(changes)
     if cuts:
         yield f"the picture cuts to something else{_times(cuts)}"
     camera = [look for look, one in changes if one.kind == "camera"]
     if camera:
-        yield f"the camera moves{cite(camera[:1])}"
+        yield f"the camera moves{' now and again' if lasts else cite(camera[:1])}"
     lit = [(look, one) for look, one in changes if one.kind == "light"]
     if lit:
         yield f"it gets {'brighter' if lit[0][1].brighter > 0 else 'darker'}{cite([lit[0][0]])}"
@@ -94,7 +95,8 @@ def _changes(seen: Seen, changes: Changes, cuts: Sequence[Look]) -> Iterator[str
         look, one = max(moving, key=lambda pair: pair[1].share)
         known = scene.movement(seen.looks) not in (None, "in place")
         mover = next(iter(scene.inventory(seen.looks)), "something") if known else "something"
-        yield f"{mover} moves{f' {scene.place(one.box)}' if one.box else ''}{cite([look])}"
+        where = f" {scene.place(one.box)}" if one.box else ""
+        yield f"{mover} moves{where}{' most of the time' if lasts else cite([look])}"
 
 
 def _camera(seen: Seen, changes: Changes) -> str | None:
