@@ -11,13 +11,11 @@ from agent.models.embedded.model import Mind
 from agent.models.embedded.networks.language import turn
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules import temporal
-from agent.models.embedded.rules.colours import NAMES, main_colour, shares
+from agent.models.embedded.rules.colours import main_colour
 from agent.models.embedded.rules.describe import capital
 from agent.models.embedded.rules.evidence import FIRM, MAYBE, SHOWS, SHOWS_NOT, SURE, Fact, Scene
 from agent.models.embedded.rules.question import Question
 
-CHOSEN_SHARE = 0.01
-"""The share of a picture that has to have a colour which is chosen."""
 PEOPLE = frozenset({"person", "man", "woman", "child", "human", "people", "boy", "girl", "face", "hand", "somebody"})
 """ImageNet knows almost no people: that one is not recognised says nothing."""
 
@@ -56,8 +54,6 @@ def exists(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene])
 
 def choice(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
     """Choose what the frames show most clearly, or nothing."""
-    if (colour_ := _colour_choice(question, facts)) is not None:
-        return colour_
     vocabulary = concepts()
     scores: list[tuple[float, Fact]] = []
     for _, option in question.options:
@@ -73,20 +69,6 @@ def choice(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene])
         if letter
         else f"{capital(with_article(option))}{scores[top][1].cite}."
     )
-
-
-def _colour_choice(question: Question, facts: list[Fact]) -> str | None:
-    """Choose the one of several colours that the newest usable frame has; None where it has none or more of them."""
-    names = [option.lower().strip(" .") for _, option in question.options]
-    fact = next((fact for fact in reversed(facts) if fact.usable), None)
-    if fact is None or not set(names) <= set(NAMES):
-        return None
-    shares_ = shares(fact.frame.rgb)
-    found = [index for index, name in enumerate(names) if shares_.get(name, 0.0) >= CHOSEN_SHARE]
-    if len(found) != 1:
-        return None
-    letter, option = question.options[found[0]]
-    return f"{f'{letter}. ' if letter else ''}{capital(option)}{fact.cite}."
 
 
 def where(mind: Mind, question: Question, facts: list[Fact], seen: list[Scene]) -> str | None:
