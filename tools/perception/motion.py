@@ -21,8 +21,12 @@ CUT_HISTOGRAM, CUT_STRUCTURE = 0.2, 0.25
 CUT_LIKENESS = 0.6
 """Where features are given, a cut is below this cosine, whatever the structure. Chosen on seven clips at one frame a
 second, some of which the street bench asks about: 9 of 9 cuts were found, and no motion was taken for one."""
+CUT_COLOURS = 0.9
+"""Pictures whose colours share less than 1 - this are apart by a cut, whatever their features say of plain surfaces."""
 CAMERA_SHARE = 0.55
 """The camera moves where this share of the cells differs and a shift of the whole picture explains most of it."""
+SAME_STRUCTURE = 0.9
+"""Correlation of grey values above which two pictures show the same."""
 LIGHT_OFF = 18.0
 """The light changes where the mean grey value does by this much, of 255, and the structure stays."""
 
@@ -63,11 +67,12 @@ def compare(before: np.ndarray, after: np.ndarray, likeness: float | None = None
     brighter = float(grey_other.mean()) - float(grey_one.mean())
     structure = _correlation(grey_one, grey_other)
     other_content = structure < CUT_STRUCTURE if likeness is None else likeness < CUT_LIKENESS
-    if other_content and _histogram_distance(one, other) > CUT_HISTOGRAM:
+    colours = _histogram_distance(one, other)
+    if (other_content and colours > CUT_HISTOGRAM) or (structure < SAME_STRUCTURE and colours > CUT_COLOURS):
         return Change("cut", 1.0, (0.0, 0.0, 1.0, 1.0), brighter=brighter)
     moved = _cells(grey_one, grey_other) > MOVED_OFF
     share = float(moved.mean())
-    if abs(brighter) > LIGHT_OFF and structure > 0.9:
+    if abs(brighter) > LIGHT_OFF and structure > SAME_STRUCTURE:
         return Change("light", share, _extent(moved), brighter=brighter)
     if share >= CAMERA_SHARE:
         (dx, dy), rest = _shift(grey_one, grey_other)
