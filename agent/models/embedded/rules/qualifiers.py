@@ -52,9 +52,15 @@ def qualifiers(question: str, target: Target) -> Qualifiers:
     at, length = _position(words, target)
     if at is None:
         return Qualifiers()
-    said = [*_before(words[:at]), *_after(words[at + length :])]
+    rest = words[at + length :]
+    while rest[:1] and rest[0] in ("is", "are", "was", "were", "there"):  # `cars are there on the left`
+        rest = rest[1:]
+    before, after = _before(words[:at]), _after(rest)
+    said = [*before, *after]
     extent = find_extent(" ".join(said))
     colour = next((name for name in colours.NAMES if name in said), None)
+    if rest[:1] == ["in"] and not target.is_people:  # where all of it is, as in `cars in the garage`
+        said = before
     return Qualifiers(colour, extent, frozenset({*said} - _SIDES - _words("idle") - {colour}))
 
 

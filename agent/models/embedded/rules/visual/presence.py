@@ -92,6 +92,9 @@ def _there(seen: Seen, target: Target, qualified: Sequence[str]) -> str:
         if asked is not None and colours.shares(crop(look, inner_box(box.box))).get(asked, 0.0) < 0.25:
             return f"No, I see {counted(number, box.name)}, but none that looks {asked}{cite([look])}."
         return f"Yes, {counted(number, box.name)}{fine} {scene.place(box.box)}{cite([look])}."
+    if look is None and (elsewhere := scene.most(seen.meant(), lambda one: one.those(target))[1]) is not None:
+        box = elsewhere.those(target)[0]
+        return f"No, the {target.word} that I see is {scene.place(box.box)}{cite([elsewhere])}."
     if look is not None:
         return f"No, I see only {counted(number, target.word, one=True)}{cite([look])}."
     if target.concept:
