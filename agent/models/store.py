@@ -70,22 +70,22 @@ def models_folder() -> Path:
 
 
 def local_name(name: str) -> str:
-    """Return the folder name of a model: `OWNER/NAME` becomes `OWNER--NAME`.
+    """Return the folder name of a model: `OWNER/NAME` and `hf:OWNER/NAME@REVISION` become `OWNER--NAME`.
 
     Raises:
         ModelError: if it is not a valid name, such as one with `..` or several slashes.
     """
-    found = name.replace("/", "--", 1)
+    found = _spell(name)
     if not _NAME.fullmatch(found):
-        raise ModelError(f"invalid model name {name!r}.", expected="letters, digits and . _ -, or OWNER/NAME")
+        raise ModelError(f"invalid model name {name!r}.", expected="letters, digits and . _ -, or hf:OWNER/NAME")
     return found
 
 
 def find_model(name: str) -> Path | None:
-    """Return the folder of a complete model by its name, or by the `OWNER/NAME` that it was pulled by; else None."""
-    if not _NAME.fullmatch(name.replace("/", "--", 1)):
+    """Return the folder of a complete model by the name that it was pulled by, or None."""
+    if not _NAME.fullmatch(_spell(name)):
         return None
-    folder = models_folder() / local_name(name)
+    folder = models_folder() / _spell(name)
     return folder.resolve() if (folder / MANIFEST).is_file() else None
 
 
@@ -144,3 +144,7 @@ def wrong_files(folder: Path, manifest: Manifest, advance: Callable[[int], objec
         elif hash_file(path, advance) != file.sha256:
             wrong.append(f"{name} has another SHA-256")
     return wrong
+
+
+def _spell(name: str) -> str:
+    return name.removeprefix("hf:").partition("@")[0].replace("/", "--", 1)
