@@ -201,7 +201,6 @@ def _explain(error: Exception, entry: Entry, address: str) -> PullError:
         HfHubHTTPError,
         HFValidationError,
         OfflineModeIsEnabled,
-        RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
@@ -214,19 +213,14 @@ def _explain(error: Exception, entry: Entry, address: str) -> PullError:
             )
         case RevisionNotFoundError():
             return PullError(f"{entry.repo!r} has no revision {entry.revision!r} at {address}.")
-        case RepositoryNotFoundError():
-            return PullError(
-                f"{address} has no model {entry.repo!r}, or it is private.",
-                remedy="Check the name; for a private one run `hf auth login` or set HF_TOKEN.",
-            )
         case HFValidationError():
             return PullError(f"invalid model name {entry.repo!r}: {error}.", expected="hf:OWNER/NAME")
         case OfflineModeIsEnabled():
             return PullError("cannot download: HF_HUB_OFFLINE is set.", remedy="Unset it, or use --from FOLDER.")
-        case HfHubHTTPError() if error.response.status_code in (401, 403):
+        case HfHubHTTPError() if error.response.status_code in (401, 403, 404):
             return PullError(
-                f"{address} refuses access to {name!r} (HTTP {error.response.status_code}).",
-                remedy="Run `hf auth login` or set HF_TOKEN to a token that may read it.",
+                f"{address} has no {name!r}, or it is private (HTTP {error.response.status_code}).",
+                remedy="Check the name; for a private one set HF_TOKEN to a valid token, or run `hf auth login`.",
             )
         case HfHubHTTPError():
             return PullError(
