@@ -28,6 +28,7 @@ from agent.models.store import find_model, models_folder, read_manifest
 from tests.fixtures.here import attend_here
 from tests.fixtures.hub import FakeHub, Repo
 from tests.fixtures.scenes import write_scenes
+from tests.fixtures.serving import wait_for
 from tests.mllm_conformance import ask, picture
 from tests.tiny_models import BUILDERS
 from tools.errors import ModelError
@@ -128,11 +129,7 @@ def test_a_killed_download_is_continued_where_it_was(hub: FakeHub) -> None:
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     assert hub.stalled.wait(60)
     part = models_folder() / ".big--one.partial" / ".parts" / hashlib.sha256(WEIGHTS).hexdigest()
-    for _ in range(600):
-        if part.exists() and part.stat().st_size:
-            break
-        hub.stalled.clear()
-        hub.stalled.wait(0.05)
+    wait_for(lambda: part.exists() and part.stat().st_size)
     process.send_signal(signal.SIGKILL)
     process.wait()
     there = part.stat().st_size

@@ -112,12 +112,10 @@ def verify_models(name: Annotated[str | None, typer.Argument(help="Only this mod
             bars.begin(manifest.name, manifest.size_bytes)
             wrong = wrong_files(folder, manifest, bars.advance)
         known = sum(file.known for file in manifest.files.values())
-        told = (
-            f"{known} of {len(manifest.files)} hashes were known beforehand, the others recorded at the first download"
-        )
+        told = f"{known} of {len(manifest.files)} hashes were known beforehand, the others recorded when pulled"
         failed |= bool(wrong)
         state = f"[bold red]{safe('; '.join(wrong))}[/]" if wrong else f"[green]unchanged[/] [dim]({told})[/]"
-        console.print(f"[bold]{safe(manifest.name)}[/] {state}")
+        console.print(f"[bold]{safe(manifest.name)}[/] {state}", soft_wrap=True)
         if wrong:
             console.print(f"Run: attend models rm {safe(manifest.name)}, then pull it again.")
     if not manifests:
@@ -143,11 +141,12 @@ def use_model(
         _folder_of(name)
     file = config or user_file()
     write_setting(file, "model", f"hf:{name}" if "/" in name and find_model(name) else name)
-    console.print(f"The model is now [bold]{safe(name)}[/], in {safe(str(file))}.")
+    console.print(f"The model is now [bold]{safe(name)}[/], in {safe(str(file))}.", soft_wrap=True)
     if "ATTEND_MODEL" in os.environ:
         console.print("[yellow]The variable ATTEND_MODEL is set and comes before it.[/]")
     elif config is None and Path(FILE_NAME).is_file():
-        console.print(f"[yellow]{FILE_NAME} of this folder comes before it; change that with --config {FILE_NAME}[/]")
+        hint = f"{FILE_NAME} of this folder comes before it; change that with --config {FILE_NAME}"
+        console.print(f"[yellow]{hint}[/]", soft_wrap=True)
 
 
 @models_app.command("rm")
@@ -266,7 +265,7 @@ def _folder_of(name: str) -> Path:
 def _tell(manifest: Manifest, console: Console) -> None:
     """Say what was pulled and how to use it."""
     known = sum(file.known for file in manifest.files.values())
-    sizes = f"{_gb(manifest.size_bytes)}, {len(manifest.files)} files, {known} with a hash known beforehand"
+    sizes = f"{_gb(manifest.size_bytes)}, {known} of {len(manifest.files)} files with a hash known beforehand"
     console.print(
         f"[bold]{safe(manifest.name)}[/] is here: {sizes}. Licence: {safe(manifest.licence or 'not stated')}."
     )

@@ -128,3 +128,24 @@ def find_entry(name: str) -> Entry:
         expected="a name of `attend models list`, or hf:OWNER/NAME[@REVISION]",
         remedy=f"Did you mean {nearest[0]!r}?" if nearest else "",
     )
+
+
+def markdown_table() -> str:
+    """Return the catalogue as the table of `docs/models.md`."""
+    lines = [
+        "| name | good for | download | memory, CPU | GPU | licence | source |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for entry in load_catalogue().values():
+        sizes = " | ".join(
+            f"{count / GB:.1f} GB" for count in (entry.download_mb * 10**6, entry.ram_bytes, entry.gpu_bytes)
+        )
+        packages = entry.packages
+        source = f"PyPI, {packages.parts} packages" if packages else f"`{entry.repo}`"
+        doubt = f" (unverified: {', '.join(entry.unverified)})" if entry.unverified else ""
+        lines.append(f"| `{entry.name}` | {entry.good_for} | {sizes} | {entry.licence} | {source}{doubt} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown_table(), end="")
