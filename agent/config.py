@@ -184,7 +184,7 @@ def write_setting(file: Path, name: str, value: str) -> None:
     else:
         lines.insert(0, written + ("\r\n" if "\r\n" in text else "\n"))
     changed = "".join(lines)
-    if tomllib.loads(changed.replace("\r\n", "\n")) != {**settings, name: value}:
+    if not _says(changed, {**settings, name: value}):
         raise ConfigError(f"cannot change {name} in {str(file)!r}.", remedy=f"Write it there yourself: {written}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +196,13 @@ def write_setting(file: Path, name: str, value: str) -> None:
         beside.replace(target)
     except OSError as error:
         raise ConfigError(f"cannot write the settings file {str(file)!r}: {error}.") from error
+
+
+def _says(text: str, settings: Mapping[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n")) == settings
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _find_file(file: Path | None) -> Path | None:

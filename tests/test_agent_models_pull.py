@@ -256,6 +256,29 @@ def test_a_model_may_be_kept_on_another_disk(hub: FakeHub, tmp_path: Path) -> No
     assert find_model("big/one") is None
 
 
+def test_an_interrupted_download_to_another_disk_is_continued_there_or_removed(hub: FakeHub, tmp_path: Path) -> None:
+    hub.repos["big/one"], disk = big_repo(), tmp_path / "disk"
+    hub.sends[hashlib.sha256(WEIGHTS).hexdigest()] = b"x" + WEIGHTS[1:]
+    assert pull_here(hub, "hf:big/one", "--dir", disk).returncode == 1
+    assert [path.name for path in disk.iterdir()] == [".big--one.partial"]
+    assert attend_here(["models", "rm", "hf:big/one"]).returncode == 0
+    assert list(disk.iterdir()) == []
+    assert pull_here(hub, "hf:big/one", "--dir", disk).returncode == 1
+    hub.sends.clear()
+    assert pull_here(hub, "hf:big/one").returncode == 0
+    assert find_model("big/one") == disk / "big--one"
+    assert sorted(path.name for path in models_folder().iterdir()) == [".big--one.lock", "big--one"]
+
+
+def test_a_proxy_is_used(hub: FakeHub) -> None:
+    hub.repos["big/one"] = Repo({"config.json": b"{}", "model.safetensors": b"small"})
+    environment = {**os.environ, "HF_ENDPOINT": "http://hub.invalid", "HTTP_PROXY": hub.url, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", "from agent.cli.main import main; main()", "models", "pull", "hf:big/one"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert find_model("big/one")
+
+
 def test_what_changed_on_disk_is_found_and_a_removed_model_is_gone(hub: FakeHub) -> None:
     hub.repos["big/one"] = big_repo()
     assert pull_here(hub, "hf:big/one").returncode == 0

@@ -45,12 +45,13 @@ def pull(
     with _only_one(name):
         if there := find_model(name):
             return read_manifest(there)
+        if folder is None and _pending(name).is_symlink():
+            folder = _pending(name).resolve().parent  # where an interrupted call was told to put it
         place = (folder or models_folder()).expanduser().absolute()
         if folder and (place / name).exists():
             raise PullError(f"{str(place / name)!r} is there already.", remedy="Choose another --dir, or remove it.")
         try:
-            staging = place / f".{name}.partial"
-            staging.mkdir(parents=True, exist_ok=True)
+            staging = _prepare(name, place)
             pulled = _fetch(entry, staging, progress or Quiet(), origin, endpoint)
             return _finish(entry, pulled, staging, place / name)
         except OSError as error:
@@ -67,19 +68,38 @@ def remove(name: str) -> int:
         PullError: if there is no such model, or another process is pulling it.
     """
     name = local_name(name)
-    link = models_folder() / name
+    links = models_folder() / name, _pending(name)
     with _only_one(name):
-        folders = [path for path in (link.resolve(), models_folder() / f".{name}.partial") if path.is_dir()]
+        folders = [path for path in (link.resolve() for link in links) if path.is_dir()]
         freed = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
         # The manifest first: whatever happens then, the rest no longer counts as a model.
-        (link / MANIFEST).unlink(missing_ok=True)
+        (links[0] / MANIFEST).unlink(missing_ok=True)
         for folder in folders:
             shutil.rmtree(folder)
-        if link.is_symlink():
+        linked = [link for link in links if link.is_symlink()]
+        for link in linked:
             link.unlink()
-        elif not folders:
+        if not folders and not linked:
             raise PullError(f"there is no model {name!r} here.", remedy="Run: attend models list")
     return freed
+
+
+def _pending(name: str) -> Path:
+    """Return the folder of an unfinished download, or the link to it where it is kept elsewhere."""
+    return models_folder() / f".{name}.partial"
+
+
+def _prepare(name: str, place: Path) -> Path:
+    """Create the staging folder beside the final one, so that it can be renamed, with a link to it in the store."""
+    pending, staging = _pending(name), place / f".{name}.partial"
+    staging.mkdir(parents=True, exist_ok=True)
+    if staging != pending and pending.resolve() != staging.resolve():
+        if pending.is_symlink():
+            pending.unlink()
+        elif pending.is_dir():
+            shutil.rmtree(pending)
+        pending.symlink_to(staging, target_is_directory=True)
+    return staging
 
 
 @contextlib.contextmanager
@@ -130,6 +150,8 @@ def _finish(entry: Entry, pulled: Pulled, staging: Path, final: Path) -> Manifes
     elif link.is_dir():  # what is left of a model that was being removed
         shutil.rmtree(link)
     staging.rename(final)
+    if _pending(final.name).is_symlink():
+        _pending(final.name).unlink()
     if final != link:
         link.symlink_to(final, target_is_directory=True)
     return manifest
