@@ -187,6 +187,22 @@ def test_a_hash_known_beforehand_is_compared_before_anything_is_fetched(hub: Fak
     assert hub.sent == []
 
 
+def test_a_mirror_that_answers_with_something_else_is_refused(hub: FakeHub) -> None:
+    hub.repos["big/one"] = Repo({"config.json": b"{}", "model.safetensors": b"small", "model.json": b"{}"})
+    entry = find_entry("hf:big/one")
+    assert "model.json" not in pull(entry, endpoint=hub.url).files
+    remove("big/one")
+    hub.commits["main"] = hub.commits["f" * 40] = "../../../escape"
+    for revision in ("", "f" * 40):
+        with pytest.raises(PullError, match="answers with the commit"):
+            pull(entry.model_copy(update={"revision": revision}), endpoint=hub.url)
+    hub.commits.clear()
+    hub.blobs["config.json"] = "../../../../escape"
+    with pytest.raises(PullError, match=r"no valid hash for 'config\.json'"):
+        pull(entry, endpoint=hub.url)
+    assert list(models_folder().parent.rglob("escape")) == []
+
+
 def test_who_may_not_read_a_repository_is_told_what_to_do(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.repos |= {"big/gated": big_repo(), "big/private": big_repo(), "big/gguf": Repo({"a.gguf": b"GGUF"})}
     hub.repos["big/gated"].gated = hub.repos["big/private"].private = True

@@ -11,6 +11,7 @@ import fnmatch
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,14 @@ from typing import Any
 from agent.models.catalogue import Entry
 from agent.models.hf.load import WANTED_FILES
 from agent.models.pull.staging import Progress, Pulled, PullError, check_space, disk_full, hash_mismatch
-from agent.models.store import CHUNK_BYTES, StoredFile, hash_file
+from agent.models.store import CHUNK_BYTES, MANIFEST, StoredFile, hash_file
 
 PARTS = ".parts"
 """Subfolder of the staging folder: unfinished files, named by their hash."""
 
 _TIMEOUT_S = 15.0
 _LICENCES = ("LICENSE*", "LICENCE*")
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def fetch_from_hub(entry: Entry, staging: Path, progress: Progress, endpoint: st
             entry.repo, revision=entry.revision or None, files_metadata=True, timeout=_TIMEOUT_S
         )
         commit = str(info.sha)
+        if not _HASH.fullmatch(commit) or (_HASH.fullmatch(entry.revision) and commit != entry.revision):
+            raise PullError(f"{address} answers with the commit {commit!r} instead of {entry.revision!r}.")
         remotes = _wanted(entry, info.siblings or [], address)
         (staging / PARTS).mkdir(exist_ok=True)
         check_space(staging, sum(remote.bytes - _there(staging, remote) for remote in remotes))
@@ -78,6 +82,7 @@ def fetch_from_hub(entry: Entry, staging: Path, progress: Progress, endpoint: st
 def _wanted(entry: Entry, siblings: list[Any], address: str) -> list[_Remote]:
     """Choose the files of a repository, small ones first."""
     top = {sibling.rfilename: sibling for sibling in siblings if "/" not in sibling.rfilename}
+    top.pop(MANIFEST, None)
     if entry.kind == "gguf":
         needed = [name for name in (entry.gguf, entry.mmproj) if name]
         names = needed + [name for name in top if any(fnmatch.fnmatch(name, pattern) for pattern in _LICENCES)]
@@ -101,9 +106,10 @@ def _wanted(entry: Entry, siblings: list[Any], address: str) -> list[_Remote]:
         sha256 = known.sha256 if known and known.sha256 else promised
         if promised and promised != sha256:
             raise hash_mismatch(name, sha256, promised, f"{address} offers another file; use another --endpoint.")
-        remotes.append(
-            _Remote(name, int(sibling.size or 0), promised or str(sibling.blob_id), sha256, bool(known and sha256))
-        )
+        etag = promised or str(sibling.blob_id)
+        if not _HASH.fullmatch(etag):
+            raise PullError(f"{address} gives no valid hash for {name!r}: {etag!r}.", remedy="Use another --endpoint.")
+        remotes.append(_Remote(name, int(sibling.size or 0), etag, sha256, bool(known and known.sha256)))
     return sorted(remotes, key=lambda remote: remote.bytes)
 
 
@@ -155,11 +161,11 @@ def _download(
         http_get(url, stream, resume_size=there, headers=build_hf_headers(), expected_size=remote.bytes)
 
 
-class _Counted(io.FileIO):
+class _Counted(io.BufferedWriter):
     """A file to append to that reports the bytes written."""
 
     def __init__(self, path: Path, advance: Callable[[int], None]) -> None:
-        super().__init__(path, "ab")
+        super().__init__(io.FileIO(path, "ab"))
         self._advance = advance
 
     def write(self, data: Any) -> int:
@@ -169,6 +175,7 @@ class _Counted(io.FileIO):
 
     def truncate(self, size: int | None = None) -> int:
         """Cut the file, where a server sends it from its beginning although its rest was asked for."""
+        self.flush()
         before = os.fstat(self.fileno()).st_size
         after = super().truncate(size)
         self._advance(after - before)

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.models.catalogue import Entry
 from agent.models.hf.load import WANTED_FILES
 from agent.models.pull.staging import Progress, Pulled, PullError, check_space, hash_mismatch
-from agent.models.store import CHUNK_BYTES, StoredFile
+from agent.models.store import CHUNK_BYTES, MANIFEST, StoredFile
 
 
 def copy_from_files(entry: Entry, staging: Path, progress: Progress, origin: Path) -> Pulled:
@@ -52,7 +52,9 @@ def _choose(entry: Entry, origin: Path) -> dict[str, Path]:
         return {
             path.name: path
             for path in sorted(origin.iterdir())
-            if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in WANTED_FILES)
+            if path.is_file()
+            and path.name != MANIFEST
+            and any(fnmatch.fnmatch(path.name, pattern) for pattern in WANTED_FILES)
         }
     wanted = [name for name in (entry.gguf, entry.mmproj) if name]
     if origin.is_file():

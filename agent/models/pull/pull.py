@@ -70,7 +70,7 @@ def remove(name: str) -> int:
     name = local_name(name)
     links = models_folder() / name, _pending(name)
     with _only_one(name):
-        folders = [path for path in (link.resolve() for link in links) if path.is_dir()]
+        folders = [link.resolve() for link in links if link.is_dir() and _is_ours(link)]
         freed = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
         # The manifest first: whatever happens then, the rest no longer counts as a model.
         (links[0] / MANIFEST).unlink(missing_ok=True)
@@ -82,6 +82,12 @@ def remove(name: str) -> int:
         if not folders and not linked:
             raise PullError(f"there is no model {name!r} here.", remedy="Run: attend models list")
     return freed
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether a folder is in the store, or is a model or unfinished download that the store links to."""
+    unfinished = place.name.startswith(".") and place.resolve().name == place.name
+    return not place.is_symlink() or (place / MANIFEST).is_file() or unfinished
 
 
 def _pending(name: str) -> Path:
