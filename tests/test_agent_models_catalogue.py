@@ -123,6 +123,11 @@ def test_a_pulled_model_is_listed_shown_and_fingerprinted() -> None:
     assert shown["here"]["source"] == "file:here"
     assert "recorded" in attend_here(["models", "show", "smolvlm2-256m"]).stdout
     assert content_of("smolvlm2-256m") == content_of("hf:smolvlm2-256m") != ""
+    assert json.loads(attend_here(["models", "show", "--json"]).stdout) == {
+        "model": "embedded",
+        "here": ["smolvlm2-256m"],
+    }
+    assert re.search(r"in use embedded\nhere +smolvlm2-256m", attend_here(["models", "show"]).stdout)
     with pytest.raises(ModelError, match="config"):
         load_mllm("smolvlm2-256m")
 

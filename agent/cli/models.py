@@ -163,11 +163,19 @@ def remove_model(name: Annotated[str, typer.Argument(help="A pulled model.")]) -
 
 
 @models_app.command("show")
-def show_model(name: Name, as_json: Json = False) -> None:
+def show_model(
+    name: Annotated[
+        str | None, typer.Argument(help="A model; without it, the one in use and those that are here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show what is known of a model, and its files with their hashes if it is here."""
     from agent.models.catalogue import find_entry, load_catalogue
     from agent.models.store import find_model, read_manifest
 
+    if name is None:
+        _show_here(as_json)
+        return
     folder = find_model(name)
     entry = load_catalogue().get(name) if folder else find_entry(name)
     manifest = read_manifest(folder) if folder else None
@@ -214,6 +222,21 @@ def recommend_model(as_json: Json = False) -> None:
     if choice.language:
         language = choice.language
         console.print(f"[dim]For {language.good_for}: {language.name} ({_gb(language.download_mb * 10**6)}).[/]")
+
+
+def _show_here(as_json: bool) -> None:
+    """Show the model of the settings, and the models that are here."""
+    from agent.config import load_config
+    from agent.models.store import stored_models
+
+    model, here = load_config().model, list(stored_models())
+    if as_json:
+        print(json.dumps({"model": model, "here": [manifest.name for manifest in here]}))
+        return
+    console = make_console()
+    console.print(f"[bold]in use[/] {safe(model)}")
+    for manifest in here:
+        console.print(f"[bold]here  [/] {safe(manifest.name)}, {_gb(manifest.size_bytes)}, {safe(manifest.source)}")
 
 
 class _Bars:
