@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.models.catalogue import Entry
     from agent.models.store import Manifest
 
-models_app = typer.Typer(help="List, pull, check, choose and remove models.")
+models_app = typer.Typer(help="Pull, check, choose and remove models; alone, list the forms of --model.")
 
 Name = Annotated[str, typer.Argument(help="A name of `attend models list`, or hf:OWNER/NAME[@REVISION].")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
