@@ -23,6 +23,7 @@ from agent.models.embedded.rules.language import only_english
 from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.embedded.rules.visual import answer as visual
+from agent.models.embedded.rules.visual.seen import Seen
 from agent.models.options import ModelOptions
 from tools.media.clock import cited_times, format_clock
 
@@ -74,7 +75,7 @@ def reply(
             return
     if (foreign := only_english(request.question)) is not None:
         facts = gather(mind.perception, request.frames)
-        told = visual.answer(mind, take_apart("What do you see?"), facts, "describe") or ""
+        told = visual.describe(Seen(mind, take_apart("What do you see?"), facts)) or ""
         yield from _pieces(mind, f"{foreign} {told}".strip(), options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
@@ -153,14 +154,14 @@ def _interruptions(request: Request) -> str:
 
 def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Intent | None) -> str:
     """Answer from what is seen; where the detector does not tell, from the classes and words of the frames."""
-    seen = scenes(facts)
+    seen, shown = scenes(facts), Seen(mind, question, facts)
     if intent is not None and intent.p >= LEAST_INTENT and _is_visual(question):
         if (line := _written_value(mind, question, facts, intent)) is not None:
             return line
-        if (told := visual.answer(mind, question, facts, intent.name)) is not None:
+        if (told := visual.answer(shown, intent.name)) is not None:
             return told
         if intent.name not in BY_CLASSES:
-            return visual.cannot(mind, question, facts)
+            return visual.unseen(shown)
     if question.moment and question.kind not in ("when", "change"):
         seen = seen[:1] if question.moment == "start" else seen[-1:]
         facts = list(seen[0].facts)
@@ -175,7 +176,7 @@ def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Inten
         return line
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
-    return told or visual.cannot(mind, question, facts)
+    return told or visual.unseen(shown)
 
 
 def _is_talk(question: Question, intent: Intent | None) -> bool:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent.models.embedded.rules import colours, scene
+from agent.models.embedded.rules import colours
 from agent.models.embedded.rules.evidence import SHOWS
 from agent.models.embedded.rules.scene import Look
+from agent.models.embedded.rules.things import Target
 from agent.models.embedded.rules.visual.seen import PERSON, Seen, cite, clothes_box, crop, inner_box, slices
+from tools.perception.detect import Detection
 
 _CLOTHES = re.compile(
     r"\b(wear\w*|shirt|t-shirt|tshirt|jacket|coat|suit|clothes|clothing|dress(ed)?|sweater|jumper|pullover|"
@@ -48,10 +50,11 @@ def _coloured(seen: Seen, looks: Sequence[Look]) -> tuple[tuple[np.ndarray, Look
     """The pixels whose colour is asked for, with their frame, and what they are."""
     for pattern, what in ((_HAIR, "hair"), (_LEGS, "clothing"), (_CLOTHES, "clothing")):
         if match := pattern.search(seen.lower):
-            _, look = scene.most(looks, PERSON)
-            if look is None:
+            target = next((target for target in seen.targets if target.is_people), PERSON)
+            look, person = _one_of(seen, target)
+            if look is None or person is None:
                 return None, what
-            left, top, right, bottom = max(look.people, key=lambda one: one.area).box
+            left, top, right, bottom = person.box
             if what == "hair":
                 across = 0.3 * (right - left)
                 inner = (left + across, top, right - across, top + 0.12 * (bottom - top))
@@ -65,12 +68,19 @@ def _coloured(seen: Seen, looks: Sequence[Look]) -> tuple[tuple[np.ndarray, Look
             mask[slices(look, thing.detection.box)] = False
         return ((look.fact.frame.rgb[mask], look) if mask.any() else None), "background"
     for target in seen.targets:
-        _, look = scene.most(looks, target)
-        if look is not None:
-            box = max(look.those(target), key=lambda one: one.area).box
-            return (crop(look, inner_box(box)), look), target.word
+        look, one = _one_of(seen, target)
+        if look is not None and one is not None:
+            return (crop(look, inner_box(one.box)), look), target.word
         if target.concept:
             best = max(looks, key=lambda look: look.fact.shows(target.concept or ""))
             if best.fact.shows(target.concept) >= SHOWS:
                 return (crop(best, (0.25, 0.25, 0.75, 0.75)), best), target.word
     return None, ""
+
+
+def _one_of(seen: Seen, target: Target) -> tuple[Look, Detection] | tuple[None, None]:
+    """The largest thing that a target means, with its frame; None where the question means one that cannot be told."""
+    number, look = seen.most(target, coloured=False)
+    if look is None or (number > 1 and seen.unclear(target)):
+        return None, None
+    return look, max(seen.those(look, target, coloured=False), key=lambda one: one.area)
