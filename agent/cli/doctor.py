@@ -85,6 +85,7 @@ def show_models(console: Console, as_json: bool) -> None:
     rows = [
         ("embedded", "the small bundled model", embedded[0].found if embedded else "ready"),
         ("hf:ORG/NAME, hf:FOLDER", "any image-text-to-text model of transformers", _hub_models()),
+        ("NAME", "a model pulled by `attend models pull`", _pulled_models()),
         ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "checked when used"),
         ("scripted:FILE", "scripted answers and tool calls, for tests and demos", "ready"),
         ("replay:FILE", "recorded calls of any model", "ready"),
@@ -253,6 +254,13 @@ def _literature(config: Config) -> list[Check]:
         return [Check(name="literature", status="ok", found=describe(config))]
     except AttendError as error:
         return [Check(name="literature", status="note", found=error.problem, remedy=error.remedy or error.expected)]
+
+
+def _pulled_models() -> str:
+    from agent.models.store import stored_models
+
+    names = [manifest.name for manifest in stored_models()]
+    return f"here: {', '.join(names)}" if names else "none here; see `attend models list` and `attend models recommend`"
 
 
 def _hub_models() -> str:
