@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _FORMS = {
     "embedded": "`embedded` (the small model that is installed with Attend)",
     "hf": "`hf:ORG/NAME` or `hf:FOLDER` (transformers)",
+    "llama": "`llama:FILE.gguf` (llama.cpp, with what code sees in the frames as text)",
     "openai": "`openai:MODEL@BASE_URL` (vLLM, Ollama, llama.cpp, LM Studio, OpenAI)",
     "scripted": "`scripted:FILE` (fixed answers)",
     "replay": "`replay:FILE` (a recorded cassette)",
@@ -41,9 +42,9 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
     """Make a model from its model string; heavy libraries are imported only by the backend that needs them.
 
     Args:
-        spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), `openai:MODEL@BASE_URL`,
-            `scripted:FILE` or `replay:FILE`; a plug-in of `attend.models` adds `NAME:REST`, and is called with REST and
-            the options.
+        spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), `llama:FILE.gguf`,
+            `openai:MODEL@BASE_URL`, `scripted:FILE` or `replay:FILE`; a plug-in of `attend.models` adds `NAME:REST`,
+            and is called with REST and the options.
         options: how to run it; None takes the defaults.
 
     Raises:
@@ -62,6 +63,10 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
         from agent.models.hf.backend import load_hf
 
         return load_hf(rest, options)
+    if kind == "llama" and rest:
+        from agent.models.llama.backend import load_llama
+
+        return load_llama(rest, options)
     if kind == "openai" and rest:
         from agent.models.openai.backend import load_openai
 

@@ -79,8 +79,11 @@ def ask_json(
     said: list[str] = []
     tokens_in = tokens_out = 0
     problem = ""
+    options: dict[str, Any] = {"max_tokens": max_tokens}
+    if model.abilities.json_schema:
+        options["json_schema"] = schema.model_json_schema()
     for _ in range(2):
-        message = model.invoke(messages, max_tokens=max_tokens)
+        message = model.invoke(messages, **options)
         text = well_formed(text_of(message))
         said.append(text)
         if message.usage_metadata:
