@@ -16,10 +16,10 @@ from agent.models.llama.runtime import END, START
 
 EVIDENCE_RULES = (
     "You do not see pictures. Code has looked at the frames for you: what it found is listed as evidence, one finding "
-    "a line, each with its time in brackets. Answer the question in one or two short sentences from this evidence alone. "
-    'Begin with Yes or No where the question asks for that. Take numbers from the line that begins with "counted". '
-    "Something that is not listed was not seen: say so. If the evidence does not tell, such as a name, a reason, a "
-    "feeling or a sound, answer: I can't tell from these frames."
+    "a line, each with its time in brackets. Answer the question in one or two short sentences from this evidence "
+    "alone. Begin with Yes or No where the question asks for that. Take numbers from the line that begins with "
+    '"counted". Something that is not listed was not seen: say so. If the evidence does not tell, such as a name, a '
+    "reason, a feeling or a sound, answer: I can't tell from these frames."
 )
 _MARKUP = re.compile(r"<(?=/?[a-z_|])")
 

@@ -6,8 +6,10 @@ the process.
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -81,6 +83,8 @@ class Runtime:
         self._shown = {ids[0] for text in _SHOWN if len(ids := self.tokens(text, control=True)) == 1}
 
     def __del__(self) -> None:
+        if sys.is_finalizing():  # the process ends, and what llama.cpp would report to is gone
+            return
         if getattr(self, "_context", None) is not None:
             self._lib.llama_free(self._context)
         if getattr(self, "_model", None) is not None:
@@ -114,7 +118,7 @@ class Runtime:
         self._context = context
 
     def _cannot(self, verb: str, remedy: str) -> ModelError:
-        reason = f": {self._log[-1]}" if self._log else ""
+        reason = f": {self._log[0]}" if self._log else ""
         return ModelError(f"llama.cpp cannot {verb} {str(self.path)!r}{reason}.", remedy=remedy)
 
     def _meta(self, key: str) -> str:
@@ -223,7 +227,7 @@ def idle_threads() -> int:
 
 @cache
 def _library() -> tuple[Any, Any, deque[str]]:
-    """Return cffi's interface, the library of llama.cpp, and its latest error messages.
+    """Return cffi's interface, the library of llama.cpp, and the error messages since it was last cleared.
 
     Raises:
         MissingExtra: if llama-cpp-py-sync is not installed.
@@ -239,7 +243,7 @@ def _library() -> tuple[Any, Any, deque[str]]:
         ffi, lib = bindings.get_ffi(), bindings.get_lib()
     except RuntimeError as error:
         raise ModelError(f"the library of llama.cpp cannot be loaded: {error}.") from error
-    errors: deque[str] = deque(maxlen=1)
+    errors: deque[str] = deque(maxlen=8)
 
     def note(level: int, text: Any, _data: Any) -> None:
         if level == _ERROR_LEVEL:
@@ -247,6 +251,7 @@ def _library() -> tuple[Any, Any, deque[str]]:
 
     _KEPT_ALIVE.append(callback := ffi.callback("ggml_log_callback", note))
     lib.llama_log_set(callback, ffi.NULL)
+    atexit.register(lib.llama_log_set, ffi.NULL, ffi.NULL)
     lib.llama_backend_init()
     return ffi, lib, errors
 
