@@ -45,7 +45,7 @@ def _files(spec: str) -> Iterator[Path]:
         return
     if kind == "openai":
         return
-    path = Path(rest if kind in ("hf", "scripted", "replay") else spec).expanduser()
+    path = Path(rest if kind in ("hf", "llama", "scripted", "replay") else spec).expanduser()
     if kind == "hf" and not path.is_dir():
         path = _cached(rest) or path
     if path.is_file():

@@ -152,10 +152,10 @@ class Llama(MLLM):
     def _encode(self, turns: Sequence[Turn]) -> list[int]:
         return encode(self._runtime, turns, self._evidence)
 
-    def _evidence(self, frames: Sequence[Shown]) -> str:
-        from agent.models.llama.evidence import describe_frames
+    def _evidence(self, frames: Sequence[Shown], question: str) -> str:
+        from agent.models.llama.evidence import gather_evidence
 
-        return describe_frames(shared_perception(), frames)
+        return gather_evidence(shared_perception(), frames, question)
 
 
 @cache

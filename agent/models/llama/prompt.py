@@ -14,14 +14,30 @@ from agent.models.blocks import move_tool_images, text_of
 from agent.models.embedded.request import Shown, split_message
 from agent.models.llama.runtime import END, START
 
-EVIDENCE_RULES = (
-    "You do not see pictures. Code has looked at the frames for you: what it found is listed as evidence, one finding "
-    "a line, each with its time in brackets. Answer the question in one or two short sentences from this evidence "
-    "alone. Begin with Yes or No where the question asks for that. Take numbers from the line that begins with "
-    '"counted". Something that is not listed was not seen: say so. If the evidence does not tell, such as a name, a '
-    "reason, a feeling or a sound, answer: I can't tell from these frames."
-)
+EVIDENCE_RULES = """\
+You do not see the frames yourself. Code has looked at them: what it found is listed as evidence, one finding a line, \
+with its time in brackets. Answer in one or two full sentences, in the language of the question, from this evidence \
+alone:
+- What, describe, caption, sum up: name the things of the evidence, what they do and where, however few they are.
+- How many: take the number from the line "counted"; do not count lines.
+- Is there, do you see: begin with Yes or No. A thing that the evidence does not list was not seen: No.
+- When: the time in brackets.
+- The line "a rule answers" answers this very question: say the same in your own words.
+- A name, a reason, a face, a feeling, a sound, an amount, or a detail that is not listed: only say "I can't tell from \
+these frames."
+For example, with the evidence "counted, at most: two dogs at once [0:01], seen from [0:01] to [0:04]; one car at once \
+[0:03], seen only at [0:03]" and "[0:03] two dogs (black) on the left; a car (red) in the middle":
+Describe the video. Two black dogs are on the left, and a red car passes in the middle [0:03].
+How many dogs are there? There are two dogs [0:01].
+Is there a bicycle? No, I see no bicycle.
+When does the car appear? The car appears at [0:03].
+Are the dogs happy? I can't tell from these frames.
+Que voit-on ? Deux chiens noirs et une voiture rouge [0:03]."""
 _MARKUP = re.compile(r"<(?=/?[a-z_|])")
+
+
+Evidence = Callable[[Sequence[Shown], str], str]
+"""Returns what code found in frames, and what its rules say to a question about them."""
 
 
 class Tokenizer(Protocol):
@@ -91,7 +107,7 @@ def describe_tools(tools: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def encode(tokenizer: Tokenizer, turns: Sequence[Turn], evidence: Callable[[Sequence[Shown]], str]) -> list[int]:
+def encode(tokenizer: Tokenizer, turns: Sequence[Turn], evidence: Evidence) -> list[int]:
     """Return the token ids of turns and of the beginning of the assistant's answer."""
     ids: list[int] = []
     for text, control in _segments(turns, evidence):
@@ -113,7 +129,7 @@ def as_letters(tokenizer: Tokenizer, text: str) -> list[int]:
     return ids + tokenizer.tokens(text[start:])
 
 
-def _segments(turns: Sequence[Turn], evidence: Callable[[Sequence[Shown]], str]) -> Iterator[tuple[str, bool]]:
+def _segments(turns: Sequence[Turn], evidence: Evidence) -> Iterator[tuple[str, bool]]:
     """Yield the texts of a prompt, and whether each is a control text of this module."""
     for turn in turns:
         yield f"{START}{turn.role}\n", True
@@ -133,8 +149,8 @@ def _segments(turns: Sequence[Turn], evidence: Callable[[Sequence[Shown]], str])
     yield f"{START}assistant\n", True
 
 
-def _evidence_block(turn: Turn, evidence: Callable[[Sequence[Shown]], str]) -> str:
-    lines = [evidence(turn.frames)] if turn.frames else []
+def _evidence_block(turn: Turn, evidence: Evidence) -> str:
+    lines = [evidence(turn.frames, turn.text)] if turn.frames else []
     lines += [f"no picture from {gap}" for gap in turn.gaps]
     return "\n".join(["Evidence:", *lines, "", "Question: " if turn.text else ""])
 

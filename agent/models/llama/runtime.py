@@ -6,11 +6,10 @@ the process.
 
 from __future__ import annotations
 
-import atexit
 import os
 import platform
-import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from functools import cache, lru_cache
@@ -22,7 +21,7 @@ import numpy as np
 from tools.errors import ModelError
 from tools.extras import require
 
-EXTRA = "mind"
+EXTRA, DISTRIBUTION = "mind", "llama-cpp-py-sync"
 BATCH = 32
 """Tokens of a prompt that are read at once. Only whole batches are kept for the next prompt, so that numbers are
 rounded in the same way whether or not some are kept; between two batches an answer can be cancelled."""
@@ -62,8 +61,7 @@ class Runtime:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._ffi, self._lib, self._log = _library()
-        self._model = self._context = None
+        self._ffi, self._lib, self._log = load_library()
         self._kept: list[int] = []
         self.busy = threading.Lock()
         _check_file(path)
@@ -73,6 +71,7 @@ class Runtime:
         model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if model == self._ffi.NULL:
             raise self._cannot("load", "Get the file anew, and compare its SHA-256 with the publisher's.")
+        weakref.finalize(self, self._lib.llama_model_free, model)
         self._model = model
         self._vocab = self._lib.llama_model_get_vocab(model)
         self.vocab_size = int(self._lib.llama_vocab_n_tokens(self._vocab))
@@ -81,14 +80,6 @@ class Runtime:
         self._check_model()
         self._open_context()
         self._shown = {ids[0] for text in _SHOWN if len(ids := self.tokens(text, control=True)) == 1}
-
-    def __del__(self) -> None:
-        if sys.is_finalizing():  # the process ends, and what llama.cpp would report to is gone
-            return
-        if getattr(self, "_context", None) is not None:
-            self._lib.llama_free(self._context)
-        if getattr(self, "_model", None) is not None:
-            self._lib.llama_model_free(self._model)
 
     def _check_model(self) -> None:
         lib, model = self._lib, self._model
@@ -115,6 +106,7 @@ class Runtime:
         context = self._lib.llama_init_from_model(self._model, params)
         if context == self._ffi.NULL:
             raise self._cannot("open a context for", "Close other programs, or choose a smaller model.")
+        weakref.finalize(self, self._lib.llama_free, context)  # the later finalizer runs first at the end
         self._context = context
 
     def _cannot(self, verb: str, remedy: str) -> ModelError:
@@ -226,7 +218,7 @@ def idle_threads() -> int:
 
 
 @cache
-def _library() -> tuple[Any, Any, deque[str]]:
+def load_library() -> tuple[Any, Any, deque[str]]:
     """Return cffi's interface, the library of llama.cpp, and the error messages since it was last cleared.
 
     Raises:
@@ -236,7 +228,7 @@ def _library() -> tuple[Any, Any, deque[str]]:
     bindings = require("llama_cpp_py_sync._cffi_bindings", extra=EXTRA)
     if not _has_avx2():
         raise ModelError(
-            "the package 'llama-cpp-py-sync' needs a processor with AVX2.",
+            f"the package {DISTRIBUTION!r} needs a processor with AVX2.",
             remedy="Serve the model with a llama-server built for this machine, and name it openai:MODEL@URL.",
         )
     try:
@@ -251,7 +243,6 @@ def _library() -> tuple[Any, Any, deque[str]]:
 
     _KEPT_ALIVE.append(callback := ffi.callback("ggml_log_callback", note))
     lib.llama_log_set(callback, ffi.NULL)
-    atexit.register(lib.llama_log_set, ffi.NULL, ffi.NULL)
     lib.llama_backend_init()
     return ffi, lib, errors
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Mind, Perception
 from agent.models.embedded.networks.language import turn
-from agent.models.embedded.request import Request
+from agent.models.embedded.request import Request, Shown
 from agent.models.embedded.rules import describe, tables, temporal, yes_no
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import CANNOT_TELL
@@ -74,7 +74,7 @@ def reply(
             return
     if (foreign := only_english(request.question)) is not None:
         facts = gather(mind.perception, request.frames)
-        told = visual.answer(mind, take_apart("What do you see?"), facts, "describe") or ""
+        told = visual.answer(mind.perception, take_apart("What do you see?"), facts, "describe") or ""
         yield from _pieces(mind, f"{foreign} {told}".strip(), options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
@@ -157,10 +157,10 @@ def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Inten
     if intent is not None and intent.p >= LEAST_INTENT and _is_visual(question):
         if (line := _written_value(mind, question, facts, intent)) is not None:
             return line
-        if (told := visual.answer(mind, question, facts, intent.name)) is not None:
+        if (told := visual.answer(mind.perception, question, facts, intent.name)) is not None:
             return told
         if intent.name not in BY_CLASSES:
-            return visual.cannot(mind, question, facts)
+            return visual.cannot(mind.perception, question, facts)
     if question.moment and question.kind not in ("when", "change"):
         seen = seen[:1] if question.moment == "start" else seen[-1:]
         facts = list(seen[0].facts)
@@ -175,7 +175,18 @@ def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Inten
         return line
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
-    return told or visual.cannot(mind, question, facts)
+    return told or visual.cannot(mind.perception, question, facts)
+
+
+def by_rules(perception: Perception, text: str, frames: Sequence[Shown]) -> str | None:
+    """Answer a question about what is seen by rules alone; None where they cannot, or it is about another matter."""
+    times_s = [frame.t_s for frame in frames if frame.t_s is not None]
+    question = take_apart(text, max(times_s, default=None))
+    intent = intent_of(text)
+    if intent is None or intent.p < LEAST_INTENT or not _is_visual(question):
+        return None
+    told = visual.answer(perception, question, _at_times(gather(perception, frames), question), intent.name)
+    return None if told is None or told.startswith("I can't tell") else told
 
 
 def _is_talk(question: Question, intent: Intent | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Perception
 from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.question import Question
 from agent.models.embedded.rules.visual.account import describe, unseen
@@ -18,15 +18,15 @@ from agent.models.embedded.rules.visual.presence import action, count, doing, ex
 from agent.models.embedded.rules.visual.seen import Seen
 
 
-def answer(mind: Mind, question: Question, facts: Sequence[Fact], intent: str) -> str | None:
+def answer(perception: Perception, question: Question, facts: Sequence[Fact], intent: str) -> str | None:
     """Answer a question of an intent from frames, oldest first; None leaves it to the rules for words and times."""
     maker = ANSWERS.get(intent)
-    return maker(Seen(mind, question, facts)) if maker and facts else None
+    return maker(Seen(perception, question, facts)) if maker and facts else None
 
 
-def cannot(mind: Mind, question: Question, facts: Sequence[Fact]) -> str:
+def cannot(perception: Perception, question: Question, facts: Sequence[Fact]) -> str:
     """Say that the frames do not tell, and what they do show."""
-    return unseen(Seen(mind, question, facts))
+    return unseen(Seen(perception, question, facts))
 
 
 ANSWERS: dict[str, Callable[[Seen], str | None]] = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 from agent.models.embedded.imagenet import with_article
 from agent.models.embedded.rules import colours, scene
+from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import PEOPLE, counted, listed, plural
 from agent.models.embedded.rules.visual.seen import PERSON, Seen, capital, cite, distance
 
@@ -78,21 +80,29 @@ _OUTDOORS = frozenset(
 )
 
 
+def surroundings(look: Look, names: Set[str]) -> tuple[bool, bool, bool | None]:
+    """Return whether a place seems to be outside, or inside, and whether it is day; None where the light does not tell.
+
+    Args:
+        look: the frame whose light and sky count.
+        names: things that are seen in the whole clip.
+    """
+    rgb = look.fact.frame.rgb
+    sky, green, light = colours.sky_share(rgb), colours.shares(rgb).get("green", 0.0), float(rgb.mean())
+    outside = bool(names & _OUTDOORS) or sky > 0.4 or green > 0.35
+    dark, bright = light < 60, light > 85 and (outside or sky > 0.2)
+    return outside, not outside and bool(names & _INDOORS), bright if dark or bright else None
+
+
 def setting(seen: Seen) -> str | None:
     """Say whether it is day or night, inside or outside, as far as light, sky and things tell."""
     look = seen.meant()[-1]
-    rgb = look.fact.frame.rgb
     names = {thing.detection.name for one in seen.looks for thing in one.things}
-    sky, green, light = colours.sky_share(rgb), colours.shares(rgb).get("green", 0.0), float(rgb.mean())
-    outside = bool(names & _OUTDOORS) or sky > 0.4 or green > 0.35
-    inside = not outside and bool(names & _INDOORS)
+    outside, inside, daylight = surroundings(look, names)
     if re.search(r"\b(day|night|daytime|daylight|dark|evening)\b", seen.lower):
-        if light < 60:
-            told, is_day = "it looks dark, like night", False
-        elif light > 85 and (outside or sky > 0.2):
-            told, is_day = "it looks like day", True
-        else:
+        if daylight is None:
             return None
+        told, is_day = ("it looks like day" if daylight else "it looks dark, like night"), daylight
         asks_night = bool(re.search(r"\b(night|dark|evening)\b", seen.lower)) and not re.search(r"\bday\b", seen.lower)
         if seen.yes_no and " or " not in seen.lower:
             return f"{'Yes' if is_day != asks_night else 'No'}, {told}{cite([look])}."
