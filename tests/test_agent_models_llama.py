@@ -137,8 +137,7 @@ def test_an_answer_repeats_whether_or_not_its_prompt_was_kept(path: Path) -> Non
 
 
 def kept(message: AIMessage) -> int:
-    assert message.usage_metadata is not None
-    return message.usage_metadata["input_token_details"]["cache_read"]
+    return message.response_metadata["kept_tokens"]
 
 
 def test_the_system_prompt_is_kept_for_the_next_question(path: Path) -> None:

@@ -97,10 +97,7 @@ class Llama(MLLM):
                 f"the tool call of {self.spec!r} was cut off after {len(said)} tokens.", remedy="Raise max_tokens."
             )
         finish = "length" if len(said) >= max_tokens else "stop"
-        last = end(len(prompt), len(said), response_metadata={"finish_reason": finish})
-        if last.usage_metadata is not None:
-            last.usage_metadata["input_token_details"] = {"cache_read": kept}
-        yield last
+        yield end(len(prompt), len(said), response_metadata={"finish_reason": finish, "kept_tokens": kept})
 
     def _texts(self, tokens: Iterator[int | None], said: list[int]) -> Iterator[str | None]:
         """Yield the text of an answer as it is completed, and None between the batches of the prompt.

@@ -21,7 +21,7 @@ import numpy as np
 from tools.errors import ModelError
 from tools.extras import require
 
-EXTRA, DISTRIBUTION = "mind", "llama-cpp-py-sync"
+DISTRIBUTION = "llama-cpp-py-sync"
 BATCH = 32
 """Tokens of a prompt that are read at once. Only whole batches are kept for the next prompt, so that numbers are
 rounded in the same way whether or not some are kept; between two batches an answer can be cancelled."""
@@ -225,7 +225,7 @@ def load_library() -> tuple[Any, Any, deque[str]]:
         MissingExtra: if llama-cpp-py-sync is not installed.
         ModelError: if its library cannot be loaded here.
     """
-    bindings = require("llama_cpp_py_sync._cffi_bindings", extra=EXTRA)
+    bindings = require("llama_cpp_py_sync._cffi_bindings", extra="mind")
     if not _has_avx2():
         raise ModelError(
             f"the package {DISTRIBUTION!r} needs a processor with AVX2.",
