@@ -15,7 +15,7 @@ from agent.models import ModelOptions, load_mllm
 from agent.models.blocks import image_block
 from agent.models.llama import runtime as runtime_module
 from agent.models.llama.backend import Llama
-from agent.models.llama.prompt import EVIDENCE_RULES, Turn, as_letters, encode, fit, read_turns
+from agent.models.llama.prompt import ANSWERS, EVIDENCE, Turn, as_letters, encode, fit, read_turns
 from agent.models.llama.runtime import BATCH
 from agent.models.structured import ask_json
 from tests.fixtures.tiny_gguf import write_gguf
@@ -95,7 +95,8 @@ def test_frames_become_evidence_before_the_question() -> None:
     content: Any = [{"type": "text", "text": "[0:05]"}, image_block(picture(), t_s=5.0), "What is it?"]
     content.insert(0, {"type": "text", "text": "(no picture from 0:01 to 0:03)"})
     system, user = read_turns([SystemMessage("Be brief."), HumanMessage(content)], [])
-    assert system.text == f"Be brief.\n\n{EVIDENCE_RULES}"
+    assert system.text == f"Be brief.\n\n{EVIDENCE}\n{ANSWERS}"
+    assert read_turns([HumanMessage(content)], [], bound=True)[0].text == EVIDENCE
     assert user.text == "What is it?"
     assert [frame.t_s for frame in user.frames] == [5.0]
     assert user.gaps == ("0:01 to 0:03",)

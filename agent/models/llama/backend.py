@@ -135,7 +135,8 @@ class Llama(MLLM):
         Raises:
             ModelError: if the newest message alone is longer than the context.
         """
-        turns = read_turns(limit_images(request.messages, self.options.max_images), request.tools)
+        messages = limit_images(request.messages, self.options.max_images)
+        turns = read_turns(messages, request.tools, bound="json_schema" in request.options)
         room = self._runtime.context_tokens - max_tokens
         kept = fit(turns, lambda some: len(self._encode(some)), room)
         if kept is None:

@@ -14,10 +14,11 @@ from agent.models.blocks import move_tool_images, text_of
 from agent.models.embedded.request import Shown, split_message
 from agent.models.llama.runtime import END, START
 
-EVIDENCE_RULES = """\
+EVIDENCE = """\
 You do not see the frames yourself. Code has looked at them: what it found is listed as evidence, one finding a line, \
-with its time in brackets. Answer in one or two full sentences, in the language of the question, from this evidence \
-alone:
+with its time in brackets."""
+ANSWERS = """\
+Answer in one or two full sentences, in the language of the question, from this evidence alone:
 - What, describe, caption, sum up: name the things of the evidence, what they do and where, however few they are.
 - How many: take the number from the line "counted"; do not count lines.
 - Is there, do you see: begin with Yes or No. A thing that the evidence does not list was not seen: No.
@@ -68,12 +69,18 @@ class Turn:
     result: bool = False
 
 
-def read_turns(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[Turn]:
-    """Return the turns of a conversation; rules for evidence and tools are added to the system's."""
+def read_turns(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]], *, bound: bool = False) -> list[Turn]:
+    """Return the turns of a conversation; rules for evidence and tools are added to the system's.
+
+    Args:
+        messages: the conversation.
+        tools: OpenAI tool definitions.
+        bound: whether the answer is bound to a schema, so that it is no sentence.
+    """
     turns = [_turn(message) for message in move_tool_images(messages)]
     rules = [turn.text for turn in turns if turn.role == "system"]
     if any(turn.frames for turn in turns):
-        rules.append(EVIDENCE_RULES)
+        rules.append(EVIDENCE if bound else f"{EVIDENCE}\n{ANSWERS}")
     if tools:
         rules.append(describe_tools(tools))
     system = [Turn("system", "\n\n".join(rules))] if rules else []
