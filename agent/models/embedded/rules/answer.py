@@ -42,6 +42,7 @@ LITERATURE = "search_literature"
 LONG_WORDS = 60
 """Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
 _NEAR_S = 0.6
+WHAT_IS_SEEN = "What do you see?"
 SURE_INTENT = 0.4
 """Probability from which an intent outweighs the patterns for words."""
 LEAST_INTENT = 0.2
@@ -74,7 +75,7 @@ def reply(
             return
     if (foreign := only_english(request.question)) is not None:
         facts = gather(mind.perception, request.frames)
-        told = visual.answer(mind.perception, take_apart("What do you see?"), facts, "describe") or ""
+        told = visual.answer(mind.perception, take_apart(WHAT_IS_SEEN), facts, "describe") or ""
         yield from _pieces(mind, f"{foreign} {told}".strip(), options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
@@ -179,7 +180,11 @@ def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Inten
 
 
 def by_rules(perception: Perception, text: str, frames: Sequence[Shown]) -> str | None:
-    """Answer a question about what is seen by rules alone; None where they cannot, or it is about another matter."""
+    """Answer a question about what is seen by rules alone; None where they cannot, or it is about another matter.
+
+    They understand English: a question in another language gets a description.
+    """
+    text = text if only_english(text) is None else WHAT_IS_SEEN
     times_s = [frame.t_s for frame in frames if frame.t_s is not None]
     question = take_apart(text, max(times_s, default=None))
     intent = intent_of(text)
