@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _FORMS = {
     "embedded": "`embedded` (the small model that is installed with Attend)",
     "hf": "`hf:ORG/NAME` or `hf:FOLDER` (transformers), or a name of `attend models list`",
+    "llama": "`llama:FILE.gguf` (llama.cpp, with what code sees in the frames as text)",
     "openai": "`openai:MODEL@BASE_URL` (vLLM, Ollama, llama.cpp, LM Studio, OpenAI)",
     "scripted": "`scripted:FILE` (fixed answers)",
     "replay": "`replay:FILE` (a recorded cassette)",
@@ -42,8 +43,8 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
 
     Args:
         spec: `embedded`, `hf:ORG/NAME`, `hf:FOLDER` (or just an existing folder), the name of a pulled model,
-            `openai:MODEL@BASE_URL`, `scripted:FILE` or `replay:FILE`; a plug-in of `attend.models` adds `NAME:REST`,
-            and is called with REST and the options.
+            `llama:FILE.gguf`, `openai:MODEL@BASE_URL`, `scripted:FILE` or `replay:FILE`; a plug-in of
+            `attend.models` adds `NAME:REST`, and is called with REST and the options.
         options: how to run it; None takes the defaults.
 
     Raises:
@@ -62,6 +63,10 @@ def load_mllm(spec: str, options: ModelOptions | None = None) -> MLLM:
         from agent.models.hf.backend import load_hf
 
         return load_hf(rest, options)
+    if kind == "llama" and rest:
+        from agent.models.llama.backend import load_llama
+
+        return load_llama(rest, options)
     if kind == "openai" and rest:
         from agent.models.openai.backend import load_openai
 
@@ -106,10 +111,14 @@ def _load_pulled(name: str, options: ModelOptions) -> MLLM | None:
             from agent.models.hf.backend import load_hf
 
             return load_hf(name, options)
-        vision = f" --mmproj {folder / manifest.mmproj}" if manifest.mmproj else ""
+        if not manifest.mmproj:
+            from agent.models.llama.backend import load_llama
+
+            return load_llama(str(folder / manifest.gguf), options)
         raise ModelError(
-            f"the model {name!r} is for llama.cpp, which runs as a server.",
-            remedy=f"Run `llama-server -m {folder / manifest.gguf}{vision}`, and choose openai:{name}@URL.",
+            f"the model {name!r} is for llama.cpp and sees pictures, which it does as a server only.",
+            remedy=f"Run `llama-server -m {folder / manifest.gguf} --mmproj {folder / manifest.mmproj}`, and choose "
+            f"openai:{name}@URL.",
         )
     if name in load_catalogue():
         raise ModelError(f"the model {name!r} is not on this machine.", remedy=f"Run: attend models pull {name}")

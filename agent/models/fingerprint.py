@@ -47,7 +47,7 @@ def _files(spec: str) -> Iterator[Path]:
         return
     if kind == "openai":
         return
-    path = Path(rest if kind in ("hf", "scripted", "replay") else spec).expanduser()
+    path = Path(rest if kind in ("hf", "llama", "scripted", "replay") else spec).expanduser()
     if not path.exists():
         path = find_model(spec) or (_cached(rest) if kind == "hf" else None) or path
     if path.is_file():

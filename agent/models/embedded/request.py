@@ -98,6 +98,11 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
     return Request(question, tuple(frames), tuple(results), tuple(talk), gaps, judged)
 
 
+def split_message(message: BaseMessage) -> tuple[str, list[Shown], tuple[str, ...]]:
+    """Return a message's own words, its frames, and the stretches without a picture that it lists."""
+    return *_read(message), _gaps(message)
+
+
 def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
     """The newest user message with words of its own; one with pictures alone follows the question it belongs to."""
     people = [

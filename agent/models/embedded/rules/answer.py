@@ -11,9 +11,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Mind, Perception
 from agent.models.embedded.networks.language import turn
-from agent.models.embedded.request import Request
+from agent.models.embedded.request import Request, Shown
 from agent.models.embedded.rules import describe, tables, temporal, yes_no
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import CANNOT_TELL
@@ -43,6 +43,7 @@ LITERATURE = "search_literature"
 LONG_WORDS = 60
 """Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
 _NEAR_S = 0.6
+WHAT_IS_SEEN = "What do you see?"
 SURE_INTENT = 0.4
 """Probability from which an intent outweighs the patterns for words."""
 LEAST_INTENT = 0.2
@@ -75,7 +76,7 @@ def reply(
             return
     if (foreign := only_english(request.question)) is not None:
         facts = gather(mind.perception, request.frames)
-        told = visual.describe(Seen(mind, take_apart("What do you see?"), facts)) or ""
+        told = visual.describe(Seen(mind.perception, take_apart(WHAT_IS_SEEN), facts)) or ""
         yield from _pieces(mind, f"{foreign} {told}".strip(), options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
@@ -154,7 +155,7 @@ def _interruptions(request: Request) -> str:
 
 def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Intent | None) -> str:
     """Answer from what is seen; where the detector does not tell, from the classes and words of the frames."""
-    seen, shown = scenes(facts), Seen(mind, question, facts)
+    seen, shown = scenes(facts), Seen(mind.perception, question, facts)
     if intent is not None and intent.p >= LEAST_INTENT and _is_visual(question):
         if (line := _written_value(mind, question, facts, intent)) is not None:
             return line
@@ -177,6 +178,22 @@ def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Inten
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
     return told or visual.unseen(shown)
+
+
+def by_rules(perception: Perception, text: str, frames: Sequence[Shown]) -> str | None:
+    """Answer a question about what is seen by rules alone; None where they cannot, or it is about another matter.
+
+    They understand English: a question in another language gets a description.
+    """
+    text = text if only_english(text) is None else WHAT_IS_SEEN
+    times_s = [frame.t_s for frame in frames if frame.t_s is not None]
+    question = take_apart(text, max(times_s, default=None))
+    intent = intent_of(text)
+    if intent is None or intent.p < LEAST_INTENT or not _is_visual(question):
+        return None
+    facts = _at_times(gather(perception, frames), question)
+    told = visual.answer(Seen(perception, question, facts), intent.name)
+    return None if told is None or told.startswith("I can't tell") else told
 
 
 def _is_talk(question: Question, intent: Intent | None) -> bool:

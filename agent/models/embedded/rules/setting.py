@@ -16,6 +16,8 @@ from tools.wordlists import load_words
 THING_WEIGHT = 0.4
 """How far one detected thing speaks for a place; several kinds of it add up to 1."""
 OUTDOORS, INDOORS = "outdoors", "indoors"
+DARK, BRIGHT = 60.0, 85.0
+"""Mean value of a picture, of 255, below which it looks like night, and above which it may be day."""
 SURE_PLACE, SURE_SIDE = 0.45, 0.5
 """Evidence from which a kind of place, and inside or outside, is said."""
 
@@ -27,17 +29,19 @@ class Setting:
     Attributes:
         place: the likeliest kind of place with its article, such as `a street`; None where nothing speaks for one.
         outdoors: True for outside, False for inside, None where neither outweighs the other.
+        daylight: True for day, False for the dark, None where the light of the last frame does not tell.
     """
 
-    place: str | None
-    outdoors: bool | None
+    place: str | None = None
+    outdoors: bool | None = None
+    daylight: bool | None = None
 
 
 def setting(looks: Sequence[Look]) -> Setting:
     """Infer where frames were taken; frames that show nothing do not count."""
     usable = [look for look in looks if look.fact.usable]
     if not usable:
-        return Setting(None, None)
+        return Setting()
     things = {thing.detection.name for look in usable for thing in look.things}
     p = np.mean([0.6 * look.fact.p + 0.4 * look.fact.regions.mean(axis=0) for look in usable], axis=0)
     evidence = {name: _evidence(things, p, *known) for name, known in _settings().items()}
@@ -47,7 +51,15 @@ def setting(looks: Sequence[Look]) -> Setting:
     outside = 1 - (1 - outside) * (1 - 0.5 * sky) * (1 - min(green, 0.8))
     place = max(evidence, key=lambda name: evidence[name])
     side = outside > inside if abs(outside - inside) >= 0.2 and max(outside, inside) >= SURE_SIDE else None
-    return Setting(place if evidence[place] >= SURE_PLACE else None, side)
+    return Setting(place if evidence[place] >= SURE_PLACE else None, side, _daylight(usable[-1], bool(side)))
+
+
+def _daylight(look: Look, outdoors: bool) -> bool | None:
+    rgb = look.fact.frame.rgb
+    light = float(rgb.mean())
+    if light < DARK:
+        return False
+    return True if light > BRIGHT and (outdoors or colours.sky_share(rgb) > 0.2) else None
 
 
 def _evidence(things: set[str], p: np.ndarray, names: frozenset[str], classes: np.ndarray) -> float:

@@ -66,9 +66,9 @@ def _writing(seen: Seen, look: Look) -> tuple[str, str]:
     """What is written in a frame that shows hardly anything else: whether it is a page, and the words quoted."""
     if not look.fact.usable:
         return "", ""
-    lines = reading.lines(seen.mind, look.fact)
+    lines = [word.text for word in reading.sure(seen.perception.words(look.fact.frame))]
     page = "a page or a screen of writing" if len(lines) >= PAGE_LINES else ""
-    return page, (reading.any_words(seen.mind, [look.fact]) or "") if lines else ""
+    return page, f"{reading.quote(lines)}{look.fact.cite}." if lines else ""
 
 
 def _where(found: Setting, parts: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.models.embedded.rules import colours, scene
+from agent.models.embedded.rules import scene
 from agent.models.embedded.rules.evidence import describe as shown
 from agent.models.embedded.rules.qualifiers import Extent, find_extent, within
 from agent.models.embedded.rules.scene import Look
@@ -12,9 +12,6 @@ from agent.models.embedded.rules.setting import setting
 from agent.models.embedded.rules.things import PEOPLE, Target, counted, listed, plural
 from agent.models.embedded.rules.visual.seen import PERSON, Box, Seen, capital, cite, distance
 from tools.perception.detect import Detection
-
-DARK, BRIGHT = 60.0, 85.0
-"""Mean value of a picture, of 255, below which it looks like night, and above which it may be day."""
 
 
 def where(seen: Seen) -> str | None:
@@ -94,7 +91,7 @@ def place_kind(seen: Seen) -> str | None:
     look = seen.meant()[-1]
     found = setting(seen.looks)
     if re.search(r"\b(day|night|daytime|daylight|dark|evening)\b", seen.lower):
-        return _daylight(seen, look, bool(found.outdoors))
+        return _daylight(seen, look, found.daylight)
     kind = f", {found.place}" if found.place else ""
     if not re.search(r"\b(indoors?|outdoors?|inside|outside|open air)\b", seen.lower):
         asked = re.search(r"\b(place|room|where|location|street|city|town|countryside|surroundings?)\b", seen.lower)
@@ -108,15 +105,10 @@ def place_kind(seen: Seen) -> str | None:
     return capital(told)
 
 
-def _daylight(seen: Seen, look: Look, outside: bool) -> str | None:
-    rgb = look.fact.frame.rgb
-    light = float(rgb.mean())
-    if light < DARK:
-        told, is_day = "it looks dark, like night", False
-    elif light > BRIGHT and (outside or colours.sky_share(rgb) > 0.2):
-        told, is_day = "it looks like day", True
-    else:
+def _daylight(seen: Seen, look: Look, is_day: bool | None) -> str | None:
+    if is_day is None:
         return None
+    told = "it looks like day" if is_day else "it looks dark, like night"
     asks_night = bool(re.search(r"\b(night|dark|evening)\b", seen.lower)) and not re.search(r"\bday\b", seen.lower)
     if seen.yes_no and " or " not in seen.lower:
         return f"{'Yes' if is_day != asks_night else 'No'}, {told}{cite([look])}."

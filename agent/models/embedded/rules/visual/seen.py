@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Perception
 from agent.models.embedded.rules import colours, scene
 from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.qualifiers import qualifiers, within
@@ -30,10 +30,10 @@ COLOUR_SHARE = 0.25
 class Seen:
     """What a question is answered from: the question, its targets, and the frames with what they show."""
 
-    def __init__(self, mind: Mind, question: Question, facts: Sequence[Fact]) -> None:
-        self.mind, self.question, self.facts = mind, question, list(facts)
+    def __init__(self, perception: Perception, question: Question, facts: Sequence[Fact]) -> None:
+        self.perception, self.question, self.facts = perception, question, list(facts)
         self.lower = question.text.lower().strip()
-        self.looks = scene.look_at(mind, facts)
+        self.looks = scene.look_at(perception, facts)
         self.targets = find_targets(question.text)
         self.yes_no = bool(_YES_NO.match(self.lower))
 
