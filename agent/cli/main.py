@@ -20,6 +20,7 @@ from agent.cli.console import make_console, safe
 from agent.cli.gui import gui_app
 from agent.cli.literature import literature_app
 from agent.cli.plugins import ASK, CLINICAL, MEMORY, SET_UP, CommandGroup
+from agent.cli.transcribe import transcribe
 from tools.errors import AttendError, ConfigError
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -29,6 +30,7 @@ app.add_typer(literature_app, name="literature", rich_help_panel=CLINICAL)
 app.add_typer(gui_app, name="gui", rich_help_panel=CLINICAL)
 app.add_typer(audit_app, name="audit", rich_help_panel=CLINICAL)
 app.command(rich_help_panel=CLINICAL)(stop)
+app.command(rich_help_panel=ASK)(transcribe)
 
 Source = Annotated[
     str,

@@ -39,11 +39,12 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _IDLE = frozenset(
-    "a an the is are was were be been do does did what who whom when where why how which say says said saying speak "
-    "speaks spoke speaking talk talks talking talked mention mentions mentioned hear heard about of on in at to for "
-    "and or it its this that there here he she they we you i his her their anything something somebody someone anybody "
-    "anyone people person man woman speaker narrator voice word words thing things time first last video clip recording film tell "
-    "me please can could ever any with from so just exactly now then beginning start end regarding being spoken".split()
+    "a an the is are was were be been do does did what who whom when where why how which say says said saying "
+    "speak speaks spoke speaking talk talks talking talked mention mentions mentioned hear heard about of on "
+    "in at to for and or it its this that there here he she they we you i his her their anything something "
+    "somebody someone anybody anyone people person man woman speaker narrator voice word words thing things "
+    "time first last video clip recording film tell me please can could ever any with from so just exactly now "
+    "then beginning start end regarding being spoken".split()
 )
 _SOUNDS = re.compile(
     r"\b(?:music|song|noise|noises|sounds?|bark\w*|bang|siren|alarm|laugh\w*|cry\w*|clap\w*|applause|engine|whistl\w*|"
