@@ -22,7 +22,7 @@ from tools.extras import MissingExtra, require
 
 ROOT = Path(__file__).parent.parent
 NAMES = {"agent", "tools", "memory", "evals"}
-PACKAGES_OF = {"Xlib": "pyautogui", "inspect_ai": "inspect-ai"}
+PACKAGES_OF = {"Xlib": "pyautogui", "inspect_ai": "inspect-ai", "faster_whisper": "faster-whisper"}
 """Distributions whose modules are called otherwise, or which bring them."""
 
 

@@ -18,7 +18,7 @@ PROCESS = """
 test_agent_cli test_agent_gui_audit test_agent_literature_chroma test_agent_server test_agent_server_access
 test_agent_server_pictures test_agent_watch_cli test_evals_bench test_evals_engine_resume test_faults
 test_memory_narrative_invariants test_memory_narrative_kills test_packaging test_plugins test_tools_gui_audit
-test_tools_literature_indexing test_tools_media_file test_tools_media_live
+test_tools_hearing_speech test_tools_literature_indexing test_tools_media_file test_tools_media_live
 """
 SLOW = """
 test_agent_embedded test_agent_embedded_layout test_agent_embedded_visual

@@ -276,7 +276,7 @@ def _material(
         shown, labels, inputs = stream.pictures, stream.labels, {"kind": "stream", **begun}
     else:
         words = read_words(origin, warn)
-        if words.untold:
+        if words.unsubtitled:
             words = replace(words, cues=hear_film(origin, config, answers, warn))
         watched = (
             watch(origin.path, origin.name, config, answers, pictures, progress) if origin.kind == "film" else None

@@ -99,13 +99,13 @@ class Words:
         cues: by time.
         clock: unit of their times.
         film_s: duration of the film in seconds; None for a text, or if unknown.
-        untold: whether it is a film without subtitles.
+        unsubtitled: whether it is a film without subtitles.
     """
 
     cues: list[Cue]
     clock: Clock
     film_s: float | None = None
-    untold: bool = False
+    unsubtitled: bool = False
 
 
 def read_words(origin: Origin, warn: Warn) -> Words:
@@ -125,7 +125,7 @@ def read_words(origin: Origin, warn: Warn) -> Words:
         film_s = film.info.duration_s
     subtitles = find_subtitles(origin.path, warn)
     if subtitles is None:
-        return Words([], "seconds", film_s, untold=True)
+        return Words([], "seconds", film_s, unsubtitled=True)
     cues = read_cues(subtitles, warn)
     late = [cue for cue in cues if film_s is not None and cue.start_s > film_s + LENGTH_S]
     if late:

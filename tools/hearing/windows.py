@@ -80,12 +80,13 @@ class Windows:
         if not last_open:
             yield self._window_of(speech[0][0], speech[-1][1])
             self._drop(len(held) if ended else speech[-1][1])
-        elif full and len(speech) > 1:
-            yield self._window_of(speech[0][0], speech[-2][1])
-            self._drop(speech[-1][0])
         elif full:
-            end = _quietest(held)
-            yield self._window_of(speech[0][0], end)
+            if len(speech) > 1:
+                yield self._window_of(speech[0][0], speech[-2][1])
+            start = speech[-1][0]
+            end = start or _quietest(held)
+            if not start:
+                yield self._window_of(0, end)
             self._drop(end)
 
     def _window_of(self, first: int, end: int) -> Sound:
