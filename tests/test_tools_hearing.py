@@ -123,10 +123,13 @@ What is said? / What did she say about the train? / When does somebody say Berli
 Is anybody talking? / What do you hear? / Is there music? / Is the word passport mentioned? / Who says that?
 What is the man saying? / Does the narrator mention Anna? / What is spoken in the video? / What are they talking about?
 Transcribe the video. / What sounds are there? / somebody says fire / someone speaks / Did anyone mention the dog?
+What does the man in the hat say? / What does Anna say about the letter? / Who is speaking? / a person talks
 """
 NOT_ABOUT_SOUND = """
 What does the sign say? / What does it say? / Is the picture noisy? / the sign says STOP / What is the dog doing?
 What is written? / the words GATE OPEN are shown / a bicycle appears / What does the screen say? / How many people?
+When does the man who talks to the camera appear? / What is behind the talking man at the end? / Why do you say that?
+What do the letters say? / Is there noise in the picture? / When does the man talking on the phone leave?
 What colour is the car? / When does the picture change? / Who is in the picture? / Describe the video.
 """
 

@@ -56,7 +56,7 @@ _ANY = re.compile(
 )
 _YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|has|have)\b")
 _WHEN = re.compile(r"\bwhen\b|\bwhat time\b|\bat which (?:time|moment|second)\b|\bhow (?:often|many times)\b")
-ONLY_SPEECH = "I understand only speech, no other sounds."
+ONLY_SPEECH = "I can't tell: I understand only speech, no other sounds."
 
 
 def answer(question: str, speech: Sequence[Line], sound: str) -> str | None:
