@@ -27,6 +27,7 @@ from agent.watch.options import WatchOptions
 from memory.narrative.options import NarrativeOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
+from tools.hearing.options import HearingOptions
 from tools.literature.options import LiteratureOptions
 from tools.media.options import MediaOptions
 
@@ -70,6 +71,7 @@ class Config(BaseModel):
         mllm: settings of the model.
         media: settings for opening and sampling sources.
         memory: settings of stream memory.
+        hearing: settings of speech to text.
         limits: limits per question.
         server: settings of the server.
         watch: settings of watches.
@@ -87,6 +89,7 @@ class Config(BaseModel):
     mllm: ModelOptions = ModelOptions()
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()
+    hearing: HearingOptions = HearingOptions()
     limits: Limits = Limits()
     server: ServerOptions = ServerOptions()
     watch: WatchOptions = WatchOptions()

@@ -48,6 +48,7 @@ def run_checks(config: Config) -> list[Check]:
         *_weights(),
         *_extras(),
         _llama(),
+        *_hearing(config),
         _folder(config.folder),
         _display(),
         _camera(),
@@ -191,6 +192,21 @@ def _llama() -> Check:
         status: Literal["note", "failed"] = "note" if isinstance(error, MissingExtra) else "failed"
         return Check(name="llama.cpp", status=status, found=error.problem, remedy=error.remedy)
     return Check(name="llama.cpp", status="ok", found=f"{BINDINGS} {_version(BINDINGS)} runs on this processor")
+
+
+def _hearing(config: Config) -> list[Check]:
+    """Check the weights of the speech recogniser, where the extra is installed."""
+    if importlib.util.find_spec("faster_whisper") is None:
+        return []
+    from tools.hearing.weights import describe, find_model
+
+    if not config.hearing.enabled:
+        remedy = "Set enabled = true under [hearing] in attend.toml."
+        return [Check(name="speech to text", status="note", found="switched off", remedy=remedy)]
+    try:
+        return [Check(name="speech to text", status="ok", found=describe(find_model(config.hearing.model)))]
+    except AttendError as error:
+        return [Check(name="speech to text", status="note", found=error.problem, remedy=error.remedy or error.expected)]
 
 
 def _folder(folder: Path) -> Check:

@@ -21,6 +21,7 @@ from agent.cli.gui import gui_app
 from agent.cli.literature import literature_app
 from agent.cli.models import models_app
 from agent.cli.plugins import ASK, CLINICAL, MEMORY, SET_UP, CommandGroup
+from agent.cli.transcribe import transcribe
 from tools.errors import AttendError, ConfigError
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -31,6 +32,7 @@ app.add_typer(gui_app, name="gui", rich_help_panel=CLINICAL)
 app.add_typer(audit_app, name="audit", rich_help_panel=CLINICAL)
 app.add_typer(models_app, name="models", rich_help_panel=SET_UP)
 app.command(rich_help_panel=CLINICAL)(stop)
+app.command(rich_help_panel=ASK)(transcribe)
 
 Source = Annotated[
     str,

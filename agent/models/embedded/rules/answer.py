@@ -14,7 +14,7 @@ from typing import Any
 from agent.models.embedded.model import Mind, Perception
 from agent.models.embedded.networks.language import turn
 from agent.models.embedded.request import Request, Shown
-from agent.models.embedded.rules import describe, tables, temporal, yes_no
+from agent.models.embedded.rules import describe, hearing, tables, temporal, yes_no
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import CANNOT_TELL
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
@@ -74,10 +74,8 @@ def reply(
         if (cited := _cited(mind, request, options)) is not None:
             yield from _pieces(mind, cited, options)
             return
-    if (foreign := only_english(request.question)) is not None:
-        facts = gather(mind.perception, request.frames)
-        told = visual.describe(Seen(mind.perception, take_apart(WHAT_IS_SEEN), facts)) or ""
-        yield from _pieces(mind, f"{foreign} {told}".strip(), options)
+    if (at_once := _foreign_or_heard(mind, request)) is not None:
+        yield from _pieces(mind, at_once, options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
@@ -100,6 +98,15 @@ def reply(
         yield call(mind, request, *wanted)
         return
     yield from _chat(mind, request, options) if text is None else _pieces(mind, text, options)
+
+
+def _foreign_or_heard(mind: Mind, request: Request) -> str | None:
+    """Answer a question in another language, or about what is heard; None for others."""
+    if (foreign := only_english(request.question)) is not None:
+        facts = gather(mind.perception, request.frames)
+        told = visual.describe(Seen(mind.perception, take_apart(WHAT_IS_SEEN), facts)) or ""
+        return f"{foreign} {told}".strip()
+    return hearing.answer(in_full(request.question, request.talk), request.speech, request.sound)
 
 
 def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
