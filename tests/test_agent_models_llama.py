@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +14,13 @@ from pydantic import BaseModel, Field
 
 from agent.models import ModelOptions, load_mllm
 from agent.models.blocks import image_block
+from agent.models.catalogue import KnownFile, find_entry
+from agent.models.fingerprint import content_of
 from agent.models.llama import runtime as runtime_module
 from agent.models.llama.backend import Llama
 from agent.models.llama.prompt import ANSWERS, EVIDENCE, Turn, as_letters, encode, fit, read_turns
 from agent.models.llama.runtime import BATCH
+from agent.models.pull.pull import pull
 from agent.models.structured import ask_json
 from tests.fixtures.tiny_gguf import write_gguf
 from tests.mllm_conformance import Zoom, picture
@@ -45,6 +49,18 @@ def load(path: Path, **options: Any) -> Llama:
 
 def said(model: Llama, ids: list[int]) -> str:
     return b"".join(model._runtime.piece(token) for token in ids).decode("utf-8")
+
+
+def test_a_pulled_model_is_run_by_its_name(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    known = {"tiny.gguf": KnownFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest())}
+    entry = find_entry("qwen2.5-0.5b").model_copy(update={"name": "tiny-pulled", "gguf": "tiny.gguf", "files": known})
+    pull(entry, origin=path)
+    for name in ("tiny-pulled", "llama:tiny-pulled"):
+        model = load_mllm(name, ModelOptions(max_tokens=4))
+        assert model.spec == "llama:tiny-pulled"
+        assert model.invoke([HumanMessage("Hello")]).text
+    assert content_of("tiny-pulled") == content_of("llama:tiny-pulled") != ""
 
 
 # Prompts

@@ -114,7 +114,7 @@ def _load_pulled(name: str, options: ModelOptions) -> MLLM | None:
         if not manifest.mmproj:
             from agent.models.llama.backend import load_llama
 
-            return load_llama(str(folder / manifest.gguf), options)
+            return load_llama(name, options)
         raise ModelError(
             f"the model {name!r} is for llama.cpp and sees pictures, which it does as a server only.",
             remedy=f"Run `llama-server -m {folder / manifest.gguf} --mmproj {folder / manifest.mmproj}`, and choose "

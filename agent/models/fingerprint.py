@@ -47,9 +47,10 @@ def _files(spec: str) -> Iterator[Path]:
         return
     if kind == "openai":
         return
-    path = Path(rest if kind in ("hf", "llama", "scripted", "replay") else spec).expanduser()
+    name = rest if kind in ("hf", "llama", "scripted", "replay") else spec
+    path = Path(name).expanduser()
     if not path.exists():
-        path = find_model(spec) or (_cached(rest) if kind == "hf" else None) or path
+        path = find_model(name) or (_cached(rest) if kind == "hf" else None) or path
     if path.is_file():
         yield path
     for pattern in _KINDS if path.is_dir() else ():

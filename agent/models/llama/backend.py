@@ -21,6 +21,7 @@ from agent.models.llama.prompt import Turn, encode, fit, read_turns
 from agent.models.llama.runtime import Runtime, chooser, shared_runtime
 from agent.models.options import ModelOptions
 from agent.models.protocol import MLLM, Abilities, Request, end
+from agent.models.store import find_model, read_manifest
 from tools.errors import ModelError
 
 if TYPE_CHECKING:
@@ -165,13 +166,15 @@ def shared_perception() -> Perception:
 
 
 def load_llama(name: str, options: ModelOptions) -> Llama:
-    """Load a GGUF file.
+    """Load a GGUF file by its path, its folder, or the name that it was pulled by.
 
     Raises:
         MissingExtra: if the extra `mind` is not installed.
         ModelError: see `agent.models.llama.runtime.Runtime`.
     """
     path = Path(name).expanduser()
+    if not path.exists() and (folder := find_model(name)):
+        path = folder / read_manifest(folder).gguf
     if path.is_dir():
         path = _only_gguf(path)
     changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
