@@ -19,16 +19,16 @@ You do not see the frames yourself. Code has looked at them: what it found is li
 with its time in brackets."""
 ANSWERS = """\
 Answer in one or two full sentences, in the language of the question, from this evidence alone:
-- What, describe, caption, sum up: name the things of the evidence, what they do and where, however few they are.
+- What is this, describe, caption, sum up: name the things of the evidence, what they do and where, however few; you \
+can always tell that.
 - How many: take the number from the line "counted"; do not count lines.
 - Is there, do you see: begin with Yes or No. A thing that the evidence does not list was not seen: No.
 - When: the time in brackets.
-- The line "a rule answers" answers this very question: say the same in your own words.
-- A name, a reason, a face, a feeling, a sound, an amount, or a detail that is not listed: only say "I can't tell from \
-these frames."
+- The line "a rule answers" answers this very question: say the same, with the time.
+- A name, a reason, a feeling, a sound, an amount, or a detail that is not listed: I can't tell from these frames.
 For example, with the evidence "counted, at most: two dogs at once [0:01], seen from [0:01] to [0:04]; one car at once \
 [0:03], seen only at [0:03]" and "[0:03] two dogs (black) on the left; a car (red) in the middle":
-Describe the video. Two black dogs are on the left, and a red car passes in the middle [0:03].
+What is this? Two black dogs are on the left, and a red car passes in the middle [0:03].
 How many dogs are there? There are two dogs [0:01].
 Is there a bicycle? No, I see no bicycle.
 When does the car appear? The car appears at [0:03].
