@@ -107,6 +107,12 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
     return Request(question, tuple(frames), tuple(results), tuple(talk), gaps, tuple(sorted(speech)), sound, judged)
 
 
+def split_message(message: BaseMessage) -> tuple[str, list[Shown], tuple[str, ...]]:
+    """Return a message's own words, its frames, and the lines between them: stretches without a picture, and speech."""
+    lines = [text for text in _remarks(message) if any(form.fullmatch(text) for form in (_GAP, _SPEECH, _SOUND))]
+    return *_read(message), tuple(line.strip("()") for line in lines)
+
+
 def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
     """The newest user message with words of its own; one with pictures alone follows the question it belongs to."""
     people = [
