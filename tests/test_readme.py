@@ -20,6 +20,7 @@ SOURCES = {
     "The embedded model on pictures": ["vision"],
     "The embedded model on the street": ["street"],
     "attend-core": ["attend_core"],
+    "Speech to text": ["hearing"],
     "Chat: speed and tokens": ["chat"],
     "Memory policies": ["policy"],
     "Streaming memory over 90 minutes": ["stream"],
