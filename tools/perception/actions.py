@@ -333,7 +333,7 @@ def _legs_on(pose: Pose | None, thing: Detection, aspect: float) -> bool:
 
 
 def _rides(track: int, path: Sequence[_Sample], single: bool) -> Iterator[Action]:
-    """Somebody on a thing that moves with them, or that they hold their place on."""
+    """Somebody on a thing that moves with them; who keeps the place on it also `stays`."""
     hits: dict[str, list[tuple[_Sample, Detection]]] = defaultdict(list)
     for sample in path:
         for thing in sample.moment.things:
@@ -353,7 +353,10 @@ def _rides(track: int, path: Sequence[_Sample], single: bool) -> Iterator[Action
                 runs.append([(sample, ridden)])
         for run in runs:
             if single or len(run) >= MIN_SAMPLES:
-                yield _action("rides", track, [sample for sample, _ in run], object=name)
+                samples = [sample for sample, _ in run]
+                yield _action("rides", track, samples, object=name)
+                if not single and _is_still(samples):
+                    yield _action("stays", track, samples, object=name)
 
 
 def _together(before: tuple[_Sample, Detection], after: tuple[_Sample, Detection]) -> bool:

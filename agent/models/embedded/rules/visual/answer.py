@@ -11,10 +11,11 @@ from agent.models.embedded.model import Mind
 from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.question import Question
 from agent.models.embedded.rules.visual.account import describe, unseen
+from agent.models.embedded.rules.visual.action import action, doing
 from agent.models.embedded.rules.visual.colour import colour
 from agent.models.embedded.rules.visual.course import change, length, order, when
 from agent.models.embedded.rules.visual.place import setting, where
-from agent.models.embedded.rules.visual.presence import action, count, doing, exists, name
+from agent.models.embedded.rules.visual.presence import count, exists, name
 from agent.models.embedded.rules.visual.seen import Seen
 
 
