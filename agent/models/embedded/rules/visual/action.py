@@ -75,7 +75,7 @@ def action(seen: Seen) -> str | None:
     kind = asked_kind(seen.lower)
     if kind is not None and (hits := [one for one in found if one.kind == kind]):
         return f"{_told(kind, hits, found, len(frames) > 1)}."
-    if _is_qualified(seen, frames):
+    if seen.question.kind == "choice" or _is_qualified(seen, frames):
         return None
     plain = [one for one in found if one.kind not in TELLING]
     if len(plain) == len(found) and scene.activity(seen.meant()):
