@@ -195,7 +195,7 @@ def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
 
 def _judge_action(mind: Mind, condition: Condition, since_s: float | None, facts: Sequence[Fact]) -> Found:
     for kind in WATCHED:
-        if kind in condition.names and (told := happens(mind, kind, facts, since_s)):
+        if kind in condition.names and (told := happens(mind.perception, kind, facts, since_s)):
             text, from_s = told
             fact = next((fact for fact in facts if (fact.frame.t_s or 0.0) >= from_s), facts[-1])
             return Found("yes", f"{text}.", fact, kind == "falls")

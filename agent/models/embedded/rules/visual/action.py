@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Perception
 from agent.models.embedded.rules import scene
 from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.scene import Look
@@ -121,20 +121,20 @@ def moments_meant(seen: Seen) -> list[Moment]:
         at_s = looks[0].fact.frame.t_s
         looks = [look for look in seen.looks if look.fact.frame.t_s is not None and
                  abs(look.fact.frame.t_s - at_s) <= AROUND_S]  # fmt: skip
-    return moments(seen.mind, looks)
+    return moments(seen.perception, looks)
 
 
-def moments(mind: Mind, looks: Sequence[Look]) -> list[Moment]:
+def moments(perception: Perception, looks: Sequence[Look]) -> list[Moment]:
     """Return frames with the joints of their people."""
     found: dict[float, Moment] = {}  # a frame that was looked at again comes twice
     for step, look in enumerate(looks):
         frame = look.fact.frame
         height, width = frame.rgb.shape[:2]
-        joints = mind.perception.poses(frame)
+        joints = perception.poses(frame)
         poses = {thing.track: pose for thing in look.things if (pose := joints.get(thing.detection.box)) is not None}
         known = {thing.detection for thing in look.things}
         # A bicycle under its rider is seen now and then only; that it is there twice, the rule for riding asks itself.
-        ridden = [Thing(0, one) for one in mind.perception.things(frame) if one.name in RIDDEN and one not in known]
+        ridden = [Thing(0, one) for one in perception.things(frame) if one.name in RIDDEN and one not in known]
         t_s = float(step if frame.t_s is None else frame.t_s)
         change = found[t_s].change if t_s in found else look.change
         found[t_s] = Moment(t_s, (*look.things, *ridden), width / height, poses, change)
@@ -163,9 +163,11 @@ def _someone_rides(look: Look) -> bool:
     return any(is_on(person, thing) for person in look.people for thing in things)
 
 
-def happens(mind: Mind, kind: Kind, facts: Sequence[Fact], since_s: float | None) -> tuple[str, float] | None:
+def happens(
+    perception: Perception, kind: Kind, facts: Sequence[Fact], since_s: float | None
+) -> tuple[str, float] | None:
     """Return what people do of a kind after a time, in words, and when it begins; None where nobody does it."""
-    frames = moments(mind, scene.look_at(mind, facts))
+    frames = moments(perception, scene.look_at(perception, facts))
     found = actions(frames)
     hits = [one for one in found if one.kind == kind and (since_s is None or one.to_s > since_s)]
     return (_told(kind, hits, found, len(frames) > 1), min(one.from_s for one in hits)) if hits else None
