@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from agent.models.embedded.model import Perception
 from agent.models.embedded.rules import scene
 from agent.models.embedded.rules.evidence import Fact
@@ -17,7 +19,7 @@ from agent.models.embedded.rules.things import UNTOLD, counted, listed
 from agent.models.embedded.rules.visual import presence
 from agent.models.embedded.rules.visual.seen import Seen
 from tools.media.clock import format_clock
-from tools.perception.actions import RIDDEN, Action, Kind, Moment, actions, is_on
+from tools.perception.actions import MAX_STEP_S, RIDDEN, Action, Kind, Moment, actions, is_on
 from tools.perception.observe import Thing
 from tools.perception.posture import lies, raises_arm, sits, stands
 
@@ -125,9 +127,13 @@ def moments_meant(seen: Seen) -> list[Moment]:
 
 
 def moments(perception: Perception, looks: Sequence[Look]) -> list[Moment]:
-    """Return frames with the joints of their people."""
+    """Return frames with the joints of their people; without those that none is close enough to for an action."""
     found: dict[float, Moment] = {}  # a frame that was looked at again comes twice
+    times = np.array([step if look.fact.frame.t_s is None else look.fact.frame.t_s for step, look in enumerate(looks)])
     for step, look in enumerate(looks):
+        apart = np.abs(times - times[step])
+        if len(looks) > 1 and not ((apart > 0) & (apart <= MAX_STEP_S)).any():
+            continue
         frame = look.fact.frame
         height, width = frame.rgb.shape[:2]
         joints = perception.poses(frame)
@@ -135,7 +141,7 @@ def moments(perception: Perception, looks: Sequence[Look]) -> list[Moment]:
         known = {thing.detection for thing in look.things}
         # A bicycle under its rider is seen now and then only; that it is there twice, the rule for riding asks itself.
         ridden = [Thing(0, one) for one in perception.things(frame) if one.name in RIDDEN and one not in known]
-        t_s = float(step if frame.t_s is None else frame.t_s)
+        t_s = float(times[step])
         change = found[t_s].change if t_s in found else look.change
         found[t_s] = Moment(t_s, (*look.things, *ridden), width / height, poses, change)
     return list(found.values())
