@@ -10,6 +10,7 @@ for needed in (
     "agent/models/embedded/networks/adapter.safetensors",
     "evals/suites/attend_core/vision_set/cat.jpg",
     "tools/gui/grounding/data/lexicon.txt",
+    "tools/perception/weights/movenet-lightning.onnx",
     "memory/stream/data/hints.txt",
     *(f"{name}/py.typed" for name in names),
 ):

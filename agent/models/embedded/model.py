@@ -20,6 +20,7 @@ from memory.stream.encoders import shared_extractor
 from tools.media.quality import Quality, measure_quality
 from tools.ocr import Word, read_words
 from tools.perception.detect import Detection, detect
+from tools.perception.pose import Box, Pose, poses
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,15 @@ class Perception:
     def things(self, frame: Shown) -> list[Detection]:
         """Return the objects and people in a frame; some tenths of a second the first time."""
         return self._once("things", frame.key, lambda: things(frame.rgb))
+
+    def poses(self, frame: Shown) -> dict[Box, Pose]:
+        """Return the joints of the people in a frame by their box; the network is loaded when first asked for."""
+
+        def found() -> dict[Box, Pose]:
+            boxes = [one.box for one in self.things(frame) if one.name == "person"]
+            return {box: pose for box, pose in zip(boxes, poses(frame.rgb, boxes), strict=True) if pose is not None}
+
+        return self._once("poses", frame.key, found)
 
     def _once(self, what: str, key: str, compute: Callable[[], Any]) -> Any:
         with self._lock:

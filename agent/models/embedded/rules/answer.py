@@ -23,6 +23,7 @@ from agent.models.embedded.rules.language import only_english
 from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.embedded.rules.visual import answer as visual
+from agent.models.embedded.rules.visual.action import CLOSER_FRAMES, closer_span
 from agent.models.embedded.rules.visual.seen import Seen
 from agent.models.options import ModelOptions
 from tools.media.clock import cited_times, format_clock
@@ -90,6 +91,7 @@ def reply(
     telling_call = told_call(question, request, tools, tool_choice)
     wanted = telling_call if rarely_seen(question) else None
     wanted = wanted or wanted_call(mind, question, request, facts, tools, tool_choice)
+    wanted = wanted or _closer_look(mind, question, request, facts, intent, tools, tool_choice)
     text = None if wanted else _answer(mind, request, question, facts, intent)
     if text is None or text.startswith(CANNOT_TELL) or (rarely_seen(question) and not question.unwatched):
         wanted = wanted or telling_call
@@ -98,6 +100,26 @@ def reply(
         yield call(mind, request, *wanted)
         return
     yield from _chat(mind, request, options) if text is None else _pieces(mind, text, options)
+
+
+def _closer_look(
+    mind: Mind,
+    question: Question,
+    request: Request,
+    facts: list[Fact],
+    intent: Intent | None,
+    tools: Sequence[dict[str, Any]],
+    choice: str,
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return a call of `look` for frames closer together, where it is asked what people do; else None."""
+    look = next((tool["function"] for tool in tools if tool["function"]["name"] == "look"), None)
+    asks = intent is not None and intent.name in ("action", "doing") and intent.p >= LEAST_INTENT
+    if look is None or choice != "auto" or request.results or not asks or not _is_visual(question):
+        return None
+    span = closer_span(Seen(mind.perception, question, facts)) if facts else None
+    if span is None:
+        return None
+    return look, {"start": format_clock(span[0]), "end": format_clock(span[1]), "frames": CLOSER_FRAMES}
 
 
 def _foreign_or_heard(mind: Mind, request: Request) -> str | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.models.embedded.rules.visual.account import describe, unseen
+from agent.models.embedded.rules.visual.action import action, doing
 from agent.models.embedded.rules.visual.colour import colour
 from agent.models.embedded.rules.visual.course import change, length, order, when
 from agent.models.embedded.rules.visual.place import place_kind, where
-from agent.models.embedded.rules.visual.presence import action, count, doing, exists, name
+from agent.models.embedded.rules.visual.presence import count, exists, name
 from agent.models.embedded.rules.visual.seen import Seen
 
 
