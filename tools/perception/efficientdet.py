@@ -42,7 +42,7 @@ def boxes_and_scores(picture: np.ndarray, min_score: float) -> tuple[np.ndarray,
     Raises:
         ModelError: if the weights are missing or damaged.
     """
-    offsets, scores = (found[0] for found in _session().run(["boxes", "scores"], {"images": picture[None]}))
+    offsets, scores = (found[0] for found in network().run(["boxes", "scores"], {"images": picture[None]}))
     likely = np.flatnonzero(scores.max(1) >= min_score)
     return _decode(offsets[likely], anchors()[likely]), scores[likely]
 
@@ -71,8 +71,12 @@ def _decode(offsets: np.ndarray, anchor: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _session() -> InferenceSession:
-    """The network of this process, loaded on first use."""
+def network() -> InferenceSession:
+    """Return the network of this process, loaded on first use.
+
+    Raises:
+        ModelError: if the weights are missing or damaged.
+    """
     from onnxruntime import InferenceSession, SessionOptions
 
     if not FILE.is_file():
