@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agent.models.blocks import image_block
+from agent.models.embedded.request import Shown
+from agent.models.embedded.rules.evidence import gather
 from agent.models.embedded.rules.visual.action import asked_kind
+from agent.models.embedded.rules.watch import Condition, take_condition, verdict
 from agent.models.protocol import MLLM
 from evals.bench.vision import picture
 from tests.test_agent_embedded import answer, described, message, model  # noqa: F401 - a fixture
+from tests.test_tools_perception_actions import body
 
 
 def crossing(step_s: float, count: int, left: int = 20, by: int = 55) -> list[tuple[float, np.ndarray]]:
@@ -66,3 +71,37 @@ def test_frames_far_apart_are_looked_at_again_first(model: MLLM) -> None:  # noq
     assert not dense.tool_calls  # type: ignore[attr-defined]
     nobody = bound.invoke([message([(4.0 * number, picture("coffee")) for number in range(3)], "Is anyone running?")])
     assert not nobody.tool_calls  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind"),
+    [
+        ("somebody falls", "falls"),
+        ("a person lies down on the floor", "lies"),
+        ("tell me when someone raises an arm", "raises_arm"),
+    ],
+)
+def test_actions_of_people_can_be_watched_for(condition: str, kind: str) -> None:
+    assert take_condition(condition) == Condition("action", (kind,))
+
+
+@pytest.mark.parametrize(
+    "condition", ["the vase falls", "somebody falls into the pool", "nobody falls", "two people fall"]
+)
+def test_other_falls_cannot(condition: str) -> None:
+    taken = take_condition(condition)
+    assert isinstance(taken, str) or taken.kind != "action"
+
+
+def test_a_watch_for_a_raised_arm_sees_it_in_several_frames(model: MLLM, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    mind = model._mind  # type: ignore[attr-defined]
+    facts = gather(mind.perception, [Shown(image_block(rgb), t_s, "clear") for t_s, rgb in crossing(0.5, 4, by=0)])
+    assert '"yes"' not in verdict(mind, "somebody raises an arm", None, facts)
+    waving = body(0.9, 0.5, left_wrist=(0.06, -0.24), left_elbow=(0.06, -0.16))
+    monkeypatch.setattr(
+        mind.perception, "poses", lambda frame: {one.box: waving for one in mind.perception.things(frame)}
+    )
+    told = verdict(mind, "somebody raises an arm", None, facts)
+    assert '"yes"' in told
+    assert "raises an arm" in told
+    assert '"yes"' not in verdict(mind, "somebody raises an arm", 2.0, facts)

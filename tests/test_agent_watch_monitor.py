@@ -609,7 +609,7 @@ def test_the_embedded_model_watches_for_things_words_changes_and_defects(
     "condition",
     [
         "the nurse looks tired", "the door opens", "a child enters", "there is no car", "two dogs are in view",
-        "a red car appears", "the heart rate is above 90", "somebody falls", "the road is blocked",
+        "a red car appears", "the heart rate is above 90", "somebody dances", "the road is blocked",
         "a cat is on the sofa",
     ],
 )  # fmt: skip

@@ -22,7 +22,8 @@ from tools.extras import MissingExtra, require
 
 ROOT = Path(__file__).parent.parent
 NAMES = {"agent", "tools", "memory", "evals"}
-PACKAGES_OF = {"Xlib": "pyautogui", "inspect_ai": "inspect-ai"}
+PACKAGES_OF = {"Xlib": "pyautogui", "inspect_ai": "inspect-ai", "llama_cpp_py_sync": "llama-cpp-py-sync",
+               "faster_whisper": "faster-whisper"}  # fmt: skip
 """Distributions whose modules are called otherwise, or which bring them."""
 
 
@@ -51,7 +52,21 @@ def test_a_wheel_holds_exactly_the_four_packages_and_their_data(wheel: Path) -> 
     assert {name.split("/")[0] for name in files if ".dist-info/" not in name} == NAMES
     assert [name for name in files if name.startswith(NOT_SHIPPED)] == []
     names = [str(path.relative_to(ROOT)) for name in NAMES for path in (ROOT / name).rglob("*")]
-    kinds = (".py", ".md", ".safetensors", ".onnx", ".json", ".npz", ".html", ".js", ".css", ".svg", ".jpg", ".yaml", "py.typed")
+    kinds = (
+        ".py",
+        ".md",
+        ".safetensors",
+        ".onnx",
+        ".json",
+        ".npz",
+        ".html",
+        ".js",
+        ".css",
+        ".svg",
+        ".jpg",
+        ".yaml",
+        "py.typed",
+    )
     missing = [
         name for name in names if name.endswith(kinds) and not name.startswith(NOT_SHIPPED) and name not in files
     ]

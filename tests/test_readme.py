@@ -19,6 +19,7 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT 
 SOURCES = {
     "The embedded model on pictures": ["vision"],
     "The embedded model on the street": ["street"],
+    "Actions of people": ["actions"],
     "attend-core": ["attend_core"],
     "Chat: speed and tokens": ["chat"],
     "Memory policies": ["policy"],

@@ -34,6 +34,7 @@ from memory.store.source_dir import (
 )
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
+from memory.stream.speech import Speech
 from tools.errors import ConfigError, StoreError
 from tools.media import Span, format_clock
 
@@ -86,7 +87,7 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
 def search_memories(
     config: Config, words: str, source: str | None, limit: int, console: Console, as_json: bool
 ) -> None:
-    """Print the notes that match some words, in all memories or in those of one source.
+    """Print the notes and the speech that match some words, in all memories or in those of one source.
 
     Raises:
         StoreError: after printing results from the others, if some cannot be read.
@@ -96,18 +97,18 @@ def search_memories(
     for path in _select_places(config, source):
         try:
             with _open_place(read_source_dir(path), config) as found:
-                notes, walls = found.notes.search(words, limit), found.archive.wall_times()
+                notes, walls = _matching(found, words, limit), found.archive.wall_times()
         except StoreError as error:
             failures.append(error)
             continue
         found_any = found_any or bool(notes)
-        for note in sorted(notes, key=lambda note: note.t_s):
+        for t_s, kind, text in sorted(notes):
             if as_json:
-                print(json.dumps({"source": note.source, "t_s": note.t_s, "kind": note.kind, "text": note.text}))
+                print(json.dumps({"source": source_of(path), "t_s": t_s, "kind": kind, "text": text}))
             else:
-                wall_s = walls.at(note.t_s)
-                when = format_clock(note.t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
-                console.print(f"[bold]{when}[/]  {safe(note.source)}  [dim]{note.kind}:[/] {safe(note.text)}")
+                wall_s = walls.at(t_s)
+                when = format_clock(t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
+                console.print(f"[bold]{when}[/]  {safe(source_of(path))}  [dim]{kind}:[/] {safe(text)}")
     if not found_any and not as_json:
         console.print(f"no notes match {safe(words)!r}")
     raise_failures(failures)
@@ -234,6 +235,13 @@ def parse_when(text: str, now_wall_s: float | None = None) -> float:
         ) from error
 
 
+def _matching(found: SourceMemory, words: str, limit: int) -> list[tuple[float, str, str]]:
+    """Return the (time, kind, text) of the notes and the speech of a memory that match some words best."""
+    notes = [(note.t_s, note.kind, note.text) for note in found.notes.search(words, limit)]
+    spoken = [(line.start_s, "speech", line.text) for line in found.speech.search(words, limit)]
+    return [*notes, *spoken]
+
+
 def _select_places(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
     found = list(source_dirs(config.folder))
     if source is None:
@@ -253,7 +261,9 @@ def _open_place(place: SourceDir, config: Config) -> Iterator[SourceMemory]:
         stack.callback(archive.close)
         notes = Notes(place.folder, source_of(place.folder))
         stack.callback(notes.close)
-        yield SourceMemory(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, "")
+        speech = Speech(place.folder)
+        stack.callback(speech.close)
+        yield SourceMemory(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, speech, "")
 
 
 def _describe(path: Path, found: SourceMemory) -> Row:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -18,6 +18,7 @@ from agent.models import MLLM, load_mllm
 from agent.perception.session import SourceSession, open_source_session
 from agent.watch.monitor import Alert, Watcher, WatchStatus
 from agent.watch.rule import check_condition
+from agent.watch.speech import Spoken, spoken_condition
 from agent.watch.webhooks import check_webhook, leaves_machine, shown_address
 from tools.errors import ConfigError, MediaError
 from tools.media import format_clock
@@ -232,10 +233,13 @@ class Screen:
 
 def _settings(source: str, config: Config, options: WatchCommandOptions, model: MLLM) -> Config:
     """Return the settings of a watch. Notes of a recording are taken only for models without images, since it can be
-    watched again; those of a live source are always taken, for searches. A recording is not read beyond `until_s`.
+    watched again; those of a live source are always taken, for searches. A recording is listened to only for a
+    condition about speech, and is not read beyond `until_s`.
     """
     recording = Path(source).expanduser().exists()
-    changes = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
+    changes: dict[str, Any] = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
+    if recording and not any(isinstance(spoken_condition(condition), Spoken) for condition in options.when):
+        changes["hearing"] = config.hearing.model_copy(update={"enabled": False})
     if options.until_s and not options.realtime and recording:
         return config.model_copy(
             update={**changes, "media": config.media.model_copy(update={"end_s": options.until_s})}

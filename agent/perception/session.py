@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import Config
 from agent.perception.annotator import NoteTaker
+from agent.perception.hearing import Hearing, open_hearing
 from agent.perception.source_memory import SourceMemory, open_source_memory
 from agent.perception.status import LivePicture, SourceStatus
 from agent.perception.timeline import Forgotten
@@ -42,12 +43,14 @@ class SourceSession:
         source_memory: all tiers of memory of this source with what is on disk: timeline, pins, export, forgetting.
         view: frames and notes as the loop and the tools see them.
         status: errors, and how capture and memory keep up.
+        hearing: the transcript.
     """
 
     memory: StreamMemory
     source_memory: SourceMemory
     view: SourceView
     status: SourceStatus
+    hearing: Hearing
     _source: Source
     _capture: Capture
     _recorder: Recorder
@@ -103,10 +106,14 @@ class SourceSession:
         """Stop looking: nothing is shown or remembered until `resume`; a gap records it. A file read ahead waits."""
         self._capture.pause()
         self._live.pause()
+        if self.hearing.live:
+            self.hearing.live.paused = True
 
     def resume(self) -> None:
         """Look again after `pause`."""
         self._live.resume()
+        if self.hearing.live:
+            self.hearing.live.paused = False
         self._capture.resume()
 
     @property
@@ -152,6 +159,8 @@ class SourceSession:
             stack.callback(self._recorder.close)
             if self._note_taker:
                 stack.callback(self._note_taker.close)
+            if self.hearing.ears:
+                stack.callback(self.hearing.ears.close)
 
     def _end_problem(self) -> None:
         """End a stretch that showed nothing when the watching ends."""
@@ -213,17 +222,22 @@ def open_source_session(
             live.end_troubles()
             caretaker()
 
-        recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=look_after).start()
+        recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=look_after)
+        hearing = open_hearing(spec, config, source, source_memory, memory, lambda: recorder.finished)
+        if hearing.ears:
+            stack.callback(hearing.ears.close)
+            source_memory.on_forget.append(hearing.ears.drop)
+        recorder.start()
         stack.pop_all()
     can_reread = info.kind == "video" and not info.live and not loop
     narrative = _narrative(config, spec, info.name)
-    status = SourceStatus(memory, source_memory, capture, recorder, live, taker)
+    status = SourceStatus(memory, source_memory, capture, recorder, live, taker, hearing)
     view = SourceView(
         info, memory, source_memory.notes, status, source_memory, capture, recorder, taker, spec, config.media,
-        can_reread, live, narrative,
+        can_reread, live, narrative, hearing,
     )  # fmt: skip
     return SourceSession(
-        memory, source_memory, view, status, source, capture, recorder, taker, live, listeners, narrative
+        memory, source_memory, view, status, hearing, source, capture, recorder, taker, live, listeners, narrative
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from agent.perception.annotator import NoteTaker
+from agent.perception.hearing import Hearing
 from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import SourceNumbers
 from memory.stream.memory import StreamMemory
@@ -96,6 +97,7 @@ class SourceStatus:
     recorder: Recorder
     live: LivePicture
     note_taker: NoteTaker | None
+    hearing: Hearing
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
     @property
@@ -114,6 +116,9 @@ class SourceStatus:
         troubles = [*self.source_memory.troubles, *self._troubles]
         if self.note_taker and self.note_taker.error:
             troubles.append(self.note_taker.error)
+        ears = self.hearing.ears
+        if ears and ears.error and not (ears.silent or ears.lacking):
+            troubles.append(ears.error)
         return Counter(str(trouble).rstrip(".") for trouble in troubles)
 
     def raise_if_blind(self) -> None:

@@ -19,16 +19,19 @@ from agent.models.embedded.rules.evidence import MAYBE, SAME_SCENE_COSINE, SHOWS
 from agent.models.embedded.rules.question import QUOTED, compact
 from agent.models.embedded.rules.scene import ONCE_SCORE
 from agent.models.embedded.rules.things import UNTOLD, vocabulary
+from agent.models.embedded.rules.visual.action import ACTION_WORDS, asked_kind, happens
 from tools.media.clock import format_clock
+from tools.perception.actions import Kind
 
 PEOPLE = frozenset({"person", "people", "human", "somebody", "someone", "anybody", "anyone"})
+WATCHED: tuple[Kind, ...] = ("falls", "lies", "raises_arm")
+"""Actions of people that can be watched for."""
 Outcome = Literal["yes", "no", "cannot judge"]
 
 REMEDY = (
-    "It can watch for people and things that it knows to appear or disappear (a person appears), for words (the words "
-    "GATE OPEN are shown), for a change of the picture, and for a picture that is dark, covered, blurred, burnt out or "
-    "noisy. "
-    "Put it so, or name a larger model."
+    "It can watch for people and things that it knows to appear or disappear (a person appears), for people who fall, "
+    "lie or raise an arm (somebody falls), for words (the words GATE OPEN are shown), for a change of the picture, and "
+    "for a picture that is dark, covered, blurred, burnt out or noisy. Put it so, or name a larger model."
 )
 
 
@@ -38,11 +41,11 @@ class Condition:
 
     Attributes:
         kind: what it is about.
-        names: the things, any of them; the defect; or the words, letters and digits only, empty for any words.
+        names: the things, any of them; the defect; the action; or the words, letters and digits only, empty for any.
         gone: whether it is about their end rather than their beginning.
     """
 
-    kind: Literal["thing", "words", "change", "defect"]
+    kind: Literal["thing", "words", "change", "defect", "action"]
     names: tuple[str, ...] = ()
     gone: bool = False
 
@@ -90,6 +93,7 @@ _READ = _words(
     "word words text texts letter letters message number title headline say says read reads written display displays "
     "displayed legible writing anything"
 )
+_DOWN = _words("down over on to floor ground bed up his her their or")
 _CHANGES = _words("change changes changed changing cut cuts switch switches different new another to happens")
 # What each defect is called; the words of its pattern are taken out of the condition.
 _DEFECTS = (
@@ -128,6 +132,9 @@ def take_condition(text: str) -> Condition | str:
             return Condition("defect", (defect,), ends)
     if left and not left - _READ - _APPEARS:
         return Condition("words", ("",), gone)
+    kind = next((kind for kind in WATCHED if kind == asked_kind(rest)), None)
+    if kind and not gone and not _left(ACTION_WORDS.sub(" ", rest)) - PEOPLE - _DOWN:
+        return Condition("action", (kind,))
     return _thing(rest, gone)
 
 
@@ -151,6 +158,8 @@ def verdict(mind: Mind, text: str, since_s: float | None, facts: Sequence[Fact])
         return _json(Found("cannot judge", unjudgeable(text), facts[-1])) if facts else _nothing(unjudgeable(text))
     if not facts:
         return _nothing("I have not been shown any frames.")
+    if condition.kind == "action":
+        return _json(_judge_action(mind, condition, since_s, facts))
     old = [fact for fact in facts[:-1] if since_s is None or (fact.frame.t_s or 0.0) <= since_s]
     new = list(facts[len(old) :])
     judges = {"thing": _judge_thing, "words": _judge_words, "change": _judge_change, "defect": _judge_defect}
@@ -182,6 +191,17 @@ def _judge_thing(mind: Mind, condition: Condition, old: list[Fact], new: list[Fa
     return Found(
         "no", f"There may be {thing}, but I am not sure." if unsure else f"I do not recognise {thing}.", newest
     )
+
+
+def _judge_action(mind: Mind, condition: Condition, since_s: float | None, facts: Sequence[Fact]) -> Found:
+    for kind in WATCHED:
+        if kind in condition.names and (told := happens(mind.perception, kind, facts, since_s)):
+            text, from_s = told
+            fact = next((fact for fact in facts if (fact.frame.t_s or 0.0) >= from_s), facts[-1])
+            return Found("yes", f"{text}.", fact, kind == "falls")
+    if not any(fact.usable for fact in facts):
+        return _hidden(facts[-1])
+    return Found("no", "I see nobody do that.", facts[-1])
 
 
 def _shows(mind: Mind, fact: Fact, name: str, barely: bool = False) -> float:

@@ -9,40 +9,54 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
+from agent.models.embedded.model import Perception
+from agent.models.embedded.rules import scene
+from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import UNTOLD, counted, listed
 from agent.models.embedded.rules.visual import presence
 from agent.models.embedded.rules.visual.seen import Seen
 from tools.media.clock import format_clock
-from tools.perception.actions import RIDDEN, Action, Kind, Moment, actions, is_on
+from tools.perception.actions import MAX_STEP_S, RIDDEN, Action, Kind, Moment, actions, is_on
 from tools.perception.observe import Thing
 from tools.perception.posture import lies, raises_arm, sits, stands
 
 UNCERTAIN: frozenset[Kind] = frozenset({"runs", "sits", "lies", "falls", "carries"})
 """Kinds whose precision is below 0.6 in the action bench, or that none of its clips shows: said as `seems to`."""
-TOLD: tuple[Kind, ...] = ("falls", "lies", "rides", "raises_arm", "sits", "carries", "runs", "walks", "enters",
-                          "leaves", "stands")  # fmt: skip
-"""Kinds that are told when it is asked what somebody does, the most telling first."""
+TELLING: frozenset[Kind] = frozenset({"falls", "lies", "rides", "raises_arm", "sits"})
+"""Kinds that are told before what somebody has in the hand."""
+TOLD: tuple[Kind, ...] = (
+    "falls", "lies", "rides", "raises_arm", "sits", "carries", "runs", "walks", "enters", "leaves",
+)  # fmt: skip
+"""Kinds that are told when it is asked what somebody does, the most telling first; to stand tells nothing."""
 MOST_TOLD = 3
 DENSE_S, DENSE_STEPS = 0.7, 4
 """Frames this close together show motion; this many in a row show that there is none of a kind."""
 AROUND_S, CLOSER_FRAMES = 2.0, 8
 """What is looked at again around a moment: seconds to each side, and frames."""
 _ASKED: tuple[tuple[Kind, str], ...] = (
-    ("rides", r"rid(e|es|ing|den)|cycling|biking"),
-    ("falls", r"fall(s|ing|en)?|fell|collaps(e|es|ing)|trip(s|ping)"),
-    ("lies", r"lie|lies|lying|la(y|ys|ying) (down|on)"),
-    ("sits", r"sit(s|ting)?|sat|seated"),
-    ("runs", r"run(s|ning)?|ran|jog(s|ging)?|sprint(s|ing)?"),
-    ("walks", r"walk(s|ing|ed)?|stroll(s|ing)?"),
+    ("rides", r"rid(?:e|es|ing|den)|cycling|biking"),
+    ("falls", r"fall(?:s|ing|en)?|fell|collaps(?:e|es|ing)|trip(?:s|ping)"),
+    ("lies", r"lie|lies|lying|la(?:y|ys|ying) (?:down|on)"),
+    ("sits", r"sit(?:s|ting)?|sat|seated"),
+    ("runs", r"run(?:s|ning)?|ran|jog(?:s|ging)?|sprint(?:s|ing)?"),
+    ("walks", r"walk(?:s|ing|ed)?|stroll(?:s|ing)?"),
     (
         "raises_arm",
         r"(raise[sd]?|raising|lifts?|lifting) (\w+ )?(arms?|hands?)|wav(e|es|ing)|(arms?|hands?) (up|raised)",
     ),
-    ("stands", r"stand(s|ing)?|stood"),
+    ("stands", r"stand(?:s|ing)?|stood"),
 )
+ACTION_WORDS = re.compile("|".join(rf"\b(?:{pattern})\b" for _, pattern in _ASKED))
+"""Finds a word for any action."""
 _WHICH_WAY = re.compile(
     r"\b(which|what) (way|direction)|\bdirection\b|\bwhere\b.*\b(go|going|walk|walking|head|heading)\b"
+)
+_QUALIFIED = re.compile(
+    r"\b(with|behind|beside|near|next to|in|on|at) (the|a|an|his|her) "
+    r"(?!(video|clip|picture|scene|start|beginning|end|street|road|background|foreground|middle)\b)\w+"
 )
 _SHOWS = {"stands": stands, "sits": sits, "lies": lies, "raises_arm": raises_arm}
 _PEOPLE = re.compile(
@@ -56,19 +70,27 @@ def action(seen: Seen) -> str | None:
     """Say what somebody does, or which way somebody goes; other things are told by their boxes."""
     if not _is_about_people(seen):
         return presence.action(seen)
-    frames = moments(seen)
+    frames = moments_meant(seen)
     found = actions(frames)
     if _WHICH_WAY.search(seen.lower):
         return _ways([one for one in found if one.kind in ("walks", "runs")]) or presence.action(seen)
     kind = asked_kind(seen.lower)
     if kind is not None and (hits := [one for one in found if one.kind == kind]):
         return f"{_told(kind, hits, found, len(frames) > 1)}."
-    parts = [
-        _told(kind, hits, found, len(frames) > 1)
-        for kind in TOLD
-        if (hits := [one for one in found if one.kind == kind])
-    ]
-    return f"{listed(parts[:MOST_TOLD])}." if parts else presence.action(seen)
+    if seen.question.kind == "choice" or _is_qualified(seen, frames):
+        return None
+    plain = [one for one in found if one.kind not in TELLING]
+    if len(plain) == len(found) and scene.activity(seen.meant()):
+        return presence.action(seen)
+    by_kind = {kind: [one for one in found if one.kind == kind] for kind in TOLD}
+    parts = [_told(kind, hits, found, len(frames) > 1) for kind, hits in by_kind.items() if hits]
+    return f"{listed([parts[0], *map(_lower, parts[1:MOST_TOLD])])}." if parts else presence.action(seen)
+
+
+def _is_qualified(seen: Seen, frames: Sequence[Moment]) -> bool:
+    """Whether one of several people is meant by what no track tells, as in `the man behind the car`."""
+    people = max((sum(thing.detection.name == "person" for thing in moment.things) for moment in frames), default=0)
+    return people > 1 and _QUALIFIED.search(seen.lower) is not None
 
 
 def doing(seen: Seen) -> str | None:
@@ -77,7 +99,7 @@ def doing(seen: Seen) -> str | None:
     if kind is None or not _is_about_people(seen) or not any(look.people for look in seen.looks):
         return presence.doing(seen)
     named = frozenset().union(*(target.classes for target in seen.targets)) & RIDDEN
-    frames = moments(seen)
+    frames = moments_meant(seen)
     found = actions(frames)
     hits = [one for one in found if one.kind == kind and (not named or one.object in named or one.object is None)]
     if hits:
@@ -94,25 +116,32 @@ def asked_kind(lower: str) -> Kind | None:
     return next((kind for kind, pattern in _ASKED if re.search(rf"\b({pattern})\b", lower)), None)
 
 
-def moments(seen: Seen) -> list[Moment]:
-    """The frames that a question means, with the joints of their people; of one moment, also those around it."""
+def moments_meant(seen: Seen) -> list[Moment]:
+    """Return the frames that a question means; of one moment, also those around it."""
     looks = seen.meant()
     if len(looks) == 1 and looks[0].fact.frame.t_s is not None:
         at_s = looks[0].fact.frame.t_s
         looks = [look for look in seen.looks if look.fact.frame.t_s is not None and
                  abs(look.fact.frame.t_s - at_s) <= AROUND_S]  # fmt: skip
+    return moments(seen.perception, looks)
+
+
+def moments(perception: Perception, looks: Sequence[Look]) -> list[Moment]:
+    """Return frames with the joints of their people; without those that none is close enough to for an action."""
     found: dict[float, Moment] = {}  # a frame that was looked at again comes twice
+    times = np.array([step if look.fact.frame.t_s is None else look.fact.frame.t_s for step, look in enumerate(looks)])
     for step, look in enumerate(looks):
+        apart = np.abs(times - times[step])
+        if len(looks) > 1 and not ((apart > 0) & (apart <= MAX_STEP_S)).any():
+            continue
         frame = look.fact.frame
         height, width = frame.rgb.shape[:2]
-        joints = seen.mind.perception.poses(frame)
+        joints = perception.poses(frame)
         poses = {thing.track: pose for thing in look.things if (pose := joints.get(thing.detection.box)) is not None}
         known = {thing.detection for thing in look.things}
         # A bicycle under its rider is seen now and then only; that it is there twice, the rule for riding asks itself.
-        ridden = [
-            Thing(0, one) for one in seen.mind.perception.things(frame) if one.name in RIDDEN and one not in known
-        ]
-        t_s = float(step if frame.t_s is None else frame.t_s)
+        ridden = [Thing(0, one) for one in perception.things(frame) if one.name in RIDDEN and one not in known]
+        t_s = float(times[step])
         change = found[t_s].change if t_s in found else look.change
         found[t_s] = Moment(t_s, (*look.things, *ridden), width / height, poses, change)
     return list(found.values())
@@ -138,6 +167,16 @@ def closer_span(seen: Seen) -> tuple[float, float] | None:
 def _someone_rides(look: Look) -> bool:
     things = [thing.detection for thing in look.things if thing.detection.name in RIDDEN]
     return any(is_on(person, thing) for person in look.people for thing in things)
+
+
+def happens(
+    perception: Perception, kind: Kind, facts: Sequence[Fact], since_s: float | None
+) -> tuple[str, float] | None:
+    """Return what people do of a kind after a time, in words, and when it begins; None where nobody does it."""
+    frames = moments(perception, scene.look_at(perception, facts))
+    found = actions(frames)
+    hits = [one for one in found if one.kind == kind and (since_s is None or one.to_s > since_s)]
+    return (_told(kind, hits, found, len(frames) > 1), min(one.from_s for one in hits)) if hits else None
 
 
 def _is_about_people(seen: Seen) -> bool:
@@ -169,7 +208,9 @@ def _nobody(kind: Kind, named: frozenset[str]) -> str:
 
 def _instead(found: Sequence[Action], is_clip: bool) -> str:
     """What people do otherwise: `; a person walks to the left [0:03]`."""
-    kind = next((kind for kind in TOLD if kind not in UNCERTAIN and any(one.kind == kind for one in found)), None)
+    kind = next(
+        (kind for kind in (*TOLD, "stands") if kind not in UNCERTAIN and any(one.kind == kind for one in found)), None
+    )
     hits = [one for one in found if one.kind == kind]
     return f"; {_lower(_told(kind, hits, found, is_clip))}" if kind else ""
 
