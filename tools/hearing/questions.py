@@ -17,7 +17,8 @@ _HEARD = re.compile(
     rf"\b(?:hear|hears|heard|hearing|listen|listening|audible|audio|sounds?|voices?|speech|transcripts?|transcribe|"
     rf"aloud|out loud|music|songs?|noises?|conversation|dialogue|said|mentioned|spoken)\b|"
     rf"\b{_BODY} (?:{_BE} )*{SAYS}\b|^who (?:{_BE} )*(?:{SAYS}|{SPEAKS})\b|"
-    rf"\b{_BODY} (?:{_BE} )+{SPEAKS}\b|\b(?:is|are|was|were) {_BODY} (?:speaking|talking)\b|\b{_BODY} (?:speaks|talks|spoke|talked)\b|"
+    rf"\b{_BODY} (?:{_BE} )+{SPEAKS}\b|\b(?:is|are|was|were) {_BODY} (?:speaking|talking)\b|"
+    rf"\b{_BODY} (?:speaks|talks|spoke|talked)\b|"
     rf"\b(?:do|does|did) {_BODY}(?: \w+){{0,4}}? (?:say|mention|talk|speak)\b|\b{SPEAKS} (?:about|of)\b"
 )
 _NAMED = re.compile(r"\b(?:do|does|did) [A-Z]\w+ (?:say|mention|talk|speak)\b")

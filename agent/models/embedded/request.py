@@ -108,8 +108,9 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
 
 
 def split_message(message: BaseMessage) -> tuple[str, list[Shown], tuple[str, ...]]:
-    """Return a message's own words, its frames, and the stretches without a picture that it lists."""
-    return *_read(message), _gaps(message)
+    """Return a message's own words, its frames, and the lines between them: stretches without a picture, and speech."""
+    lines = [text for text in _remarks(message) if any(form.fullmatch(text) for form in (_GAP, _SPEECH, _SOUND))]
+    return *_read(message), tuple(line.strip("()") for line in lines)
 
 
 def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:

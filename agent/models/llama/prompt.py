@@ -56,7 +56,7 @@ class Turn:
         role: `system`, `user` or `assistant`.
         text: what it says.
         frames: what it shows; their evidence is put before the text.
-        gaps: stretches without a picture, in words.
+        remarks: stretches without a picture and lines of speech, as the prompt words them.
         calls: tool calls of the assistant, as JSON.
         result: whether the text is the result of a tool.
     """
@@ -64,7 +64,7 @@ class Turn:
     role: str
     text: str
     frames: tuple[Shown, ...] = ()
-    gaps: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     result: bool = False
 
@@ -95,8 +95,8 @@ def _turn(message: BaseMessage) -> Turn:
     if isinstance(message, AIMessage):
         calls = [json.dumps({"name": call["name"], "arguments": call["args"]}) for call in message.tool_calls]
         return Turn("assistant", text_of(message), calls=tuple(calls))
-    words, frames, gaps = split_message(message)
-    return Turn("user", words, tuple(frames), gaps)
+    words, frames, remarks = split_message(message)
+    return Turn("user", words, tuple(frames), remarks)
 
 
 def describe_tools(tools: Sequence[dict[str, Any]]) -> str:
@@ -140,7 +140,7 @@ def _segments(turns: Sequence[Turn], evidence: Evidence) -> Iterator[tuple[str, 
     """Yield the texts of a prompt, and whether each is a control text of this module."""
     for turn in turns:
         yield f"{START}{turn.role}\n", True
-        if turn.frames or turn.gaps:
+        if turn.frames or turn.remarks:
             yield _evidence_block(turn, evidence), False
         if turn.result:
             yield "<tool_response>\n", True
@@ -158,7 +158,7 @@ def _segments(turns: Sequence[Turn], evidence: Evidence) -> Iterator[tuple[str, 
 
 def _evidence_block(turn: Turn, evidence: Evidence) -> str:
     lines = [evidence(turn.frames, turn.text)] if turn.frames else []
-    lines += [f"no picture from {gap}" for gap in turn.gaps]
+    lines += turn.remarks
     return "\n".join(["Evidence:", *lines, "", "Question: " if turn.text else ""])
 
 
