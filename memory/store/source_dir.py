@@ -7,6 +7,7 @@
       frames/         pictures, see memory.store.frames
       memory.sqlite   key moments, deleted spans, the clock of the timeline
       notes.sqlite    what is known in words
+      detections.sqlite  detected objects and people, with boxes and times
       vectors/        Chroma's index of the notes, which can always be rebuilt
 
 One process writes to a directory. A second process that watches the same source gets a directory of its own beside it;
