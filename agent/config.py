@@ -27,6 +27,7 @@ from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
 from tools.literature.options import LiteratureOptions
 from tools.media.options import MediaOptions
+from tools.perception.options import PerceptionOptions
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Config(BaseModel):
         mllm: settings of the model.
         media: settings for opening and sampling sources.
         memory: settings of stream memory.
+        perception: what is detected while a source is watched, and named zones.
         limits: limits per question.
         server: settings of the server.
         watch: settings of watches.
@@ -85,6 +87,7 @@ class Config(BaseModel):
     mllm: ModelOptions = ModelOptions()
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()
+    perception: PerceptionOptions = PerceptionOptions()
     limits: Limits = Limits()
     server: ServerOptions = ServerOptions()
     watch: WatchOptions = WatchOptions()

@@ -33,6 +33,7 @@ from memory.store.source_dir import (
     watched_wall_s,
 )
 from memory.stream.archive import Archive
+from memory.stream.detections import Detections
 from memory.stream.notes import Notes
 from tools.errors import ConfigError, StoreError
 from tools.media import Span, format_clock
@@ -253,7 +254,10 @@ def _open_place(place: SourceDir, config: Config) -> Iterator[SourceMemory]:
         stack.callback(archive.close)
         notes = Notes(place.folder, source_of(place.folder))
         stack.callback(notes.close)
-        yield SourceMemory(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, "")
+        quota_bytes = config.quota_mb << 20
+        detections = Detections(place.folder, source_of(place.folder), quota_bytes)
+        stack.callback(detections.close)
+        yield SourceMemory(place, FrameStore(place.frames, quota_bytes), archive, notes, detections, "")
 
 
 def _describe(path: Path, found: SourceMemory) -> Row:

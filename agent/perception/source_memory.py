@@ -26,6 +26,8 @@ from memory.store.secure_delete import wipe
 from memory.store.source_dir import DAMAGED, SourceDir, claim_source_dir, tidy_source_dirs
 from memory.stream.archive import FILE_NAME as ARCHIVE_FILE
 from memory.stream.archive import Archive
+from memory.stream.detections import FILE_NAME as DETECTIONS_FILE
+from memory.stream.detections import Detections
 from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
@@ -65,6 +67,7 @@ class SourceMemory:
     store: FrameStore
     archive: Archive
     notes: Notes
+    detections: Detections
     session: str
     memory: StreamMemory | None = None
     epoch_wall_s: float | None = None
@@ -122,6 +125,7 @@ class SourceMemory:
         struck_ids = self.archive.forget(span)
         struck = len(struck_ids)
         notes, vectors = self.notes.forget(span)
+        self.detections.forget(span)
         used = self.archive.frame_ids() | self.notes.frame_ids()
         if self.memory:
             used |= {kept.frame_id for kept in self.memory.remembered()}
@@ -135,6 +139,7 @@ class SourceMemory:
         self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
         wipe(self.archive.path)
         wipe(self.notes.path)
+        wipe(self.detections.path)
         return Forgotten(
             frames=len(stored - set(self.store.ids())), notes=notes, vectors=vectors, moments=max(moments, struck)
         )
@@ -226,6 +231,7 @@ class SourceMemory:
         with suppress(StoreError):  # it was written lately, and the rest must be closed whatever the disk says
             if stats is not None and stats.newest_s is not None:
                 self.archive.set_clock(last_s=stats.newest_s, last_wall_s=stats.newest_wall_s)
+        self.detections.close()
         self.notes.close()
         self.archive.close()
         self.place.release()
@@ -255,9 +261,13 @@ def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[Sou
         since = epoch_wall_s if epoch_wall_s is not None else time.time()
         session = f"{info.name} {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S.%f}"
         notes = _open(lambda: Notes(place.folder, info.name, embed_texts), place, troubles, NOTES_FILE)
+        stack.callback(notes.close)
+        detections = _open(
+            lambda: Detections(place.folder, info.name, config.quota_mb << 20), place, troubles, DETECTIONS_FILE
+        )
         stack.pop_all()
     remembered = SourceMemory(
-        place, store, archive, notes, session, memory, epoch_wall_s, offset_s, troubles=tuple(troubles)
+        place, store, archive, notes, detections, session, memory, epoch_wall_s, offset_s, troubles=tuple(troubles)
     )
     return remembered, memory
 

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from agent.perception.annotator import NoteTaker
+from agent.perception.observer import Observer
 from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import SourceNumbers
 from memory.stream.memory import StreamMemory
@@ -96,6 +97,7 @@ class SourceStatus:
     recorder: Recorder
     live: LivePicture
     note_taker: NoteTaker | None
+    observer: Observer | None = None
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
     @property
@@ -112,8 +114,7 @@ class SourceStatus:
         """Return recent errors in words with their counts; errors of annotation only while they last."""
         self._troubles.extend(self.recorder.take_errors())
         troubles = [*self.source_memory.troubles, *self._troubles]
-        if self.note_taker and self.note_taker.error:
-            troubles.append(self.note_taker.error)
+        troubles += [one.error for one in (self.note_taker, self.observer) if one and one.error]
         return Counter(str(trouble).rstrip(".") for trouble in troubles)
 
     def raise_if_blind(self) -> None:
@@ -139,6 +140,8 @@ class SourceStatus:
             quota_mb=store.quota_bytes / 2**20,
             lost=stats.lost,
             unnoted=self.unnoted,
+            detections=len(self.source_memory.detections),
+            not_detected=self.observer.skipped if self.observer else 0,
             problem=trouble.text if trouble else None,
             troubles=self._counted_troubles(),
             paused=self.capture.paused,

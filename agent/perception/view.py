@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.perception.annotator import NoteTaker
+from agent.perception.observer import Observer
 from agent.perception.resample import read_again
 from agent.perception.source_memory import SourceMemory
 from agent.perception.status import LivePicture, SourceStatus
@@ -52,6 +53,7 @@ class SourceView:
     _can_reread: bool
     _live: LivePicture
     _narrative: Callable[[], NarrativeRecall | None]
+    _observer: Observer | None = None
 
     @property
     def source(self) -> str:
