@@ -34,6 +34,7 @@ from agent.core.prompt import build_prompt
 from agent.core.state import State, Turn, begins_turn, hint, new_turn, split_turns
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
+from memory.stream.detections import Sighting
 from tools.base import Evidence, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
 from tools.media import Gap
@@ -76,6 +77,9 @@ class Perception(Protocol):
     def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
         """What was noted about frames, for models without images."""
 
+    def detected(self, frames: Sequence[SeenFrame], anew: bool) -> dict[str, tuple[Sighting, ...]]:
+        """What was detected in whole frames, by frame id; `anew` also detects in those that nobody has looked at."""
+
 
 def build_graph(
     model: MLLM,
@@ -110,7 +114,9 @@ def build_graph(
     async def think(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
         exhausted = _exhausted(turn, limits)
-        prompt, shown = await asyncio.to_thread(build_prompt, state, abilities, view.shown, view.noted, limits.history)
+        prompt, shown = await asyncio.to_thread(
+            build_prompt, state, abilities, view.shown, view.noted, limits.history, view.detected
+        )
         if exhausted:
             prompt.append(hint(f"The limit of {exhausted} is reached. Answer now with what you have."))
         left_s = max(limits.seconds - turn["seconds"], LAST_ANSWER * limits.seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,16 +12,24 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 from agent.core.state import State, final_answer, split_turns
 from agent.models.blocks import image_block, move_tool_images, text_of
 from agent.models.protocol import Abilities
+from memory.stream.detections import Sighting
 from tools.base import Evidence, SeenFrame, Shown, untrusted
 from tools.errors import StoreError
 from tools.media import format_clock
 
 Picture = Callable[[SeenFrame], np.ndarray]
 Noted = Callable[[Sequence[SeenFrame]], list[Evidence]]
+Found = Mapping[str, Sequence[Sighting]]
+Detected = Callable[[Sequence[SeenFrame], bool], Found]
 
 
 def build_prompt(
-    state: State, abilities: Abilities, picture: Picture, noted: Noted, history: int
+    state: State,
+    abilities: Abilities,
+    picture: Picture,
+    noted: Noted,
+    history: int,
+    detected: Detected | None = None,
 ) -> tuple[list[BaseMessage], list[SeenFrame]]:
     """Assemble the messages for one model call, and say which frames are really in them.
 
@@ -31,13 +39,15 @@ def build_prompt(
         picture: returns the pixels of a frame in the detail it is to be shown in.
         noted: returns what was noted about frames.
         history: how many earlier turns are shown, as question and answer without their frames.
+        detected: returns what was detected in whole frames; None where nothing is.
     """
     *earlier, present = split_turns(state["messages"])
     prompt: list[BaseMessage] = [SystemMessage(_system_text())]
     for turn in earlier[-history:] if history else []:
         prompt += _as_text(turn)
     window = [SeenFrame.model_validate(frame) for frame in state.get("window", [])]
-    content, shown = frame_blocks(window, abilities, picture, noted, state.get("gaps", []))
+    found = detected(window, abilities.detections) if detected else {}
+    content, shown = frame_blocks(window, abilities, picture, noted, state.get("gaps", []), found)
     content.append({"type": "text", "text": text_of(present[0])})
     prompt.append(HumanMessage(content=content))
     for message in present[1:]:
@@ -67,10 +77,12 @@ def frame_blocks(
     picture: Picture,
     noted: Noted,
     gaps: Sequence[tuple[float, str]] = (),
+    found: Found | None = None,
 ) -> tuple[list[str | dict[str, Any]], list[SeenFrame]]:
     """The blocks of frames, each picture after its time, gaps between them; and the frames that could be shown.
 
-    Args and what a model without images is shown: see `build_prompt`; `gaps` are (start in seconds, text).
+    Args and what a model without images is shown: see `build_prompt`; `gaps` are (start in seconds, text), and `found`
+    is what was detected in frames, by frame id.
     """
     if not abilities.images:
         notes = noted(frames)
@@ -96,9 +108,10 @@ def frame_blocks(
             blocks.append({"type": "text", "text": "(this frame is no longer stored)"})
             continue
         shown.append(frame)
-        blocks.append(
-            image_block(
-                rgb, t_s=frame.t_s, detail=frame.detail, frame_id=frame.frame_id, max_side_px=abilities.max_side_px
-            )
+        block = image_block(
+            rgb, t_s=frame.t_s, detail=frame.detail, frame_id=frame.frame_id, max_side_px=abilities.max_side_px
         )
+        if abilities.detections and found and (known := found.get(frame.frame_id)) is not None:
+            block["extras"]["detections"] = [[one.label, one.confidence, list(one.box)] for one in known]
+        blocks.append(block)
     return blocks + [{"type": "text", "text": text} for _, text in untold], shown

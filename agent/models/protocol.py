@@ -67,6 +67,7 @@ class Abilities(BaseModel):
         grounding: whether positions can be asked for and come back as boxes.
         embeddings: whether `embed_image` works.
         structured: whether it can be asked for JSON of a given form.
+        detections: whether it reads `detections` in the extras of image blocks: [label, confidence, box] each.
         details: the levels of detail that differ for this backend; others fall back to the nearest higher one.
         context_tokens: the context window in tokens; None where unknown.
         max_side_px: pictures are scaled down to this longer side before they are handed over; None keeps their size.
@@ -81,6 +82,7 @@ class Abilities(BaseModel):
     grounding: bool = False
     embeddings: bool = False
     structured: bool = True
+    detections: bool = False
     details: frozenset[Detail] = frozenset({"clear"})
     context_tokens: int | None = None
     max_side_px: int | None = None

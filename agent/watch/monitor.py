@@ -190,6 +190,7 @@ class Watcher:
                     self._session.view.noted,
                     self._options.max_tokens,
                     lambda: self._closed,
+                    self._session.view.detected,
                 )
         except AttendError as error:
             problem = str(error)
