@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -12,17 +13,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from langchain_core.messages import HumanMessage
+from typer.testing import CliRunner
 
+from agent.cli.main import app
 from agent.config import Config, load_config
+from agent.core.prompt import frame_blocks
+from agent.models.embedded.request import read_request
+from agent.models.protocol import Abilities
 from agent.perception import observer as observing
 from agent.perception.observer import MAX_PICTURES, Observer
+from agent.perception.seen_over_time import in_all, seen_over_time, told
 from agent.perception.session import SourceSession, open_source_session
+from agent.perception.when_seen import NAME, make_when_seen
 from memory.stream.detections import FILE_NAME, MIN_ROWS, QUOTA_SHARE, ROW_BYTES, Detections, Sighting
 from memory.stream.options import StreamOptions
-from tools.errors import ConfigError, ModelError
+from tools.errors import ConfigError, ModelError, ToolRetry
 from tools.media import Frame, Span
 from tools.perception.detect import Detection
 from tools.perception.options import PerceptionOptions
+from tools.perception.zones import HALVES, find_zone, parse_zone
 
 WAIT_S = 30.0
 
@@ -261,3 +271,121 @@ def test_the_setting_is_read_from_the_environment() -> None:
     assert (read.perception.detect, read.perception.share) == (False, 0.3)
     with pytest.raises(ConfigError):
         load_config({"perception.share": 0}, environment={})
+
+
+def looks(stored: Detections, *rows: tuple[float, list[Sighting]]) -> Detections:
+    for t_s, sightings in rows:
+        stored.add(t_s, f"{int(1000 * t_s):064x}", sightings)
+    return stored
+
+
+def one(x: float, track: int | None, label: str = "person", confidence: float = 0.5) -> Sighting:
+    return Sighting(label, confidence, (x - 0.05, 0.3, x + 0.05, 0.7), track)
+
+
+def test_when_something_was_seen_in_a_half_how_many_and_in_all(stored: Detections) -> None:
+    looks(
+        stored,
+        (0.0, [one(0.2, 1)]),
+        (1.0, [one(0.4, 1), one(0.1, 2)]),
+        (2.0, [one(0.6, 1), one(0.2, 2)]),
+        (3.0, [one(0.8, 1), one(0.7, 3, "car")]),
+        (4.0, [one(0.7, 3, "car")]),
+        (5.0, []),
+        (6.0, [one(0.3, 4)]),
+        (7.0, [one(0.4, 4)]),
+    )
+    whole = seen_over_time(stored, "person")
+    assert [(stretch.start_s, stretch.end_s, stretch.most) for stretch in whole] == [(0.0, 3.0, 2), (6.0, 7.0, 1)]
+    assert in_all(whole) == 3
+    left = seen_over_time(stored, "person", HALVES["left"])
+    assert [(stretch.start_s, stretch.end_s) for stretch in left] == [(0.0, 2.0), (6.0, 7.0)]
+    assert [stretch.start_s for stretch in seen_over_time(stored, "person", since=4.0)] == [6.0]
+    assert [stretch.end_s for stretch in seen_over_time(stored, "person", until=1.0)] == [1.0]
+    assert seen_over_time(stored, "dog") == []
+    both = seen_over_time(stored, {"person", "car"})
+    assert (len(both), in_all(both)) == (1, 4)  # one look without any ends nothing
+    assert "3 in all, at most 2 at once" in told("person", whole)
+    assert "[0:00] to [0:03]: at most 2 at once, left, then right" in told("person", whole)
+
+
+def test_an_unsure_sighting_that_comes_once_does_not_count_and_one_miss_ends_nothing(stored: Detections) -> None:
+    looks(stored, (0.0, [one(0.5, 1)]), (1.0, []), (2.0, [one(0.5, 1)]), (3.0, []), (4.0, []), (5.0, [one(0.9, 2)]))
+    assert [(stretch.start_s, stretch.end_s) for stretch in seen_over_time(stored, "person")] == [(0.0, 2.0)]
+    looks(stored, (6.0, [one(0.9, 3, confidence=0.8)]))
+    assert seen_over_time(stored, "person")[-1].start_s == 6.0
+
+
+def test_nothing_is_said_of_the_time_in_which_nobody_looked(stored: Detections) -> None:
+    looks(stored, (0.0, [one(0.5, 1)]), (1.0, [one(0.5, 1)]), (600.0, [one(0.5, 2)]), (601.0, [one(0.5, 2)]))
+    assert [(s.start_s, s.end_s) for s in seen_over_time(stored, "person")] == [(0.0, 1.0), (600.0, 601.0)]
+
+
+def test_the_tool_answers_by_kind_and_zone_and_says_what_it_knows(stored: Detections) -> None:
+    looks(stored, (0.0, [one(0.2, 1)]), (1.0, [one(0.3, 1)]))
+    door = parse_zone("door: 0.7,0 1,0 1,1 0.7,1")
+    tool = make_when_seen(stored, [door])
+    call = {"name": NAME, "id": "1", "type": "tool_call"}
+    found = tool.invoke({**call, "args": {"label": "people", "zone": "left"}})
+    assert found.content.startswith("people in the zone left: 1 in all")
+    assert [evidence.t_s for evidence in found.artifact.evidence] == [0.0]
+    assert "not detected" in tool.invoke({**call, "args": {"label": "person", "zone": "door"}}).content
+    for args in ({"label": "person", "zone": "attic"}, {"label": "zeppelin"}):
+        with pytest.raises(ToolRetry):
+            tool.invoke({**call, "args": args})
+
+
+def test_the_command_finds_what_was_detected(tmp_path: Path, detector: Squares) -> None:
+    clip = write_clip(tmp_path / "walk.avi", [None, 0.2, 0.4, None, None])
+    with closing(watched(clip, config(tmp_path / "home"))):
+        pass
+    asked = ["memory", "search", "person", "--folder", str(tmp_path / "home")]
+    result = CliRunner().invoke(app, asked)
+    assert "1 in all, at most 1 at once" in " ".join(result.output.split()), result.output
+    lines = CliRunner().invoke(app, [*asked, "--json", "--zone", "left"]).output.splitlines()
+    assert [(row["start_s"], row["end_s"], row["most"]) for row in map(json.loads, lines)] == [(1.0, 2.0, 1)]
+    assert "nothing" in CliRunner().invoke(app, [*asked, "--zone", "right"]).output
+    assert CliRunner().invoke(app, [*asked, "--zone", "attic"]).exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("door 0,0 1,0 1,1", "no zone"),
+        ("door: 0,0 1,0", "2 points"),
+        ("door: 0,0 1,0 1.2,1", "outside"),
+        ("door: 0,0 nan,0 1,1", "outside"),
+        ("door: 0,0 1;0 1,1", "no point"),
+        ("door: 0,0 1,1 1,0 0,1", "cross"),
+        ("door: 0,0 0.5,0.5 1,1", "cross"),
+        ("left: 0,0 1,0 1,1", "another"),
+    ],
+)
+def test_invalid_zones_are_refused_with_the_reason(text: str, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=wrong):
+        load_config({"perception.zones": [text]}, environment={})
+
+
+def test_a_zone_contains_what_lies_in_its_polygon() -> None:
+    corner = parse_zone("Corner: 0,0 0.6,0 0.6,0.2 0.2,0.2 0.2,0.6 0,0.6")
+    assert corner.name == "corner"
+    assert [point in corner for point in ((0.1, 0.5), (0.5, 0.1), (0.5, 0.5))] == [True, True, False]
+    assert find_zone("CORNER", [corner]) is corner
+    with pytest.raises(ConfigError, match="two zones"):
+        load_config({"perception.zones": ["a: 0,0 1,0 1,1", "A: 0,0 1,0 0,1"]}, environment={})
+
+
+def test_a_frame_comes_to_the_embedded_model_with_what_was_detected_and_to_others_without(
+    tmp_path: Path, detector: Squares
+) -> None:
+    clip = write_clip(tmp_path / "walk.avi", [0.2, 0.4])
+    with closing(watched(clip, config(tmp_path / "home"))) as session:
+        calls = detector.calls
+        frames = session.view.perceive()
+        found = session.view.detected(frames, True)
+        blocks, _ = frame_blocks(frames, Abilities(images=True, detections=True), session.view.shown, list, (), found)
+        plain, _ = frame_blocks(frames, Abilities(images=True), session.view.shown, list)
+    assert detector.calls == calls  # nothing is detected twice
+    request = read_request([HumanMessage([*blocks, {"type": "text", "text": "who?"}])])
+    assert [[round(thing.centre[0], 1) for thing in frame.found or ()] for frame in request.frames] == [[0.2], [0.4]]
+    assert all("detections" not in block.get("extras", {}) for block in plain if isinstance(block, dict))
