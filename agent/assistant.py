@@ -41,7 +41,6 @@ from agent.perception.session import SourceSession, open_source_session
 from agent.perception.when_seen import make_when_seen
 from tools.ask_user import NEEDS_NEW_FRAME, Intervention, Reply
 from tools.errors import AttendError
-from tools.perception.zones import parse_zone
 from tools.registry import make_tools
 
 SUPERSTEPS_A_STEP = 3
@@ -232,7 +231,7 @@ async def open_assistant(
             if cassette:
                 mllm = record(mllm, cassette)
             with _literature(config) as (literature, lacking):
-                tools = make_tools(session.view, [*_detections(session, config), *literature])
+                tools = make_tools(session.view, [*_detections(session), *literature])
                 graph = build_graph(mllm, session.view, tools, config.limits, saver, LiteratureCitations())
                 recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
                 yield Assistant(mllm, session, thread, (*findings, *lacking), graph, saver, recursion_limit)
@@ -240,11 +239,11 @@ async def open_assistant(
             await asyncio.to_thread(session.close)
 
 
-def _detections(session: SourceSession, config: Config) -> list[BaseTool]:
+def _detections(session: SourceSession) -> list[BaseTool]:
     """Return the tool over what is detected, where anything is."""
     if session.observer is None:
         return []
-    return [make_when_seen(session.observer.detections, [parse_zone(text) for text in config.perception.zones])]
+    return [make_when_seen(session.observer.detections, session.zones)]
 
 
 def _literature(config: Config) -> AbstractContextManager[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, cast
 
-import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage, ToolMessage, message_chunk_to_message
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable
@@ -30,11 +29,10 @@ from pydantic import ValidationError
 from agent.config import Limits
 from agent.core.citations import DocumentChecker, check_citations, closing_note, repair_hint
 from agent.core.events import Perceived, Revising, Token, ToolCalled, ToolReturned
-from agent.core.prompt import build_prompt
+from agent.core.prompt import Shows, build_prompt
 from agent.core.state import State, Turn, begins_turn, hint, new_turn, split_turns
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
-from memory.stream.detections import Sighting
 from tools.base import Evidence, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
 from tools.media import Gap
@@ -50,7 +48,7 @@ GAPS_TOLD = 5
 NO_ANSWER = "I have no answer to that."
 
 
-class Perception(Protocol):
+class Perception(Shows, Protocol):
     """The frames that the loop reasons over; `agent.perception.view.SourceView` is one."""
 
     def perceive(self, question: str | None = None) -> list[SeenFrame]:
@@ -70,15 +68,6 @@ class Perception(Protocol):
 
     def gaps(self) -> list[Gap]:
         """Stretches of the source that could not be read, oldest first."""
-
-    def shown(self, frame: SeenFrame) -> np.ndarray:
-        """The pixels of a frame in its detail, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
-
-    def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
-        """What was noted about frames, for models without images."""
-
-    def detected(self, frames: Sequence[SeenFrame], anew: bool) -> dict[str, tuple[Sighting, ...]]:
-        """What was detected in whole frames, by frame id; `anew` also detects in those that nobody has looked at."""
 
 
 def build_graph(

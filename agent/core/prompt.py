@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -21,6 +21,19 @@ Picture = Callable[[SeenFrame], np.ndarray]
 Noted = Callable[[Sequence[SeenFrame]], list[Evidence]]
 Found = Mapping[str, Sequence[Sighting]]
 Detected = Callable[[Sequence[SeenFrame], bool], Found]
+
+
+class Shows(Protocol):
+    """What is shown and noted of frames, and what was detected in them."""
+
+    def shown(self, frame: SeenFrame) -> np.ndarray:
+        """The pixels of a frame in its detail, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
+
+    def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
+        """What was noted about frames, for models without images."""
+
+    def detected(self, frames: Sequence[SeenFrame], anew: bool) -> dict[str, tuple[Sighting, ...]]:
+        """What was detected in whole frames, by frame id; `anew` also detects in those that nobody has looked at."""
 
 
 def build_prompt(

@@ -18,7 +18,7 @@ from memory.stream.detections import Detections, Look, Sighting
 from tools.errors import AttendError, ModelError
 from tools.media import Frame, Span
 from tools.perception.detect import Detection
-from tools.perception.motion import compare
+from tools.perception.motion import Change, compare
 from tools.perception.tracks import Tracker
 
 STEP_S = 0.95
@@ -31,8 +31,10 @@ REREAD_BATCH = 16
 """Frames that are read again at once."""
 
 Detector = Callable[[np.ndarray], Sequence[Detection]]
-Listener = Callable[[Look], None]
-"""Called with each look in time order, in the observer's thread; must be quick."""
+Listener = Callable[[Look, Change | None], None]
+"""Called with each look in time order and what changed since the one before, one call at a time; must be quick."""
+HISTORY = 1_000
+"""Looks at a file that a listener who comes later is still told of."""
 
 
 class Observer:
@@ -66,7 +68,9 @@ class Observer:
         self.detections = detections
         self._plays, self._share, self._reread = plays, share, reread
         self._detector = detector or _default_detector
+        self._telling = threading.Lock()  # guards the listeners and what they were told
         self._listeners: list[Listener] = []
+        self._told: deque[tuple[Look, Change | None]] = deque(maxlen=1 if plays else HISTORY)
         self._forgotten: list[Span] = []
         self._detecting = threading.Lock()  # one detection at a time, so that none is done twice
         self._changed = threading.Condition()  # guards what follows
@@ -117,9 +121,17 @@ class Observer:
             return found
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have a function called with each look; returns the function that ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        """Have a function called with each look, of a file also with those so far; returns what ends that."""
+        with self._telling:
+            for look, change in self._told if not self._plays else ():
+                listener(look, change)
+            self._listeners.append(listener)
+
+        def stop() -> None:
+            with self._telling:
+                self._listeners.remove(listener)
+
+        return stop
 
     def waiting(self) -> int:
         """Return how many frames are still to be looked at."""
@@ -134,6 +146,8 @@ class Observer:
     def drop(self, span: Span) -> None:
         """Leave out the frames of a span; when this returns, none of them is in hand any more."""
         self._forgotten.append(span)
+        with self._telling:
+            self._told = deque((told for told in self._told if told[0].t_s not in span), maxlen=self._told.maxlen)
         with self._changed:
             self._waiting = deque(entry for entry in self._waiting if entry[0] not in span)
             self._pictures = sum(frame is not None for _, frame in self._waiting)
@@ -206,7 +220,7 @@ class Observer:
         if before is not None and change is not None and change.kind == "still":
             self.still += 1
             self.detections.extend(before.t_s, frame.t_s)
-            self._tell(Look(frame.t_s, frame.t_s, frame.id, self.detections.at(before.t_s)))
+            self._tell(Look(frame.t_s, frame.t_s, frame.id, self.detections.at(before.t_s)), change)
             return
         found = self.look(frame.id, frame.t_s, frame.rgb)
         if change is not None and change.kind == "cut":
@@ -217,11 +231,13 @@ class Observer:
             gone = any(frame.t_s in span for span in self._forgotten)
             self._before = None if gone else frame
         tracked = tuple(replace(one, track=track) for one, track in zip(found, tracks, strict=True))
-        self._tell(Look(frame.t_s, frame.t_s, frame.id, tracked))
+        self._tell(Look(frame.t_s, frame.t_s, frame.id, tracked), change)
 
-    def _tell(self, look: Look) -> None:
-        for listener in tuple(self._listeners):
-            listener(look)
+    def _tell(self, look: Look, change: Change | None) -> None:
+        with self._telling:
+            self._told.append((look, change))
+            for listener in self._listeners:
+                listener(look, change)
 
 
 def _overlap(one: Span, other: Span) -> bool:

@@ -28,6 +28,7 @@ from memory.stream.policies import Decision
 from memory.stream.recorder import Recorder
 from tools.errors import ConfigError, StoreError
 from tools.media import Capture, CaptureStats, Frame, Source, SourceInfo, Span, open_source
+from tools.perception.zones import Zone, parse_zone
 
 if TYPE_CHECKING:
     from agent.narrative.recall import NarrativeRecall
@@ -46,6 +47,7 @@ class SourceSession:
         view: frames and notes as the loop and the tools see them.
         status: errors, and how capture and memory keep up.
         observer: detects objects and people in sampled frames; None where `perception.detect` is off.
+        zones: named zones of the picture.
     """
 
     memory: StreamMemory
@@ -53,6 +55,7 @@ class SourceSession:
     view: SourceView
     status: SourceStatus
     observer: Observer | None
+    zones: tuple[Zone, ...]
     _source: Source
     _capture: Capture
     _recorder: Recorder
@@ -237,8 +240,21 @@ def open_source_session(
         info, memory, source_memory.notes, status, source_memory, capture, recorder, taker, spec, config.media,
         can_reread, live, narrative, observer,
     )  # fmt: skip
+    zones = tuple(parse_zone(text) for text in config.perception.zones)
     return SourceSession(
-        memory, source_memory, view, status, observer, source, capture, recorder, taker, live, listeners, narrative
+        memory,
+        source_memory,
+        view,
+        status,
+        observer,
+        zones,
+        source,
+        capture,
+        recorder,
+        taker,
+        live,
+        listeners,
+        narrative,
     )
 
 

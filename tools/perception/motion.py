@@ -44,6 +44,7 @@ class Change:
         shift: how far the whole picture moved, right and down, in shares of its width and height; (0, 0) but for
             `camera`.
         brighter: difference of the mean grey values, of 255.
+        cells: rows and columns of the cells that move (see `CELLS`); empty but for `motion`.
     """
 
     kind: Kind
@@ -51,6 +52,7 @@ class Change:
     box: tuple[float, float, float, float] | None = None
     shift: tuple[float, float] = (0.0, 0.0)
     brighter: float = 0.0
+    cells: frozenset[tuple[int, int]] = frozenset()
 
 
 def compare(before: np.ndarray, after: np.ndarray, likeness: float | None = None) -> Change:
@@ -78,7 +80,8 @@ def compare(before: np.ndarray, after: np.ndarray, likeness: float | None = None
         (dx, dy), rest = _shift(grey_one, grey_other)
         if np.hypot(dx, dy) > 0.01 and rest < 0.6:
             return Change("camera", share, _extent(moved), (dx, dy), brighter)
-    return Change("motion" if moved.any() else "still", share, _extent(moved), brighter=brighter)
+    cells = frozenset((int(row), int(column)) for row, column in np.argwhere(moved))
+    return Change("motion" if cells else "still", share, _extent(moved), brighter=brighter, cells=cells)
 
 
 def _small(rgb: np.ndarray) -> np.ndarray:
