@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -389,3 +390,20 @@ def test_a_frame_comes_to_the_embedded_model_with_what_was_detected_and_to_other
     request = read_request([HumanMessage([*blocks, {"type": "text", "text": "who?"}])])
     assert [[round(thing.centre[0], 1) for thing in frame.found or ()] for frame in request.frames] == [[0.2], [0.4]]
     assert all("detections" not in block.get("extras", {}) for block in plain if isinstance(block, dict))
+
+
+def test_an_export_has_the_detections_and_pictures_with_boxes(tmp_path: Path, detector: Squares) -> None:
+    clip = write_clip(tmp_path / "walk.avi", [0.2, 0.4, None])
+    with closing(watched(clip, config(tmp_path / "home"))) as session:
+        path = session.source_memory.export(tmp_path / "out.zip")
+    with zipfile.ZipFile(path) as bundle:
+        rows = [json.loads(line) for line in bundle.read("detections.jsonl").splitlines()]
+        boxed = [name for name in bundle.namelist() if name.startswith("boxes/")]
+        drawn = cv2.imdecode(np.frombuffer(bundle.read(boxed[0]), np.uint8), cv2.IMREAD_COLOR)
+        assert "nobody is identified" in bundle.read("manifest.json").decode()
+    assert [len(row["sightings"]) for row in rows] == [1, 1, 0]
+    assert sorted(boxed) == sorted(f"boxes/{row['frame_id']}.jpg" for row in rows[:2])
+    left, top, right, bottom = rows[0]["sightings"][0]["box"]
+    edge = drawn[int(120 * (top + bottom) / 2), int(160 * left) - 1 : int(160 * left) + 2].astype(int)
+    assert (edge[:, 2] - edge[:, 0] > 60).any()  # a yellow line
+    assert right > left

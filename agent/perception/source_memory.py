@@ -20,6 +20,7 @@ from typing import Literal, TypeVar
 
 from agent.config import Config
 from agent.perception.annotator import embed_texts
+from agent.perception.export import DETECTIONS_TOLD, write_detections
 from agent.perception.timeline import CurvePoint, Forgotten, Moment, Timeline
 from memory.store.frames import FrameStore
 from memory.store.secure_delete import wipe
@@ -156,7 +157,9 @@ class SourceMemory:
         return _moment(kept, "key", pinned=pinned)
 
     def export(self, path: Path, span: Span | None = None) -> Path:
-        """Write the remembered pictures, moments and notes of a span (None: all) into a zip file.
+        """Write the remembered pictures, moments, notes and detections of a span (None: all) into a zip file.
+
+        Pictures with detections are written once more with boxes, as JPEG. Nobody is identified.
 
         Raises:
             StoreError: if the file cannot be written; a part of it is removed.
@@ -169,6 +172,7 @@ class SourceMemory:
             "moments": len(moments),
             "notes": len(notes),
             "gaps": timeline.gaps,
+            "detections": DETECTIONS_TOLD,
             "written": datetime.now().astimezone().isoformat(timespec="seconds"),
             "times": "t_s: media time in seconds; wall_s: Unix time in seconds",
         }
@@ -180,6 +184,7 @@ class SourceMemory:
                 bundle.writestr("moments.jsonl", "".join(f"{moment.model_dump_json()}\n" for moment in moments))
                 rows = [{"t_s": n.t_s, "frame_id": n.frame_id, "kind": n.kind, "text": n.text} for n in notes]
                 bundle.writestr("notes.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+                write_detections(bundle, self.detections, self.store, {moment.frame_id for moment in moments}, span)
                 bundle.writestr("manifest.json", json.dumps(manifest, indent=2))
         except OSError as error:
             path.unlink(missing_ok=True)

@@ -151,6 +151,17 @@ class Detections:
         ((at_s, until_s),) = rows
         return Look(at_s, until_s, frame_id, self.at(at_s))
 
+    def during(self, t_s: float) -> Look | None:
+        """Return the look whose picture lasted at a time; None if there is none."""
+        rows = self._database.read(
+            "SELECT t_s, until_s, frame_id FROM looks WHERE t_s <= ? AND until_s >= ? ORDER BY t_s DESC LIMIT 1",
+            (t_s, t_s),
+        )
+        if not rows:
+            return None
+        ((at_s, until_s, frame_id),) = rows
+        return Look(at_s, until_s, frame_id, self.at(at_s))
+
     def at(self, t_s: float) -> tuple[Sighting, ...]:
         """Return what was detected at the time of a look."""
         rows = self._database.read(
