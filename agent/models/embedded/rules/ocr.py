@@ -135,11 +135,14 @@ def content_words(text: str) -> frozenset[str]:
 
 
 def lines(mind: Mind, fact: Fact) -> list[Word]:
-    """The lines of a frame without what leaves and shadows are easily taken for: single signs, and unsure readings."""
+    """The lines of a frame that were read surely; see `sure`."""
+    return sure(mind.perception.words(fact.frame))
+
+
+def sure(words: Sequence[Word]) -> list[Word]:
+    """The lines without what leaves and shadows are easily taken for: single signs, and unsure readings."""
     return [
-        word
-        for word in mind.perception.words(fact.frame)
-        if word.confidence >= (QUOTED if sum(map(str.isalnum, word.text)) > 1 else QUOTED_SINGLE)
+        word for word in words if word.confidence >= (QUOTED if sum(map(str.isalnum, word.text)) > 1 else QUOTED_SINGLE)
     ]
 
 

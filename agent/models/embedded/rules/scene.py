@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.models.embedded.imagenet import concepts
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Perception
 from agent.models.embedded.rules.evidence import Fact
 from agent.models.embedded.rules.things import PEOPLE, Target, counted
 from tools.perception.detect import Detection, overlap
@@ -49,12 +49,12 @@ class Look:
         return [thing.detection for thing in self.things if thing.detection.name == PEOPLE]
 
 
-def look_at(mind: Mind, facts: Sequence[Fact]) -> list[Look]:
+def look_at(perception: Perception, facts: Sequence[Fact]) -> list[Look]:
     """Detect and follow things over facts, oldest first, and leave out those that came only once and unsurely."""
     times = [fact.frame.t_s for fact in facts]
     steps = range(len(facts)) if None in times else times
     found = observe(
-        Sampled(float(step or 0.0), fact.frame.rgb, mind.perception.things(fact.frame), fact.vector)
+        Sampled(float(step or 0.0), fact.frame.rgb, perception.things(fact.frame), fact.vector)
         for step, fact in zip(steps, facts, strict=True)
     )
     sightings = Counter(thing.track for one in found for thing in one.things)
@@ -148,8 +148,13 @@ def movement(looks: Sequence[Look], target: Target | None = None) -> str | None:
     path = max(paths.values(), key=len, default=[])
     if len(path) < 2 or any(look.change is not None and look.change.kind == "camera" for look, _ in path[1:]):
         return None
-    (x0, y0), (x1, y1) = path[0][1].centre, path[-1][1].centre
-    grown = path[-1][1].area / max(path[0][1].area, 1e-6)
+    return course(path[0][1], path[-1][1])
+
+
+def course(first: Detection, last: Detection) -> str:
+    """Say where a thing goes from its first box to its last: `from left to right`, `towards the camera`, `in place`."""
+    (x0, y0), (x1, y1) = first.centre, last.centre
+    grown = last.area / max(first.area, 1e-6)
     if abs(x1 - x0) < MOVED and not 1 / GROWN < grown < GROWN:
         return "towards the camera" if grown > 1 else "away from the camera"
     if max(abs(x1 - x0), abs(y1 - y0)) < MOVED:

@@ -35,7 +35,7 @@ class Seen:
     def __init__(self, mind: Mind, question: Question, facts: Sequence[Fact]) -> None:
         self.mind, self.question, self.facts = mind, question, list(facts)
         self.lower = question.text.lower().strip()
-        self.looks = scene.look_at(mind, facts)
+        self.looks = scene.look_at(mind.perception, facts)
         self.targets = find_targets(question.text)
         self.yes_no = bool(_YES_NO.match(self.lower))
 
