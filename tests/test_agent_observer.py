@@ -407,3 +407,20 @@ def test_an_export_has_the_detections_and_pictures_with_boxes(tmp_path: Path, de
     edge = drawn[int(120 * (top + bottom) / 2), int(160 * left) - 1 : int(160 * left) + 2].astype(int)
     assert (edge[:, 2] - edge[:, 0] > 60).any()  # a yellow line
     assert right > left
+
+
+def test_other_models_are_told_what_was_detected_as_fallible_text(tmp_path: Path, detector: Squares) -> None:
+    clip = write_clip(tmp_path / "walk.avi", [0.2, 0.4, None])
+    with closing(watched(clip, config(tmp_path / "home"))) as session:
+        calls = detector.calls
+        frames = session.view.perceive()
+        found = session.view.detected(frames, False)
+        for abilities in (Abilities(images=True), Abilities(images=False)):
+            blocks, shown = frame_blocks(frames, abilities, session.view.shown, lambda _: [], (), found)
+            *_, last = blocks
+            assert isinstance(last, dict)
+            assert "an object detector" in last["text"]
+            assert "it errs, and it identifies nobody" in last["text"]
+            assert "[0:00] to [0:01] a person on the left" in last["text"]
+            assert len(shown) == 3
+    assert detector.calls == calls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,11 @@ from memory.stream.detections import Sighting
 from tools.base import Evidence, SeenFrame, Shown, untrusted
 from tools.errors import StoreError
 from tools.media import format_clock
+from tools.perception.detect import Detection
+from tools.perception.observe import Thing
+
+DETECTED = "What an object detector found in the frames; it errs, and it identifies nobody:"
+"""Heads the detections in a prompt."""
 
 Picture = Callable[[SeenFrame], np.ndarray]
 Noted = Callable[[Sequence[SeenFrame]], list[Evidence]]
@@ -102,9 +108,10 @@ def frame_blocks(
         told_of = [(entry.t_s or 0.0, f"[{format_clock(entry.t_s or 0.0)}] {untrusted(entry.text)}") for entry in notes]
         told_of += [gap for gap in gaps if frames and gap[0] >= frames[0].t_s]
         lines = [line for _, line in sorted(told_of, key=lambda entry: entry[0])]
-        told = {entry.frame_id for entry in notes}
+        told = {entry.frame_id for entry in notes} | set(found or ())
         text = "What was noted about the frames:\n" + "\n".join(lines) + "\n"
-        return ([{"type": "text", "text": text}] if lines else []), [f for f in frames if f.frame_id in told]
+        noticed = [{"type": "text", "text": text}] if lines else []
+        return [*noticed, *_detected(frames, found)], [f for f in frames if f.frame_id in told]
     if abilities.max_images is not None:
         frames = frames[len(frames) - min(len(frames), abilities.max_images) :]
     blocks: list[str | dict[str, Any]] = []
@@ -127,4 +134,26 @@ def frame_blocks(
         if abilities.detections and found and (known := found.get(frame.frame_id)) is not None:
             block["extras"]["detections"] = [[one.label, one.confidence, list(one.box)] for one in known]
         blocks.append(block)
-    return blocks + [{"type": "text", "text": text} for _, text in untold], shown
+    blocks += [{"type": "text", "text": text} for _, text in untold]
+    return blocks if abilities.detections else [*blocks, *_detected(shown, found)], shown
+
+
+def _detected(frames: Sequence[SeenFrame], found: Found | None) -> list[str | dict[str, Any]]:
+    """What was detected in frames, as text for models that do not read detections themselves."""
+    known = [(frame, found[frame.frame_id]) for frame in frames if frame.frame_id in found] if found else []
+    if not known:
+        return []
+    from agent.perception.evidence_text import Moment, evidence_text
+
+    others = count(-1, -1)  # things that no track was found for are things of their own
+    moments = [
+        Moment(
+            frame.t_s,
+            tuple(
+                Thing(next(others) if one.track is None else one.track, Detection(one.label, one.confidence, one.box))
+                for one in sightings
+            ),
+        )
+        for frame, sightings in known
+    ]
+    return [{"type": "text", "text": f"{DETECTED}\n{evidence_text(moments)}\n"}]

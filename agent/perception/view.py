@@ -189,6 +189,8 @@ class SourceView:
         """
         if self._observer is None:
             return {}
+        if not anew and not self.plays:
+            self._observer.drain(CATCH_UP_S)
         found: dict[str, tuple[Sighting, ...]] = {}
         for frame in frames:
             with suppress(AttendError):  # the observer reports the failure, and the model looks itself
