@@ -17,7 +17,7 @@ ONCE_CONFIDENCE = 0.6
 """A thing that was detected once only, in a picture that did not last, counts from this confidence on."""
 LASTING_S = 1.5
 """A picture that stays the same for this long counts as two looks."""
-JOIN_S = 10.0
+JOIN_S = 20.0
 """Looks further apart than this are never one stretch: nobody looked in between."""
 MAX_MISSES = 1
 """Looks in a row in which a thing may be missed without the end of its stretch."""

@@ -1,7 +1,7 @@
 """What detection costs while a source is watched: `python -m evals.bench.observer CLIP`.
 
-Prints JSON: processor time of a detection at some sizes; capture and processor time of a clip that plays as if it were
-live, with detection off and on; and memory and disk over a long synthetic stream.
+Prints a line of JSON for each measurement: processor time of a detection at some sizes; capture and processor time of a
+clip that plays as if it were live, with detection off and on; memory and disk over a long synthetic stream.
 """
 
 from __future__ import annotations
@@ -41,12 +41,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="how long the clip plays, off and on")
     parser.add_argument("--frames", type=int, default=20_000, help="length of the synthetic stream")
     arguments = parser.parse_args()
-    report = {
-        "detection": list(measure_detection(arguments.clip)),
-        "live": [measure_live(arguments.clip, arguments.seconds, detect) for detect in (False, True)],
-        "synthetic": measure_synthetic(arguments.frames),
-    }
-    print(json.dumps(report, indent=1))
+    for row in measure_detection(arguments.clip):
+        print(json.dumps({"detection": row}), flush=True)
+    for detect in (False, True):
+        print(json.dumps({"live": measure_live(arguments.clip, arguments.seconds, detect)}), flush=True)
+    print(json.dumps({"synthetic": measure_synthetic(arguments.frames)}), flush=True)
 
 
 def measure_detection(clip: Path) -> Iterator[dict[str, Any]]:

@@ -141,9 +141,9 @@ def _shift(one: np.ndarray, other: np.ndarray) -> tuple[tuple[float, float], flo
     (dx, dy), _ = cv2.phaseCorrelate(one.astype(np.float32), other.astype(np.float32), window)
     moved = cv2.warpAffine(one, np.array([[1, 0, dx], [0, 1, dy]], np.float32), (width, height))
     x, y = int(abs(dx)) + 1, int(abs(dy)) + 1
+    if height <= 2 * y or width <= 2 * x:  # a shift so far explains nothing
+        return (dx / width, dy / height), 1.0
     inner = np.s_[y : height - y, x : width - x]
     before = float(np.abs(other.astype(np.float32) - one)[inner].mean())
-    after = (
-        float(np.abs(other.astype(np.float32) - moved)[inner].mean()) if height > 2 * y and width > 2 * x else before
-    )
+    after = float(np.abs(other.astype(np.float32) - moved)[inner].mean())
     return (dx / width, dy / height), after / max(before, 1e-6)
