@@ -7,11 +7,11 @@ INSTALL := $(BIN)/python -m pip install --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 CLIP := .cache/bikes.mp4
 
-# OpenCV loads the first four; the rest are for `make test-rest`: a video tool, a display and its tools, a DICOM server and
-# viewers to work in, an accessibility bus, a real RTSP server.
+# OpenCV loads the first four; the rest are for `make test-rest`: a video tool, a voice, a display and its tools, a DICOM
+# server and viewers to work in, an accessibility bus, a real RTSP server.
 RUN_APT := libgl1 libglib2.0-0 libx11-6 libxcb1
-TEST_APT := ffmpeg openssl xvfb openbox xdotool xclip chromium chromium-headless-shell orthanc xmedcon amide at-spi2-core \
-    gir1.2-atspi-2.0 dbus-daemon python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
+TEST_APT := ffmpeg espeak-ng openssl xvfb openbox xdotool xclip chromium chromium-headless-shell orthanc xmedcon amide \
+    at-spi2-core gir1.2-atspi-2.0 dbus-daemon python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
     gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
 # Threads that spin while they wait make torch about four times slower on two busy cores.

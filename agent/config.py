@@ -11,6 +11,8 @@ import difflib
 import json
 import logging
 import os
+import re
+import shutil
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +27,7 @@ from agent.watch.options import WatchOptions
 from memory.narrative.options import NarrativeOptions
 from memory.stream.options import StreamOptions
 from tools.errors import ConfigError
+from tools.hearing.options import HearingOptions
 from tools.literature.options import LiteratureOptions
 from tools.media.options import MediaOptions
 from tools.perception.options import PerceptionOptions
@@ -70,6 +73,7 @@ class Config(BaseModel):
         media: settings for opening and sampling sources.
         memory: settings of stream memory.
         perception: what is detected while a source is watched, and named zones.
+        hearing: settings of speech to text.
         limits: limits per question.
         server: settings of the server.
         watch: settings of watches.
@@ -88,6 +92,7 @@ class Config(BaseModel):
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()
     perception: PerceptionOptions = PerceptionOptions()
+    hearing: HearingOptions = HearingOptions()
     limits: Limits = Limits()
     server: ServerOptions = ServerOptions()
     watch: WatchOptions = WatchOptions()
@@ -161,12 +166,57 @@ def known_settings(model: type[BaseModel] = Config, prefix: str = "") -> list[st
     return paths
 
 
+def user_file() -> Path:
+    """Return the settings file in the user's configuration folder; it need not exist."""
+    return Path(platformdirs.user_config_dir("attend")) / FILE_NAME
+
+
+def write_setting(file: Path, name: str, value: str) -> None:
+    """Set a top-level text in a settings file; comments, order and all other settings stay.
+
+    Raises:
+        ConfigError: if the file cannot be read or written, or spells the setting in a way that is not understood here.
+    """
+    settings = _read_toml(file) if file.exists() else {}
+    written = f"{name} = {json.dumps(value, ensure_ascii=False)}"
+    text = file.read_bytes().decode() if file.exists() else ""
+    lines = text.splitlines(keepends=True)
+    first_table = next((number for number, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
+    spelled = re.compile(rf"""\s*{re.escape(name)}\s*=\s*("[^"\n]*"|'[^'\n]*')""")
+    for number in range(first_table):
+        if spelled.match(lines[number]):
+            lines[number] = spelled.sub(lambda _: written, lines[number], count=1)
+            break
+    else:
+        lines.insert(0, written + ("\r\n" if "\r\n" in text else "\n"))
+    changed = "".join(lines)
+    if not _says(changed, {**settings, name: value}):
+        raise ConfigError(f"cannot change {name} in {str(file)!r}.", remedy=f"Write it there yourself: {written}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        target = file.resolve()  # where it is a link, the link stays
+        beside = target.with_name(f".{target.name}.new")
+        beside.write_bytes(changed.encode())
+        if target.exists():
+            shutil.copymode(target, beside)
+        beside.replace(target)
+    except OSError as error:
+        raise ConfigError(f"cannot write the settings file {str(file)!r}: {error}.") from error
+
+
+def _says(text: str, settings: Mapping[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n")) == settings
+    except tomllib.TOMLDecodeError:
+        return False
+
+
 def _find_file(file: Path | None) -> Path | None:
     if file:
         if not file.is_file():
             raise ConfigError(f"cannot find the settings file {str(file)!r}.", expected="a TOML file")
         return file
-    places = (Path(FILE_NAME), Path(platformdirs.user_config_dir("attend")) / FILE_NAME)
+    places = (Path(FILE_NAME), user_file())
     return next((place for place in places if place.is_file()), None)
 
 

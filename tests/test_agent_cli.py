@@ -317,4 +317,4 @@ asyncio.run(main())
 
 def test_models_lists_every_form(tmp_path: Path) -> None:
     forms = " ".join(row["form"] for row in events(attend("models", "--json", cwd=tmp_path)))
-    assert all(form in forms for form in ("embedded", "hf:", "openai:", "scripted:", "replay:"))
+    assert all(form in forms for form in ("embedded", "hf:", "llama:", "openai:", "scripted:", "replay:"))

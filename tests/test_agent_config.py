@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import Config, known_settings, load_config
+from agent.config import Config, known_settings, load_config, write_setting
 from tools.errors import ConfigError
 
 
@@ -89,3 +89,41 @@ def test_a_list_that_cannot_be_read_is_named(written: str, words: list[str]) -> 
         load_config(environment={"ATTEND_LITERATURE__SOURCES": written})
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", 'model = "new"\n'),
+        ("# mine\nquota_mb = 20\n", 'model = "new"\n# mine\nquota_mb = 20\n'),
+        ("[limits]\nsteps = 3\n", 'model = "new"\n[limits]\nsteps = 3\n'),
+        ("quota_mb = 20\n  model  =  'old' # why\n[limits]\n", 'quota_mb = 20\nmodel = "new" # why\n[limits]\n'),
+        ("quota_mb = 20\r\n", 'model = "new"\r\nquota_mb = 20\r\n'),
+    ],
+)
+def test_one_setting_is_written_and_all_else_stays(before: str, after: str) -> None:
+    file = Path("settings") / "attend.toml"
+    if before:
+        file.parent.mkdir()
+        file.write_bytes(before.encode())
+    write_setting(file, "model", "new")
+    assert file.read_bytes().decode() == after
+    assert load_config(file=file, environment={}).model == "new"
+
+
+def test_a_settings_file_that_is_a_link_stays_one() -> None:
+    Path("dotfiles.toml").write_text("model = 'old'\n")
+    Path("dotfiles.toml").chmod(0o600)
+    Path("attend.toml").symlink_to("dotfiles.toml")
+    write_setting(Path("attend.toml"), "model", 'a "b"')
+    assert Path("attend.toml").is_symlink()
+    assert load_config(environment={}).model == 'a "b"'
+    assert Path("dotfiles.toml").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ['model = """\nold"""\n', '"model" = "old"\n', "model = "])
+def test_a_settings_file_that_is_not_understood_is_left_alone(text: str) -> None:
+    Path("attend.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"attend\.toml"):
+        write_setting(Path("attend.toml"), "model", "new")
+    assert Path("attend.toml").read_text() == text

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agent.models import MLLM, ModelOptions, load_mllm
@@ -14,6 +15,7 @@ from agent.models.cassette import load_replay, record
 from agent.models.openai.backend import load_openai
 from agent.models.scripted import Scripted, Turn
 from tests.fake_vllm import FakeVLLM
+from tests.fixtures.tiny_gguf import write_gguf
 from tests.mllm_conformance import CHECKS, Backend, Kind
 from tests.tiny_models import BUILDERS
 
@@ -99,6 +101,35 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("check", CHECKS)
 async def test_hf(check: Check, tiny: Backend) -> None:
     await run(check, tiny)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    """A tiny model in llama.cpp; frames are handed to it as the real evidence."""
+    pytest.importorskip("llama_cpp_py_sync")
+    path = write_gguf(tmp_path_factory.mktemp("weights") / "tiny.gguf", context=4096)
+    max_tokens = {"text": 12, "sampled": 12, "long": 400, "tool": 200}
+    read = 0
+
+    def make(kind: Kind) -> MLLM:
+        temperature = 0.9 if kind == "sampled" else 0.0
+        return load_mllm(f"llama:{path}", ModelOptions(max_tokens=max_tokens[kind], temperature=temperature, seed=7))
+
+    runtime = make("text")._runtime
+    read_logits = runtime._logits
+
+    def count() -> np.ndarray:
+        nonlocal read
+        read += 1
+        return read_logits()
+
+    runtime._logits = count
+    return Backend(make, lambda _: read)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_llama(check: Check, llama: Backend) -> None:
+    await run(check, llama)
 
 
 @pytest.fixture(scope="session")

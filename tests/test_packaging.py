@@ -22,7 +22,8 @@ from tools.extras import MissingExtra, require
 
 ROOT = Path(__file__).parent.parent
 NAMES = {"agent", "tools", "memory", "evals"}
-PACKAGES_OF = {"Xlib": "pyautogui", "inspect_ai": "inspect-ai"}
+PACKAGES_OF = {"Xlib": "pyautogui", "inspect_ai": "inspect-ai", "llama_cpp_py_sync": "llama-cpp-py-sync",
+               "faster_whisper": "faster-whisper"}  # fmt: skip
 """Distributions whose modules are called otherwise, or which bring them."""
 
 

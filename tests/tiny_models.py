@@ -154,13 +154,17 @@ def build_qwen3_vl(folder: Path) -> Path:
 
 def build_idefics3(folder: Path) -> Path:
     """Idefics3, the architecture of SmolVLM: fixed-size pictures, pixel shuffle, and no tools in its chat template."""
+    return _idefics(folder, "Idefics3")
+
+
+def build_smolvlm(folder: Path) -> Path:
+    """SmolVLM2: as Idefics3, with a processor for clips."""
+    return _idefics(folder, "SmolVLM")
+
+
+def _idefics(folder: Path, family: str) -> Path:
     import torch
-    from transformers import (
-        Idefics3Config,
-        Idefics3ForConditionalGeneration,
-        Idefics3ImageProcessor,
-        Idefics3Processor,
-    )
+    import transformers
 
     named = {
         "image_token": "<image>",
@@ -169,7 +173,7 @@ def build_idefics3(folder: Path) -> Path:
         "global_image_token": "<global-img>",
     }
     tokenizer = build_tokenizer(list(named.values()), **named)
-    config = Idefics3Config(
+    config = getattr(transformers, f"{family}Config")(
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         scale_factor=2,
         tie_word_embeddings=False,
@@ -185,9 +189,13 @@ def build_idefics3(folder: Path) -> Path:
         text_config={"model_type": "llama", **_text(tokenizer)},
     )
     torch.manual_seed(SEED)
-    model = Idefics3ForConditionalGeneration(config)
-    pictures = Idefics3ImageProcessor(size={"longest_edge": 56}, max_image_size={"longest_edge": 56})
-    processor = Idefics3Processor(pictures, tokenizer, image_seq_len=4, chat_template=IDEFICS_CHAT)
+    model = getattr(transformers, f"{family}ForConditionalGeneration")(config)
+    side = {"longest_edge": 56}
+    pictures = getattr(transformers, f"{family}ImageProcessor")(size=side, max_image_size=side)
+    clips = [transformers.SmolVLMVideoProcessor(size=side, max_image_size=side)] if family == "SmolVLM" else []
+    processor = getattr(transformers, f"{family}Processor")(
+        pictures, tokenizer, *clips, image_seq_len=4, chat_template=IDEFICS_CHAT
+    )
     return _save(model, processor, folder)
 
 
@@ -281,10 +289,60 @@ def build_internvl(folder: Path) -> Path:
     return _save(model, processor, folder)
 
 
+def build_lfm2_vl(folder: Path) -> Path:
+    """LFM2-VL: SigLIP2 with pictures of any size, and a language model of convolutions and attention."""
+    import torch
+    from transformers import (
+        Lfm2VlConfig,
+        Lfm2VlForConditionalGeneration,
+        Lfm2VlImageProcessor,
+        Lfm2VlProcessor,
+    )
+
+    named = {
+        "image_token": "<image>",
+        "image_start_token": "<|image_start|>",
+        "image_end_token": "<|image_end|>",
+        "image_thumbnail_token": "<|img_thumbnail|>",
+    }
+    tokenizer = build_tokenizer(list(named.values()), **named)
+    config = Lfm2VlConfig(
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        projector_hidden_size=32,
+        tie_word_embeddings=False,
+        vision_config={
+            "model_type": "siglip2_vision_model",
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_patches": 16,
+            "patch_size": 16,
+        },
+        text_config={
+            "model_type": "lfm2",
+            **_text(tokenizer),
+            "block_multiple_of": 32,
+            "layer_types": ["conv", "full_attention"],
+            "tie_word_embeddings": False,
+        },
+    )
+    torch.manual_seed(SEED)
+    model = Lfm2VlForConditionalGeneration(config)
+    processor = Lfm2VlProcessor(
+        Lfm2VlImageProcessor(min_image_tokens=4, max_image_tokens=16, tile_size=64, do_image_splitting=False),
+        tokenizer,
+        chat_template=CHATML.replace("IMAGE", "<image>"),
+    )
+    return _save(model, processor, folder)
+
+
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "qwen2.5-vl": build_qwen2_5_vl,
     "qwen3-vl": build_qwen3_vl,
     "idefics3": build_idefics3,
     "llava-onevision": build_llava_onevision,
     "internvl": build_internvl,
+    "smolvlm": build_smolvlm,
+    "lfm2-vl": build_lfm2_vl,
 }

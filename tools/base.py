@@ -46,8 +46,8 @@ class Evidence(BaseModel):
 
     Attributes:
         id: unique within a run.
-        kind: `frame`, `text` (words read in a picture), `note` (an annotation of a moment), `event` (an event of the
-            narrative) or `document`.
+        kind: `frame`, `text` (words read in a picture), `speech` (words heard), `note` (an annotation of a moment),
+            `event` (an event of the narrative) or `document`.
         text: the words, for kinds that have any.
         frame_id: the frame it comes from, if any.
         t_s: media time in seconds, if any.
@@ -60,7 +60,7 @@ class Evidence(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    kind: Literal["frame", "text", "note", "event", "document"]
+    kind: Literal["frame", "text", "speech", "note", "event", "document"]
     text: str = ""
     frame_id: str | None = None
     t_s: float | None = None
@@ -73,6 +73,10 @@ class Evidence(BaseModel):
         if not self.sha256:
             digest = self.frame_id or hashlib.sha256(self.text.encode()).hexdigest()
             object.__setattr__(self, "sha256", digest)
+
+
+Heard = tuple[list[tuple[float, str]], list[Evidence]]
+"""Texts about what is heard, each with its place in seconds among the frames, and the utterances as evidence."""
 
 
 class Shown(BaseModel):

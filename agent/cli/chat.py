@@ -20,6 +20,7 @@ from agent.cli.console import plain, safe
 from agent.config import Config
 from agent.core.checkpoints import QUESTIONS
 from agent.core.events import Answered, Event, Needs, Perceived, Revising, Sent, Token, ToolCalled, ToolReturned
+from agent.models.store import stored_models
 from tools.ask_user import NEEDS_NEW_FRAME
 from tools.errors import AttendError
 from tools.media import format_clock
@@ -88,6 +89,8 @@ async def chat(source: str, config: Config, options: ChatOptions, console: Conso
         stack.push_async_exit(opening)
         screen = Screen(console, options.as_json)
         screen.opened(assistant)
+        if config.model == "embedded" and not options.as_json and console.is_terminal:
+            _suggest_model(config.folder, screen)
         if earlier := await assistant.earlier_source():
             screen.notice(f"This conversation was about {earlier} before; times in it belong to that.")
         await _watch(assistant, options, screen)
@@ -222,6 +225,15 @@ class Screen:
 
     def _json(self, record: BaseModel) -> None:
         print(record.model_dump_json(), flush=True)
+
+
+def _suggest_model(folder: Path, screen: Screen) -> None:
+    """Say once per folder, while no other model is here, how to get a better one."""
+    told = folder / "better-model-suggested"
+    if told.exists() or next(stored_models(), None):
+        return
+    screen.notice("Other models answer better; `attend models recommend` says which suits this machine.", "dim")
+    told.touch()
 
 
 async def _watch(assistant: Assistant, options: ChatOptions, screen: Screen) -> None:

@@ -20,6 +20,7 @@ from agent.cli.console import safe
 from agent.cli.setup import DISTRIBUTION, missing_of, read_extras
 from agent.config import Config
 from tools.errors import AttendError
+from tools.extras import MissingExtra
 from tools.plugins import find_plugins
 
 IMPORT_NAMES = ("agent", "tools", "memory", "evals")
@@ -46,6 +47,8 @@ def run_checks(config: Config) -> list[Check]:
         _opencv(),
         *_weights(),
         *_extras(),
+        _llama(),
+        *_hearing(config),
         _folder(config.folder),
         _display(),
         _camera(),
@@ -85,6 +88,8 @@ def show_models(console: Console, as_json: bool) -> None:
     rows = [
         ("embedded", "the small bundled model", embedded[0].found if embedded else "ready"),
         ("hf:ORG/NAME, hf:FOLDER", "any image-text-to-text model of transformers", _hub_models()),
+        ("NAME", "a model pulled by `attend models pull`", _pulled_models()),
+        ("llama:FILE.gguf", "a chat model of llama.cpp, with what code sees as text", _llama().found),
         ("openai:MODEL@URL", "any OpenAI-compatible server: vLLM, Ollama, llama.cpp, LM Studio", "checked when used"),
         ("scripted:FILE", "scripted answers and tool calls, for tests and demos", "ready"),
         ("replay:FILE", "recorded calls of any model", "ready"),
@@ -176,6 +181,34 @@ def _extras() -> list[Check]:
     return checks
 
 
+def _llama() -> Check:
+    """Whether llama.cpp, which the extra `mind` brings, can be loaded on this processor."""
+    from agent.models.llama.runtime import DISTRIBUTION as BINDINGS
+    from agent.models.llama.runtime import load_library
+
+    try:
+        load_library()
+    except AttendError as error:
+        status: Literal["note", "failed"] = "note" if isinstance(error, MissingExtra) else "failed"
+        return Check(name="llama.cpp", status=status, found=error.problem, remedy=error.remedy)
+    return Check(name="llama.cpp", status="ok", found=f"{BINDINGS} {_version(BINDINGS)} runs on this processor")
+
+
+def _hearing(config: Config) -> list[Check]:
+    """Check the weights of the speech recogniser, where the extra is installed."""
+    if importlib.util.find_spec("faster_whisper") is None:
+        return []
+    from tools.hearing.weights import describe, find_model
+
+    if not config.hearing.enabled:
+        remedy = "Set enabled = true under [hearing] in attend.toml."
+        return [Check(name="speech to text", status="note", found="switched off", remedy=remedy)]
+    try:
+        return [Check(name="speech to text", status="ok", found=describe(find_model(config.hearing.model)))]
+    except AttendError as error:
+        return [Check(name="speech to text", status="note", found=error.problem, remedy=error.remedy or error.expected)]
+
+
 def _folder(folder: Path) -> Check:
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free_bytes = shutil.disk_usage(existing).free
@@ -253,6 +286,13 @@ def _literature(config: Config) -> list[Check]:
         return [Check(name="literature", status="ok", found=describe(config))]
     except AttendError as error:
         return [Check(name="literature", status="note", found=error.problem, remedy=error.remedy or error.expected)]
+
+
+def _pulled_models() -> str:
+    from agent.models.store import stored_models
+
+    names = [manifest.name for manifest in stored_models()]
+    return f"here: {', '.join(names)}" if names else "none here; see `attend models list` and `attend models recommend`"
 
 
 def _hub_models() -> str:

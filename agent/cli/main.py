@@ -19,7 +19,9 @@ from agent.cli.audit import audit_app, stop
 from agent.cli.console import make_console, safe
 from agent.cli.gui import gui_app
 from agent.cli.literature import literature_app
+from agent.cli.models import models_app
 from agent.cli.plugins import ASK, CLINICAL, MEMORY, SET_UP, CommandGroup
+from agent.cli.transcribe import transcribe
 from tools.errors import AttendError, ConfigError
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -28,7 +30,9 @@ app.add_typer(memory_app, name="memory", rich_help_panel=MEMORY)
 app.add_typer(literature_app, name="literature", rich_help_panel=CLINICAL)
 app.add_typer(gui_app, name="gui", rich_help_panel=CLINICAL)
 app.add_typer(audit_app, name="audit", rich_help_panel=CLINICAL)
+app.add_typer(models_app, name="models", rich_help_panel=SET_UP)
 app.command(rich_help_panel=CLINICAL)(stop)
+app.command(rich_help_panel=ASK)(transcribe)
 
 Source = Annotated[
     str,
@@ -38,7 +42,10 @@ Source = Annotated[
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option(help="embedded, hf:ORG/NAME or a folder, openai:MODEL@URL, scripted:FILE, replay:FILE.")
+    str | None,
+    typer.Option(
+        help="embedded, a pulled model, hf:ORG/NAME or a folder, openai:MODEL@URL, scripted:FILE, replay:FILE."
+    ),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (default: attend.toml, if found).")]
 Folder = Annotated[Path | None, typer.Option(help="Folder for conversations, frames and notes.")]
@@ -385,14 +392,6 @@ def setup(
     from agent.cli.setup import install
 
     install(extras or ())
-
-
-@app.command(rich_help_panel=SET_UP)
-def models(as_json: Json = False) -> None:
-    """List the forms of --model and whether each works here."""
-    from agent.cli.doctor import show_models
-
-    show_models(make_console(), as_json)
 
 
 def _serve(sources: list[str], settings: Any, **options: Any) -> None:

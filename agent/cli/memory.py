@@ -38,6 +38,7 @@ from memory.store.source_dir import (
 from memory.stream.archive import Archive
 from memory.stream.detections import Detections
 from memory.stream.notes import Notes
+from memory.stream.speech import Speech
 from tools.errors import ConfigError, StoreError
 from tools.media import Span, format_clock
 from tools.perception.zones import HALVES, Zone, find_zone, parse_zone
@@ -97,7 +98,7 @@ def search_memories(
     as_json: bool,
     zone: str | None = None,
 ) -> None:
-    """Print the notes that match some words, in all memories or in those of one source, and when it was detected.
+    """Print the notes, the speech and the detections that match some words, in all memories or in those of one source.
 
     Args:
         config: the folder and the zones.
@@ -106,7 +107,7 @@ def search_memories(
         limit: maximum number of notes of a source.
         console: for the output.
         as_json: prints JSON, one object a line.
-        zone: name of a zone or half of the picture in which things count; with it, notes are left out.
+        zone: name of a zone or half of the picture in which things count; with it, notes and speech are left out.
 
     Raises:
         ConfigError: if the source or the zone is unknown.
@@ -118,7 +119,7 @@ def search_memories(
     for path in _select_places(config, source):
         try:
             with _open_place(read_source_dir(path), config) as found:
-                notes = [] if place else found.notes.search(words, limit)
+                notes = [] if place else _matching(found, words, limit)
                 walls, seen = found.archive.wall_times(), _seen(found.detections, words, place)
         except StoreError as error:
             failures.append(error)
@@ -127,18 +128,17 @@ def search_memories(
         name = source_of(path)
         if seen and as_json:
             for one in seen:
-                print(
-                    json.dumps({"source": name, "kind": "detected", "label": words, **asdict(one, dict_factory=_plain)})
-                )
+                row = {"source": name, "kind": "detected", "label": words, **asdict(one, dict_factory=_plain)}
+                print(json.dumps(row))
         elif seen:
             console.print(f"{safe(name)}  [dim]detected:[/] {safe(told(words, seen, place))}", highlight=False)
-        for note in sorted(notes, key=lambda note: note.t_s):
+        for t_s, kind, text in sorted(notes):
             if as_json:
-                print(json.dumps({"source": note.source, "t_s": note.t_s, "kind": note.kind, "text": note.text}))
+                print(json.dumps({"source": source_of(path), "t_s": t_s, "kind": kind, "text": text}))
             else:
-                wall_s = walls.at(note.t_s)
-                when = format_clock(note.t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
-                console.print(f"[bold]{when}[/]  {safe(note.source)}  [dim]{note.kind}:[/] {safe(note.text)}")
+                wall_s = walls.at(t_s)
+                when = format_clock(t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
+                console.print(f"[bold]{when}[/]  {safe(source_of(path))}  [dim]{kind}:[/] {safe(text)}")
     if not found_any and not as_json:
         console.print(f"no notes or detections match {safe(words)!r}" if place is None else "nothing was detected")
     raise_failures(failures)
@@ -285,6 +285,13 @@ def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields}
 
 
+def _matching(found: SourceMemory, words: str, limit: int) -> list[tuple[float, str, str]]:
+    """Return the (time, kind, text) of the notes and the speech of a memory that match some words best."""
+    notes = [(note.t_s, note.kind, note.text) for note in found.notes.search(words, limit)]
+    spoken = [(line.start_s, "speech", line.text) for line in found.speech.search(words, limit)]
+    return [*notes, *spoken]
+
+
 def _select_places(config: Config, source: str | None, missing_ok: bool = False) -> Sequence[Path]:
     found = list(source_dirs(config.folder))
     if source is None:
@@ -304,10 +311,12 @@ def _open_place(place: SourceDir, config: Config) -> Iterator[SourceMemory]:
         stack.callback(archive.close)
         notes = Notes(place.folder, source_of(place.folder))
         stack.callback(notes.close)
+        speech = Speech(place.folder)
+        stack.callback(speech.close)
         quota_bytes = config.quota_mb << 20
         detections = Detections(place.folder, source_of(place.folder), quota_bytes)
         stack.callback(detections.close)
-        yield SourceMemory(place, FrameStore(place.frames, quota_bytes), archive, notes, detections, "")
+        yield SourceMemory(place, FrameStore(place.frames, quota_bytes), archive, notes, speech, detections, "")
 
 
 def _describe(path: Path, found: SourceMemory) -> Row:

@@ -29,6 +29,7 @@ from agent.narrative.extract_llm import Progress
 from agent.narrative.forget import drop_pictures
 from agent.narrative.ingest_video import Watched, caption, pictures_of, watch
 from agent.narrative.sources import Origin, ambiguous_name, origin_of, read_stream, read_words, short_name
+from agent.narrative.speech import cues_of, hear_film
 from agent.perception.annotator import embed_texts
 from memory.narrative.ingest.cues import Clock
 from memory.narrative.options import FILE_NAME, FOLDER
@@ -269,11 +270,14 @@ def _material(
     """Return the material of a source, and notes on its origin to store with it."""
     if origin.kind == "stream":
         stream = read_stream(origin, pictures)
-        material = Material(origin.name, "seconds", texts=stream.texts, duration_s=stream.duration_s)
+        cues = cues_of(stream.spoken)
+        material = Material(origin.name, "seconds", cues, texts=stream.texts, duration_s=stream.duration_s)
         begun = {} if stream.begun_wall_s is None else {"begun_wall_s": str(stream.begun_wall_s)}
         shown, labels, inputs = stream.pictures, stream.labels, {"kind": "stream", **begun}
     else:
         words = read_words(origin, warn)
+        if words.unsubtitled:
+            words = replace(words, cues=hear_film(origin, config, answers, warn))
         watched = (
             watch(origin.path, origin.name, config, answers, pictures, progress) if origin.kind == "film" else None
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -19,6 +19,7 @@ from agent.perception.session import SourceSession, open_source_session
 from agent.watch.detected import parse_condition
 from agent.watch.monitor import Alert, Watcher, WatchStatus
 from agent.watch.rule import check_condition
+from agent.watch.speech import Spoken, spoken_condition
 from agent.watch.webhooks import check_webhook, leaves_machine, shown_address
 from tools.errors import ConfigError, MediaError
 from tools.media import format_clock
@@ -239,11 +240,14 @@ def _settings(
     source: str, config: Config, options: WatchCommandOptions, model: MLLM, conditions: Sequence[str]
 ) -> Config:
     """Return the settings of a watch. Notes of a recording are taken only for models without images, since it can be
-    watched again; those of a live source are always taken, for searches. A recording is not read beyond `until_s`.
-    Where a condition is decided from detections, they are made unless the setting says no.
+    watched again; those of a live source are always taken, for searches. A recording is listened to only for a
+    condition about speech, and is not read beyond `until_s`. Things are detected for a condition that detections
+    decide, unless the setting says no.
     """
     recording = Path(source).expanduser().exists()
-    changes: dict[str, object] = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
+    changes: dict[str, Any] = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
+    if recording and not any(isinstance(spoken_condition(condition), Spoken) for condition in conditions):
+        changes["hearing"] = config.hearing.model_copy(update={"enabled": False})
     zones = [parse_zone(text) for text in config.perception.zones]
     if config.perception.detect is None and any(parse_condition(condition, zones) for condition in conditions):
         changes["perception"] = config.perception.model_copy(update={"detect": True})

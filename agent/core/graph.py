@@ -30,10 +30,10 @@ from agent.config import Limits
 from agent.core.citations import DocumentChecker, check_citations, closing_note, repair_hint
 from agent.core.events import Perceived, Revising, Token, ToolCalled, ToolReturned
 from agent.core.prompt import Shows, build_prompt
-from agent.core.state import State, Turn, begins_turn, hint, new_turn, split_turns
+from agent.core.state import State, Turn, begins_turn, hint, last_reply, new_turn, split_turns
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
-from tools.base import Evidence, SeenFrame, Shown
+from tools.base import Evidence, Heard, SeenFrame, Shown
 from tools.errors import AttendError, ToolRetry
 from tools.media import Gap
 
@@ -69,6 +69,9 @@ class Perception(Shows, Protocol):
     def gaps(self) -> list[Gap]:
         """Stretches of the source that could not be read, oldest first."""
 
+    def heard(self, question: str | None, frames: Sequence[SeenFrame]) -> Heard:
+        """Texts about what is heard, each with its place among the frames, and the utterances as evidence."""
+
 
 def build_graph(
     model: MLLM,
@@ -88,14 +91,16 @@ def build_graph(
         question = turns[-1][0].text if turns else None
         frames = (await asyncio.to_thread(view.perceive, question))[-limits.frames :] if limits.frames else []
         newest_s = frames[-1].t_s if frames else None
+        texts, spoken = await asyncio.to_thread(view.heard, question, frames)
         get_stream_writer()(Perceived(frames=len(frames), newest_s=newest_s, dropped=view.dropped))
         window = [frame.model_dump() for frame in frames]
         found = view.gaps()[-GAPS_TOLD:]
-        gaps = [(gap.start_s, f"(no picture from {gap.text})") for gap in found]
+        gaps = sorted([*((gap.start_s, f"(no picture from {gap.text})") for gap in found), *texts])
         stale = found[-1].reason if found and found[-1].end_s is None else ""
         update = State(window=window, gaps=gaps, stale=stale, source=view.source, session=view.session)
         if begins_turn(state.get("messages", [])):
-            update.update(State(turn=new_turn(), evidence=[], answer=None))
+            evidence = [entry.model_dump() for entry in spoken]
+            update.update(State(turn=new_turn(), evidence=evidence, answer=None))
         elif state["session"] != view.session:
             update.update(State(evidence=[]))
         return update
@@ -122,7 +127,7 @@ def build_graph(
 
     async def act(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
-        call, *others = _last_reply(state).tool_calls
+        call, *others = last_reply(state).tool_calls
         write = get_stream_writer()
         write(ToolCalled(name=call["name"], args=call["args"]))
         result = await _run_tool(by_name, call, max(1.0, limits.seconds - turn["seconds"]))
@@ -139,7 +144,7 @@ def build_graph(
         return State(messages=[result, *refused], evidence=evidence, turn=used)
 
     async def answer(state: State) -> State:
-        reply, turn = _last_reply(state), state["turn"]
+        reply, turn = last_reply(state), state["turn"]
         shown = [SeenFrame.model_validate(frame) for frame in state["shown"]]
         evidence = [Evidence.model_validate(entry) for entry in state["evidence"]]
         called = {message.name or "" for message in state["messages"] if isinstance(message, ToolMessage)}
@@ -157,7 +162,7 @@ def build_graph(
         return State(messages=[final], answer=checked.model_dump())
 
     def after_think(state: State) -> Literal["act", "answer"]:
-        wants_tool = bool(_last_reply(state).tool_calls) and state["turn"]["steps"] < limits.steps
+        wants_tool = bool(last_reply(state).tool_calls) and state["turn"]["steps"] < limits.steps
         return "act" if wants_tool else "answer"
 
     def after_answer(state: State) -> Literal["think", "__end__"]:
@@ -198,10 +203,6 @@ def _unusable(reply: AIMessage) -> str:
             f"The call of {broken[0]['name']!r} could not be read: {broken[0]['error'] or 'its arguments are no JSON'}."
         )
     return "" if text_of(reply).strip() else "You gave no answer. Answer in words, or call a tool."
-
-
-def _last_reply(state: State) -> AIMessage:
-    return next(message for message in reversed(state["messages"]) if isinstance(message, AIMessage))
 
 
 def _exhausted(turn: Turn, limits: Limits) -> str:

@@ -33,7 +33,7 @@ class State(TypedDict, total=False):
         source: what was watched when the present question was asked.
         session: when that watching began; times and evidence of another one mean nothing now.
         window: the frames to show with the present question, oldest first (`SeenFrame` as plain data).
-        gaps: stretches without a picture among these frames, in words, each with the time it began in seconds.
+        gaps: stretches without a picture among these frames, and what is heard, in words, each with its time.
         stale: why a live source shows nothing new now, in words; empty where it does.
         shown: the frames that were in the last prompt: of the window, or brought up by tools.
         evidence: what tools brought up for the present question (`Evidence` as plain data).
@@ -89,6 +89,11 @@ def final_answer(turn: list[AnyMessage]) -> AIMessage | None:
     """Return the answer that a turn ended with: the last message of the model that calls no tool."""
     answers = [message for message in turn if isinstance(message, AIMessage) and not message.tool_calls]
     return answers[-1] if answers else None
+
+
+def last_reply(state: State) -> AIMessage:
+    """Return the model's newest message."""
+    return next(message for message in reversed(state["messages"]) if isinstance(message, AIMessage))
 
 
 def _is_question(message: AnyMessage) -> bool:

@@ -139,3 +139,26 @@ def _json_calls(text: str) -> list[Part]:
         given = entry.get("arguments", entry.get("parameters", {}))
         calls.append(Part("call", given if isinstance(given, str) else json.dumps(given), entry["name"]))
     return calls
+
+
+def until(pieces: Iterator[Any], stop: list[str]) -> Iterator[Any]:
+    """Pass pieces on up to the first stop text, which is left out."""
+    if not stop:
+        yield from pieces
+        return
+    longest = max(map(len, stop))
+    held = ""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            yield piece
+            continue
+        held += piece
+        ends = [at for word in stop if (at := held.find(word)) >= 0]
+        if ends:
+            yield held[: min(ends)]
+            return
+        if len(held) >= longest:
+            yield held[: len(held) - longest + 1]
+            held = held[len(held) - longest + 1 :]
+    if held:
+        yield held

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.models.store import find_model
+
 SMALL_BYTES = 2**20
 """Files up to this size, such as scripts and settings, are read; of larger ones the size and the time of the last
 change tell. Our choice: to read all weights takes longer than to answer."""
@@ -45,9 +47,9 @@ def _files(spec: str) -> Iterator[Path]:
         return
     if kind == "openai":
         return
-    path = Path(rest if kind in ("hf", "scripted", "replay") else spec).expanduser()
-    if kind == "hf" and not path.is_dir():
-        path = _cached(rest) or path
+    path = Path(rest if kind in ("hf", "llama", "scripted", "replay") else spec).expanduser()
+    if not path.exists():
+        path = find_model(spec) or (_cached(rest) if kind == "hf" else None) or path
     if path.is_file():
         yield path
     for pattern in _KINDS if path.is_dir() else ():

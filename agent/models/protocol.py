@@ -68,6 +68,7 @@ class Abilities(BaseModel):
         embeddings: whether `embed_image` works.
         structured: whether it can be asked for JSON of a given form.
         detections: whether it reads `detections` in the extras of image blocks: [label, confidence, box] each.
+        json_schema: whether the keyword `json_schema` of a call binds the answer to a JSON schema.
         details: the levels of detail that differ for this backend; others fall back to the nearest higher one.
         context_tokens: the context window in tokens; None where unknown.
         max_side_px: pictures are scaled down to this longer side before they are handed over; None keeps their size.
@@ -83,6 +84,7 @@ class Abilities(BaseModel):
     embeddings: bool = False
     structured: bool = True
     detections: bool = False
+    json_schema: bool = False
     details: frozenset[Detail] = frozenset({"clear"})
     context_tokens: int | None = None
     max_side_px: int | None = None

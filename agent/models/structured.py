@@ -80,7 +80,7 @@ def ask_json(
     tokens_in = tokens_out = 0
     problem = ""
     for _ in range(2):
-        message = model.invoke(messages, max_tokens=max_tokens)
+        message = model.invoke(messages, max_tokens=max_tokens, **bound_to(model, schema))
         text = well_formed(text_of(message))
         said.append(text)
         if message.usage_metadata:
@@ -103,6 +103,11 @@ def ask_json(
         expected=f"a JSON object with {', '.join(schema.model_fields)}",
         remedy="Use a model that follows formats, or do without one.",
     )
+
+
+def bound_to(model: MLLM, schema: type[BaseModel]) -> dict[str, Any]:
+    """Return the keywords of a call that bind the answer to a schema, for models that can; else none."""
+    return {"json_schema": schema.model_json_schema()} if model.abilities.json_schema else {}
 
 
 def read_json(text: str) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def watch(
         StoreError: if a picture or an answer cannot be stored.
     """
     how = (config.media.fps, config.narrative.pictures, config.narrative.side_px)
-    sha = sha_of("watched", _FORMAT, _sha_of_file(path), repr(how))
+    sha = sha_of("watched", _FORMAT, sha_of_file(path), repr(how))
     row = {"sha": sha, "source": source, "role": "watch", "model": ""}
     if kept := answers.get(row):
         watched = Watched.model_validate_json(kept)
@@ -235,6 +235,7 @@ def _scaled(frame: Frame, side_px: int) -> Frame:
     return Frame(frame.source, frame.t_s, cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA))
 
 
-def _sha_of_file(path: Path) -> str:
+def sha_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,8 +19,10 @@ from memory.store.frames import FrameStore
 from memory.store.source_dir import read_source_dir, source_dirs, source_of
 from memory.stream.archive import Archive
 from memory.stream.notes import Notes
+from memory.stream.speech import Speech
 from tools.errors import ConfigError, MediaError, StoreError
 from tools.media import Frame, format_clock, mask_credentials, open_source
+from tools.media.sound import Utterance
 
 TEXTS = (*SUFFIXES, ".txt", ".md", ".json", ".jsonl", ".ndjson", ".csv", ".tsv")
 """Suffixes of text files; all other files are films, possibly with subtitles beside them."""
@@ -97,11 +99,13 @@ class Words:
         cues: by time.
         clock: unit of their times.
         film_s: duration of the film in seconds; None for a text, or if unknown.
+        unsubtitled: whether it is a film without subtitles.
     """
 
     cues: list[Cue]
     clock: Clock
     film_s: float | None = None
+    unsubtitled: bool = False
 
 
 def read_words(origin: Origin, warn: Warn) -> Words:
@@ -121,9 +125,7 @@ def read_words(origin: Origin, warn: Warn) -> Words:
         film_s = film.info.duration_s
     subtitles = find_subtitles(origin.path, warn)
     if subtitles is None:
-        warn(f"no subtitles beside {origin.path.name!r}, such as {origin.path.with_suffix('.srt').name!r}: "
-             "its speech is unknown.")  # fmt: skip
-        return Words([], "seconds", film_s)
+        return Words([], "seconds", film_s, unsubtitled=True)
     cues = read_cues(subtitles, warn)
     late = [cue for cue in cues if film_s is not None and cue.start_s > film_s + LENGTH_S]
     if late:
@@ -157,6 +159,7 @@ class StreamContent:
         pictures: (time in seconds, frame id), by time; all of them are in the store of films.
         labels: confident classifier labels, as sentences.
         texts: text in pictures.
+        spoken: what was said.
         duration_s: how far it was watched, in seconds.
         begun_wall_s: Unix time of its start; None for a recording.
     """
@@ -164,6 +167,7 @@ class StreamContent:
     pictures: tuple[tuple[float, str], ...]
     labels: tuple[Seen, ...]
     texts: tuple[Seen, ...]
+    spoken: tuple[Utterance, ...]
     duration_s: float
     begun_wall_s: float | None
 
@@ -182,11 +186,12 @@ def read_stream(origin: Origin, store: FrameStore) -> StreamContent:
         last_s, walls = archive.clock("last_s"), archive.wall_times()
     finally:
         archive.close()
-    notes = Notes(place.folder, source)
+    notes, speech = Notes(place.folder, source), Speech(place.folder)
     try:
-        noted = list(notes.each())
+        noted, spoken = list(notes.each()), speech.between()
     finally:
         notes.close()
+        speech.close()
     seen = FrameStore(place.frames, 1 << 62)
     pictures = []
     for kept in sorted(moments, key=lambda kept: kept.t_s):
@@ -210,7 +215,8 @@ def read_stream(origin: Origin, store: FrameStore) -> StreamContent:
     if not times:
         raise StoreError(f"nothing is remembered of {source!r}.", remedy="Watch it first.")
     return StreamContent(
-        tuple(pictures), tuple(labels), tuple(texts), max(last_s or 0.0, *times, 1.0), walls.at(min(times))
+        tuple(pictures), tuple(labels), tuple(texts), tuple(spoken),
+        max(last_s or 0.0, *times, 1.0), walls.at(min(times)),
     )  # fmt: skip
 
 

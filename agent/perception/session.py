@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import Config
 from agent.perception.annotator import NoteTaker
+from agent.perception.hearing import Hearing, open_hearing
 from agent.perception.observer import Observer
 from agent.perception.resample import read_times
 from agent.perception.source_memory import SourceMemory, open_source_memory
@@ -48,6 +49,7 @@ class SourceSession:
         status: errors, and how capture and memory keep up.
         observer: detects objects and people in sampled frames; None where `perception.detect` is off.
         zones: named zones of the picture.
+        hearing: the transcript.
     """
 
     memory: StreamMemory
@@ -56,6 +58,7 @@ class SourceSession:
     status: SourceStatus
     observer: Observer | None
     zones: tuple[Zone, ...]
+    hearing: Hearing
     _source: Source
     _capture: Capture
     _recorder: Recorder
@@ -111,10 +114,14 @@ class SourceSession:
         """Stop looking: nothing is shown or remembered until `resume`; a gap records it. A file read ahead waits."""
         self._capture.pause()
         self._live.pause()
+        if self.hearing.live:
+            self.hearing.live.paused = True
 
     def resume(self) -> None:
         """Look again after `pause`."""
         self._live.resume()
+        if self.hearing.live:
+            self.hearing.live.paused = False
         self._capture.resume()
 
     @property
@@ -162,6 +169,8 @@ class SourceSession:
                 stack.callback(self.observer.close)
             if self._note_taker:
                 stack.callback(self._note_taker.close)
+            if self.hearing.ears:
+                stack.callback(self.hearing.ears.close)
 
     def _end_problem(self) -> None:
         """End a stretch that showed nothing when the watching ends."""
@@ -232,30 +241,24 @@ def open_source_session(
             caretaker()
 
         on_frame = observer.submit if observer else None
-        recorder = Recorder(capture, memory, on_kept, live=plays, on_frame=on_frame, on_turn=look_after).start()
+        recorder = Recorder(capture, memory, on_kept, live=plays, on_frame=on_frame, on_turn=look_after)
+        hearing = open_hearing(spec, config, source, source_memory, memory, lambda: recorder.finished)
+        if hearing.ears:
+            stack.callback(hearing.ears.close)
+            source_memory.on_forget.append(hearing.ears.drop)
+        recorder.start()
         stack.pop_all()
     narrative = _narrative(config, spec, info.name)
-    status = SourceStatus(memory, source_memory, capture, recorder, live, taker, observer)
+    status = SourceStatus(memory, source_memory, capture, recorder, live, taker, hearing, observer)
     view = SourceView(
         info, memory, source_memory.notes, status, source_memory, capture, recorder, taker, spec, config.media,
-        can_reread, live, narrative, observer,
+        can_reread, live, narrative, hearing, observer,
     )  # fmt: skip
     zones = tuple(parse_zone(text) for text in config.perception.zones)
     return SourceSession(
-        memory,
-        source_memory,
-        view,
-        status,
-        observer,
-        zones,
-        source,
-        capture,
-        recorder,
-        taker,
-        live,
-        listeners,
-        narrative,
-    )
+        memory, source_memory, view, status, observer, zones, hearing, source, capture, recorder, taker, live,
+        listeners, narrative,
+    )  # fmt: skip
 
 
 def _observer(spec: str, config: Config, remembered: SourceMemory, plays: bool, can_reread: bool) -> Observer | None:

@@ -36,6 +36,8 @@ from memory.stream.notes import FILE_NAME as NOTES_FILE
 from memory.stream.notes import Notes
 from memory.stream.policies import Decision, make_policy
 from memory.stream.queue import FrameRef
+from memory.stream.speech import FILE_NAME as SPEECH_FILE
+from memory.stream.speech import Speech
 from tools.errors import AttendError, StoreError
 from tools.media import Gap, SourceInfo, Span
 from tools.sqlite import is_damaged
@@ -68,6 +70,7 @@ class SourceMemory:
     store: FrameStore
     archive: Archive
     notes: Notes
+    speech: Speech
     detections: Detections
     session: str
     memory: StreamMemory | None = None
@@ -126,6 +129,7 @@ class SourceMemory:
         struck_ids = self.archive.forget(span)
         struck = len(struck_ids)
         notes, vectors = self.notes.forget(span)
+        spoken = self.speech.forget(span)
         self.detections.forget(span)
         used = self.archive.frame_ids() | self.notes.frame_ids()
         if self.memory:
@@ -141,8 +145,13 @@ class SourceMemory:
         wipe(self.archive.path)
         wipe(self.notes.path)
         wipe(self.detections.path)
+        if self.speech.path.exists():
+            wipe(self.speech.path)
         return Forgotten(
-            frames=len(stored - set(self.store.ids())), notes=notes, vectors=vectors, moments=max(moments, struck)
+            frames=len(stored - set(self.store.ids())),
+            notes=notes + spoken,
+            vectors=vectors,
+            moments=max(moments, struck),
         )
 
     def pin(self, t_s: float, pinned: bool) -> Moment:
@@ -157,7 +166,7 @@ class SourceMemory:
         return _moment(kept, "key", pinned=pinned)
 
     def export(self, path: Path, span: Span | None = None) -> Path:
-        """Write the remembered pictures, moments, notes and detections of a span (None: all) into a zip file.
+        """Write the remembered pictures, moments, notes, speech and detections of a span (None: all) into a zip file.
 
         Pictures with detections are written once more with boxes, as JPEG. Nobody is identified.
 
@@ -185,6 +194,9 @@ class SourceMemory:
                 rows = [{"t_s": n.t_s, "frame_id": n.frame_id, "kind": n.kind, "text": n.text} for n in notes]
                 bundle.writestr("notes.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
                 write_detections(bundle, self.detections, self.store, {moment.frame_id for moment in moments}, span)
+                if spoken := self.speech.between(span):
+                    rows = [{"start_s": s.start_s, "end_s": s.end_s, "text": s.text} for s in spoken]
+                    bundle.writestr("speech.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
                 bundle.writestr("manifest.json", json.dumps(manifest, indent=2))
         except OSError as error:
             path.unlink(missing_ok=True)
@@ -238,6 +250,7 @@ class SourceMemory:
                 self.archive.set_clock(last_s=stats.newest_s, last_wall_s=stats.newest_wall_s)
         self.detections.close()
         self.notes.close()
+        self.speech.close()
         self.archive.close()
         self.place.release()
 
@@ -257,7 +270,7 @@ def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[Sou
         tidy_source_dirs(config.folder, config.quota_mb << 20)
         troubles: list[AttendError] = []
         # Without the times in the archive nobody can tell when notes were taken.
-        archive = _open(lambda: Archive(place.folder), place, troubles, ARCHIVE_FILE, NOTES_FILE)
+        archive = _open(lambda: Archive(place.folder), place, troubles, ARCHIVE_FILE, NOTES_FILE, SPEECH_FILE)
         stack.callback(archive.close)
         encoder = load_encoder(config.memory.encoder) if make_policy(config.memory).needs_feature else None
         store = FrameStore(place.frames, config.quota_mb << 20)
@@ -267,12 +280,24 @@ def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[Sou
         session = f"{info.name} {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S.%f}"
         notes = _open(lambda: Notes(place.folder, info.name, embed_texts), place, troubles, NOTES_FILE)
         stack.callback(notes.close)
+        speech = _open(lambda: Speech(place.folder), place, troubles, SPEECH_FILE)
+        stack.callback(speech.close)
         detections = _open(
             lambda: Detections(place.folder, info.name, config.quota_mb << 20), place, troubles, DETECTIONS_FILE
         )
         stack.pop_all()
     remembered = SourceMemory(
-        place, store, archive, notes, detections, session, memory, epoch_wall_s, offset_s, troubles=tuple(troubles)
+        place,
+        store,
+        archive,
+        notes,
+        speech,
+        detections,
+        session,
+        memory,
+        epoch_wall_s,
+        offset_s,
+        troubles=tuple(troubles),
     )
     return remembered, memory
 

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from agent.perception.annotator import NoteTaker
+from agent.perception.hearing import Hearing
 from agent.perception.observer import Observer
 from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import SourceNumbers
@@ -97,6 +98,7 @@ class SourceStatus:
     recorder: Recorder
     live: LivePicture
     note_taker: NoteTaker | None
+    hearing: Hearing
     observer: Observer | None = None
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
@@ -115,6 +117,9 @@ class SourceStatus:
         self._troubles.extend(self.recorder.take_errors())
         troubles = [*self.source_memory.troubles, *self._troubles]
         troubles += [one.error for one in (self.note_taker, self.observer) if one and one.error]
+        ears = self.hearing.ears
+        if ears and ears.error and not (ears.silent or ears.lacking):
+            troubles.append(ears.error)
         return Counter(str(trouble).rstrip(".") for trouble in troubles)
 
     def raise_if_blind(self) -> None:

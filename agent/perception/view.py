@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.perception.annotator import NoteTaker
+from agent.perception.hearing import Hearing
 from agent.perception.observer import Observer
 from agent.perception.resample import read_again
 from agent.perception.source_memory import SourceMemory
@@ -21,7 +22,7 @@ from memory.stream.notes import Note, Notes
 from memory.stream.queue import FrameRef
 from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
-from tools.base import NEAR_S, Evidence, SeenFrame
+from tools.base import NEAR_S, Evidence, Heard, SeenFrame
 from tools.errors import AttendError, MediaError
 from tools.media import Capture, Frame, Gap, MediaOptions, SourceInfo, Span, format_clock
 
@@ -55,6 +56,7 @@ class SourceView:
     _can_reread: bool
     _live: LivePicture
     _narrative: Callable[[], NarrativeRecall | None]
+    _hearing: Hearing
     _observer: Observer | None = None
 
     @property
@@ -101,6 +103,11 @@ class SourceView:
         if chosen:
             self.memory.keep_query(chosen[-1])
         return [_as_seen(kept) for kept in chosen]
+
+    def heard(self, question: str | None, frames: Sequence[SeenFrame]) -> Heard:
+        """Return texts about what is heard, each with its place among the frames, and the utterances as evidence."""
+        now_s = self.memory.stats.newest_s or 0.0
+        return self._hearing.heard(question, frames, now_s, self._source_memory.clock_epoch_s(), not self.plays)
 
     def gaps(self) -> list[Gap]:
         """Return stretches of the source that could not be read, oldest first; a present problem is the last."""
@@ -151,9 +158,10 @@ class SourceView:
         return SeenFrame(frame_id=self.memory.store.put(frame), t_s=t_s, source=frame.source)
 
     def search(self, query: str, limit: int, span: Span | None) -> list[Evidence]:
-        """Return the best matching notes of this source, best first; waits for those still being taken."""
+        """Return the best matching notes and speech of this source, best first; waits for notes still being taken."""
         self._finish_notes()
-        return [_as_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
+        notes = [_as_evidence(note, self.info.name) for note in self.notes.search(query, limit, span)]
+        return [*self._hearing.search(query, limit, span), *notes][:limit]
 
     @property
     def tells(self) -> bool:

@@ -20,6 +20,7 @@ from agent.core.prompt import Detected, Noted, Picture, frame_blocks
 from agent.literature.citations import LiteratureCitations
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
+from agent.models.structured import bound_to
 from tools.base import SeenFrame
 from tools.errors import MediaError
 from tools.media import cited_times, format_clock, parse_clock
@@ -194,7 +195,7 @@ def _ask(model: MLLM, messages: list[BaseMessage], max_tokens: int, stopped: Cal
     whole: Any = None
     # Traces would send frames and text to a server, so disable them whatever the environment says.
     with tracing_context(enabled=False):
-        for chunk in model.stream(messages, max_tokens=max_tokens):
+        for chunk in model.stream(messages, max_tokens=max_tokens, **bound_to(model, Verdict)):
             if stopped():
                 return None
             whole = chunk if whole is None else whole + chunk

@@ -28,6 +28,7 @@ from agent.watch.detected import DetectedWatch, Finding, parse_condition
 from agent.watch.evaluator import Judgement, judge
 from agent.watch.options import WatchOptions
 from agent.watch.rule import Alert, Watch, WatchState, WatchStatus, check_condition
+from agent.watch.speech import Spoken, judge_speech, refusal, spoken_condition
 from agent.watch.trigger import Moment, open_moments
 from agent.watch.webhooks import Webhooks, check_webhook
 from memory.stream.detections import Look
@@ -95,12 +96,19 @@ class Watcher:
         if webhook is not None:
             check_webhook(webhook)
         watch = Watch(id=uuid.uuid4().hex[:8], condition=words, cooldown_s=cooldown_s, webhook=webhook)
-        decided = parse_condition(words, self._session.zones)
-        refusal = "" if decided else self._model.unjudgeable(words)
-        if decided and self._session.observer is None:
-            refusal = NOT_DETECTED
+        spoken = spoken_condition(words)
+        decided = None if spoken else parse_condition(words, self._session.zones)
+        if decided:
+            refused = "" if self._session.observer else NOT_DETECTED
+        elif spoken is None:
+            refused = self._model.unjudgeable(words)
+        else:
+            refused = refusal(spoken, self._session)
         detected = DetectedWatch(decided) if decided else None
-        state = WatchState(watch, refusal, self._options.heartbeat_s, detected)
+        state = WatchState(watch, refused, self._options.heartbeat_s, detected)
+        if isinstance(spoken, Spoken):
+            state.spoken = spoken
+            state.heard_s = (self._session.memory.stats.newest_s or -1.0) if self._session.plays else -1.0
         with self._changed:
             self._states[watch.id] = state
             self._settled = False
@@ -142,7 +150,7 @@ class Watcher:
                 return
             self._closed = True
             self._changed.notify_all()
-        for stop in self._stops.values():
+        for stop in list(self._stops.values()):
             stop()
         self._stops.clear()
         self._moments.close()
@@ -166,14 +174,38 @@ class Watcher:
                 observer = self._session.observer
                 looked = not observer or not observer.waiting()  # before the look at what was found
                 with self._changed:
-                    self._settled = self._ended and ended and looked and not self._found
+                    settled = looked and not self._found and not self._awaits_speech()
+                    self._settled = self._ended and ended and settled
                     self._changed.notify_all()
                     self._changed.wait(POLL_S)
 
+    def _awaits_speech(self) -> bool:
+        """Whether a watch for speech has to wait for the transcript."""
+        return not self._session.hearing.finished and any(state.spoken for state in self._states.values())
+
+    def _listen(self) -> bool:
+        """Judge what was said since the last call; return whether something was."""
+        with self._changed:
+            states = [state for state in self._states.values() if state.spoken]
+        heard = False
+        for state in states:
+            state.refusal = refusal(state.spoken, self._session)
+            for line in self._session.hearing.speech.newest(state.heard_s):
+                heard = True
+                judgement = judge_speech(state.spoken, line, self._session) if state.spoken else None
+                with self._changed:
+                    state.heard_s = line.start_s
+                    due = judgement is not None and state.enter(judgement, self._options)
+                if judgement is not None and due and state.watch.id in self._states:
+                    self._raise_alert(state, judgement)
+        return heard
+
     def _step(self, ended: bool) -> bool:
         """Judge one watch at the earliest moment; of several watches, the one that has waited longest."""
+        if self._listen():
+            return True
         with self._changed:
-            states = [state for state in self._states.values() if not state.refusal and not state.detected]
+            states = [one for one in self._states.values() if not (one.refusal or one.spoken or one.detected)]
         waiting: list[tuple[float, float, Moment, WatchState]] = []
         for state in states:
             moment = self._moments.next(state.looked_s, state.pause_s)

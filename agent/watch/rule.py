@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from agent.watch.detected import DetectedWatch
 from agent.watch.evaluator import Judgement, Outcome
 from agent.watch.options import WatchOptions
+from agent.watch.speech import Spoken
 from agent.watch.webhooks import shown_address
 from tools.base import SeenFrame
 from tools.errors import ConfigError
@@ -114,6 +115,8 @@ class WatchState:
     fired: int = 0
     skipped: int = 0
     failed: int = 0
+    spoken: Spoken | None = None  # what it listens for, if it is about speech
+    heard_s: float = -1.0  # the start of the last utterance judged
 
     def cooling(self, t_s: float) -> bool:
         return self.alerted_s is not None and t_s < self.alerted_s + self.watch.cooldown_s

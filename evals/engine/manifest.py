@@ -220,7 +220,9 @@ def weight_hashes(spec: str) -> dict[str, str]:
 
         package = Path(language.__file__).parent
         return {path.name: file_hash(path) for path in (*sorted(package.glob("*.safetensors")), language.gguf_path())}
-    folder = Path(rest if kind == "hf" else spec).expanduser()
+    folder = Path(rest if kind in ("hf", "llama") else spec).expanduser()
+    if kind == "llama" and folder.is_file():
+        return {folder.name: _weight_hash(folder)}
     if kind == "hf" and not folder.is_dir():
         folder = _cached_snapshot(rest) or folder
     return {path.name: _weight_hash(path) for pattern in _WEIGHTS for path in sorted(folder.glob(pattern))}

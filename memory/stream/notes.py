@@ -207,7 +207,7 @@ class Notes:
         Matches words by BM25. With `embed`, fuses that with the ranking by cosine similarity (reciprocal rank fusion),
         which also finds notes without a common word.
         """
-        by_words = _bm25(set(tokenize(query)), ((row_id, note.text) for row_id, note in self._rows(span)))
+        by_words = bm25(set(tokenize(query)), ((row_id, note.text) for row_id, note in self._rows(span)))
         if self._embed is None or not query.strip():
             return self._found(by_words[:k])
         by_meaning = self._nearest(query, span)
@@ -326,7 +326,7 @@ def has_words(text: str, words: Set[str]) -> bool:
     return all(word in folded for word in words) and words <= set(tokenize(folded))
 
 
-def _bm25(query: Set[str], texts: Iterable[tuple[int, str]]) -> list[int]:
+def bm25(query: Set[str], texts: Iterable[tuple[int, str]]) -> list[int]:
     """Return the ids of the texts that share a word with the query, best first (Robertson & Zaragoza 2009).
 
     Text length is measured in characters, so that only texts that can contain a query word are tokenised, and no text

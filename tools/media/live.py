@@ -6,7 +6,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from tools.media.pyav_decoder import (
     video_stream,
 )
 from tools.media.sampling import Events, ReadableSource, Sampler, fit
+from tools.media.sound import Resampler, Sound, SoundTap, audio_stream
 from tools.media.types import Frame, Gap, SourceInfo, mask_credentials
 
 if TYPE_CHECKING:
@@ -55,8 +56,17 @@ class Picture:
     damaged: int = 0
 
 
+@dataclass(frozen=True)
+class Heard:
+    """Sound on arrival: the time of its first sample by the stream's clock, and its samples (see `Sound`)."""
+
+    pts_s: float
+    samples: np.ndarray
+
+
 Pictures = Generator[Picture, None, None]
-Connect = Callable[[threading.Event], Pictures]
+Arrivals = Generator[Picture | Heard, None, None]
+Connect = Callable[[threading.Event], Arrivals]
 
 
 class LiveClock:
@@ -73,6 +83,10 @@ class LiveClock:
     def restart(self) -> None:
         """Forget the stream's clock, as after an outage."""
         self._offset_s = None
+
+    def time_of(self, pts_s: float) -> float | None:
+        """Return the media time of this stream time, by the last picture; None before the first of a connection."""
+        return None if self._offset_s is None else pts_s + self._offset_s
 
     def place(self, pts_s: float | None, now_s: float) -> float:
         """Return the media time of a picture with this stream time that arrived at now_s (monotonic)."""
@@ -92,7 +106,12 @@ class LiveClock:
 
 
 def watch(
-    connect: Connect, opening: list[tuple[Picture, Pictures]], name: str, options: MediaOptions, closed: threading.Event
+    connect: Connect,
+    opening: list[tuple[Picture, Arrivals]],
+    name: str,
+    options: MediaOptions,
+    closed: threading.Event,
+    tap: SoundTap | None = None,
 ) -> Events:
     """Yield the sampled frames of a live source, and a `Gap` for each outage.
 
@@ -105,16 +124,17 @@ def watch(
         name: name of the source.
         options: see `MediaOptions`.
         closed: stops the watching when set.
+        tap: gets the sound that comes between the pictures.
     """
     clock, sampler = LiveClock(), Sampler(options.fps)
     lost: str | None = None
     failures = 0
     while not closed.is_set():
-        pictures: Pictures | None = None
+        pictures: Arrivals | None = None
         try:
             first, pictures = opening.pop() if opening else (None, connect(closed))
             clock.restart()
-            for picture in chain([first] if first else [], pictures):
+            for picture in chain([first] if first else [], _tapped(pictures, clock, tap)):
                 if closed.is_set():
                     return
                 before_s = clock.last_s or 0.0
@@ -145,6 +165,17 @@ def watch(
         failures += 1
 
 
+def _tapped(pictures: Arrivals, clock: LiveClock, tap: SoundTap | None) -> Iterator[Picture]:
+    """Yield the pictures of a connection, and hand the sound between them to the listener."""
+    for item in pictures:
+        if isinstance(item, Picture):
+            yield item
+            continue
+        heard_s = clock.time_of(item.pts_s)
+        if tap and tap.listener and heard_s is not None and heard_s >= 0:
+            tap.listener(Sound(heard_s, item.samples))
+
+
 def open_stream(address: str, options: MediaOptions) -> ReadableSource:
     """Open a network stream, or a recording of known length behind a URL.
 
@@ -156,8 +187,9 @@ def open_stream(address: str, options: MediaOptions) -> ReadableSource:
     if container.duration:
         container.close()
         return open_recording(address, name, options)
-    pictures = _stream_pictures(container, name, options)
-    first = next(pictures, None)
+    tap = SoundTap()
+    pictures = _stream_pictures(container, name, options, tap)
+    first = next((picture for picture in pictures if isinstance(picture, Picture)), None)
     if first is None:
         raise MediaError(f"cannot watch {name!r}: it ended before its first picture.", remedy="Check the server.")
     shape = first.rgb().shape
@@ -165,12 +197,11 @@ def open_stream(address: str, options: MediaOptions) -> ReadableSource:
     fps = native_fps(stream) if stream and container.format.name not in CLOCKLESS_FORMATS else None
     info = SourceInfo(name, "stream", True, shape[1], shape[0], fps=fps)
 
-    def connect(closed: threading.Event) -> Pictures:
-        return _stream_pictures(_connect(address, name, options), name, options)
+    def connect(closed: threading.Event) -> Arrivals:
+        return _stream_pictures(_connect(address, name, options), name, options, tap)
 
-    return ReadableSource(
-        info, functools.partial(watch, connect, [(first, pictures)], name, options), release=pictures.close
-    )
+    read = functools.partial(watch, connect, [(first, pictures)], name, options, tap=tap)
+    return ReadableSource(info, read, release=pictures.close, tap=tap)
 
 
 def _connect(address: str, name: str, options: MediaOptions) -> av.container.InputContainer:
@@ -209,8 +240,13 @@ def _connect(address: str, name: str, options: MediaOptions) -> av.container.Inp
         ) from error
 
 
-def _stream_pictures(container: av.container.InputContainer, name: str, options: MediaOptions) -> Pictures:
-    """Yield the pictures of an open connection. Raises `MediaError` when none come for too long."""
+def _stream_pictures(
+    container: av.container.InputContainer, name: str, options: MediaOptions, tap: SoundTap
+) -> Arrivals:
+    """Yield the pictures of an open connection, and its sound while somebody listens.
+
+    Raises `MediaError` when no picture comes for too long.
+    """
     import av
 
     with container:
@@ -218,11 +254,15 @@ def _stream_pictures(container: av.container.InputContainer, name: str, options:
         if stream is None:
             raise MediaError(f"cannot watch {name!r}: it has no pictures.", expected="a stream with video")
         has_clock = container.format.name not in CLOCKLESS_FORMATS
+        voice = audio_stream(container)
+        tap.present, resample = voice is not None, None if voice is None else Resampler()
         damage = Damage()
         patience_s, since_s = options.open_timeout_s, time.monotonic()
         try:
             # All streams are read: one that sends only sound must not count as alive.
             for packet in read_packets(container):
+                if tap.listener and resample and packet.stream is voice:
+                    yield from _sound_of(packet, resample)
                 for frame in decode_packet(packet, damage) if packet.stream is stream else []:
                     pts_s = frame.time if has_clock else None
                     yield Picture(pts_s, functools.partial(to_rgb, frame, options), damage.recent)
@@ -235,6 +275,19 @@ def _stream_pictures(container: av.container.InputContainer, name: str, options:
             raise MediaError(f"no data for {options.read_timeout_s:g} s") from error
         except av.error.FFmpegError as error:
             raise MediaError(f"the connection was lost ({mask_credentials(error.strerror or str(error))})") from error
+
+
+def _sound_of(packet: av.Packet, resample: Resampler) -> Iterator[Heard]:
+    """Yield the sound of a packet; a damaged one has none."""
+    import av
+
+    try:
+        frames = packet.decode()
+    except av.error.FFmpegError:
+        return
+    for frame in frames:
+        if frame.time is not None and len(samples := resample(frame)):
+            yield Heard(frame.time, samples)
 
 
 def open_webcam(number: int, options: MediaOptions) -> ReadableSource:

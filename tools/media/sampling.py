@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from tools.media.options import MediaOptions
 from tools.media.types import Frame, Gap, SourceInfo
+
+if TYPE_CHECKING:
+    from tools.media.sound import SoundTap
 
 TICK_TOLERANCE_S = 5e-4
 """Containers such as Matroska round times to 1 ms, so a frame up to half of that early still belongs to its tick."""
@@ -24,12 +27,17 @@ class ReadableSource:
         info: the description.
         read: starts one iteration; takes an event that is set when the source is closed.
         release: frees what was opened before the first iteration.
+        tap: where a live source leaves its sound; None for others.
     """
 
     def __init__(
-        self, info: SourceInfo, read: Callable[[threading.Event], Events], release: Callable[[], None] = lambda: None
+        self,
+        info: SourceInfo,
+        read: Callable[[threading.Event], Events],
+        release: Callable[[], None] = lambda: None,
+        tap: SoundTap | None = None,
     ) -> None:
-        self.info = info
+        self.info, self.tap = info, tap
         self._read, self._release = read, release
         self._closed = threading.Event()
         self._step = threading.RLock()

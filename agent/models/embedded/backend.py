@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from langchain_core.messages import AIMessageChunk
 from pydantic import PrivateAttr
 
+from agent.models.answer_parser import until
 from agent.models.embedded.model import Mind, embed_image
 from agent.models.embedded.networks.transformer import CONTEXT_TOKENS
 from agent.models.embedded.request import read_request
@@ -72,7 +73,7 @@ class Embedded(MLLM):
         tokens_in = len(self._mind.language.token_ids(asked.question)) + self._mind.shown_tokens(asked.frames)
         written = ""
         pieces = reply(self._mind, asked, options, request.tools, request.tool_choice)
-        for piece in _until(pieces, request.stop):
+        for piece in until(pieces, request.stop):
             if isinstance(piece, str):
                 written += piece
                 yield AIMessageChunk(content=piece)
@@ -80,26 +81,3 @@ class Embedded(MLLM):
                 written += str(piece["args"])
                 yield AIMessageChunk(content="", tool_call_chunks=[piece])
         yield end(tokens_in, len(self._mind.language.token_ids(written)))
-
-
-def _until(pieces: Iterator[Any], stop: list[str]) -> Iterator[Any]:
-    """Pass pieces on up to the first stop text, which is left out."""
-    if not stop:
-        yield from pieces
-        return
-    longest = max(map(len, stop))
-    held = ""
-    for piece in pieces:
-        if not isinstance(piece, str):
-            yield piece
-            continue
-        held += piece
-        ends = [at for word in stop if (at := held.find(word)) >= 0]
-        if ends:
-            yield held[: min(ends)]
-            return
-        if len(held) >= longest:
-            yield held[: len(held) - longest + 1]
-            held = held[len(held) - longest + 1 :]
-    if held:
-        yield held

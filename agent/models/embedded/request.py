@@ -12,14 +12,16 @@ import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.models.blocks import Detail, decode_image, image_sha256, move_tool_images, split_content, text_of
-from tools.media.clock import CITATION, parse_clock
+from tools.media.clock import CITATION, CLOCK, parse_clock
 from tools.perception.detect import Detection
 
 # What `agent.core.prompt` and `agent.models.blocks` add to a message beside the user's words.
 _NOT_ASKED = re.compile(
     r"Picture from the tool call .*:|\(\d+ pictures? in the next user message\.\)|\(this frame is .*\)|"
-    r"\(no picture from .*\)"
+    r"\(no picture from .*\)|\(sound: .*\)|speech at [\d:.]+: <untrusted>.*</untrusted>"
 )
+_SPEECH = re.compile(rf'speech at ({CLOCK.pattern}): <untrusted>"(?P<text>.*)"</untrusted>')
+_SOUND = re.compile(r"\(sound: (.*)\)")
 _GAP = re.compile(r"\(no picture from (.*)\)")
 
 
@@ -60,6 +62,8 @@ class Request:
         results: (tool name, text) of the tools called since the question.
         talk: (role, text) of earlier turns, oldest first.
         gaps: stretches without a picture, in words, oldest first.
+        speech: (media time in seconds, words) of what is heard, oldest first.
+        sound: what the prompt says of the sound, such as that there is no audio track; empty where it says nothing.
         watch: for the check of a watch, its condition and the media time in seconds up to which it was judged before.
     """
 
@@ -68,6 +72,8 @@ class Request:
     results: tuple[tuple[str, str], ...] = ()
     talk: tuple[tuple[str, str], ...] = field(default=())
     gaps: tuple[str, ...] = ()
+    speech: tuple[tuple[float, str], ...] = ()
+    sound: str = ""
     watch: tuple[str, float | None] | None = None
 
 
@@ -97,8 +103,17 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
     ]
     watch = checked[asked].additional_kwargs.get("watch") if asked is not None else None
     judged = (str(watch["condition"]), watch["since_s"]) if watch else None
-    gaps = _gaps(checked[asked]) if asked is not None else ()
-    return Request(question, tuple(frames), tuple(results), tuple(talk), gaps, judged)
+    remarks = _remarks(checked[asked]) if asked is not None else []
+    gaps = tuple(match[1] for text in remarks if (match := _GAP.fullmatch(text)))
+    speech = [(parse_clock(match[1]), match["text"]) for text in remarks if (match := _SPEECH.fullmatch(text))]
+    sound = next((match[1] for text in remarks if (match := _SOUND.fullmatch(text))), "")
+    return Request(question, tuple(frames), tuple(results), tuple(talk), gaps, tuple(sorted(speech)), sound, judged)
+
+
+def split_message(message: BaseMessage) -> tuple[str, list[Shown], tuple[str, ...]]:
+    """Return a message's own words, its frames, and the lines between them: stretches without a picture, and speech."""
+    lines = [text for text in _remarks(message) if any(form.fullmatch(text) for form in (_GAP, _SPEECH, _SOUND))]
+    return *_read(message), tuple(line.strip("()") for line in lines)
 
 
 def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
@@ -117,10 +132,9 @@ def _index_of_question(messages: Sequence[BaseMessage]) -> int | None:
     return others[-1] if others else len(messages) - 1
 
 
-def _gaps(message: BaseMessage) -> tuple[str, ...]:
-    """The stretches without a picture that the prompt lists among the frames of a question."""
-    texts = (part["text"].strip() for part in split_content(message.content) if part["type"] == "text")
-    return tuple(match[1] for text in texts if (match := _GAP.fullmatch(text)))
+def _remarks(message: BaseMessage) -> list[str]:
+    """The texts that the prompt puts among the frames of a question: stretches without a picture, and speech."""
+    return [part["text"].strip() for part in split_content(message.content) if part["type"] == "text"]
 
 
 def _read(message: BaseMessage) -> tuple[str, list[Shown]]:

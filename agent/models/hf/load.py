@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from agent.models.options import ModelOptions, choose_device
+from agent.models.store import find_model
 from tools.errors import ModelError
 from tools.extras import require
 
 _HUB_TIMEOUT_S = 5.0
-_WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
 def find_weights(name: str) -> Path:
-    """Return the folder of a model: a local folder, the hub's cache, or freshly downloaded into that cache.
+    """Return the folder of a model: a local folder, a pulled model, the hub's cache, or a download into that cache.
 
     Raises:
         ModelError: if there is no such folder, or the model is neither cached nor to be had from the hub. Without a
@@ -29,6 +30,8 @@ def find_weights(name: str) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
+    if pulled := find_model(name):
+        return pulled
     if name.startswith((".", "/", "~", "\\")) or name.count("/") != 1:
         raise ModelError(f"there is no folder {name!r}.", expected="hf:ORG/NAME, or hf: and an existing folder")
     from huggingface_hub import snapshot_download
@@ -42,7 +45,7 @@ def find_weights(name: str) -> Path:
         raise ModelError(f"{name!r} is not a model name: {error}", expected="hf:ORG/NAME") from error
     _reach_hub(name)
     try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED_FILES))
+        return Path(snapshot_download(name, allow_patterns=WANTED_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"the model {name!r} cannot be downloaded: {error}", remedy="Check the name; some need `hf auth login`."

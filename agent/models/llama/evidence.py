@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from agent.models.embedded.model import Perception
 from agent.models.embedded.request import Shown
 from agent.models.embedded.rules import colours, ocr
+from agent.models.embedded.rules.answer import by_rules
 from agent.models.embedded.rules.evidence import gather
 from agent.models.embedded.rules.scene import Look, look_at, shots
+from agent.models.embedded.rules.setting import setting
 from agent.models.embedded.rules.things import PEOPLE
 from agent.models.embedded.rules.visual.account import shot_text
 from agent.models.embedded.rules.visual.seen import clothes_box, crop, inner_box
@@ -21,8 +23,18 @@ MIN_COLOURED_PX = 24
 """Things whose shorter side is less than this get no colour."""
 
 
+def gather_evidence(perception: Perception, frames: Sequence[Shown], question: str) -> str:
+    """Return the evidence about frames, oldest first, as text; some tenths of a second a frame the first time.
+
+    The last line depends on the question, and what comes before it does not: models keep the beginning of a prompt.
+    """
+    found = describe_frames(perception, frames)
+    answer = by_rules(perception, question, frames) if question else None
+    return f"{found}\na rule answers: {answer}" if answer else found
+
+
 def describe_frames(perception: Perception, frames: Sequence[Shown]) -> str:
-    """Return the evidence about frames, oldest first, as text; some tenths of a second a frame the first time."""
+    """Return what code finds in frames, oldest first, as text."""
     facts = gather(perception, frames)
     looks = look_at(perception, facts)
     read = {id(fact) for fact in ocr.readable(facts)}
@@ -30,7 +42,18 @@ def describe_frames(perception: Perception, frames: Sequence[Shown]) -> str:
     notes = [
         (group[0].fact.frame.t_s or 0.0, f"in short: {text}") for group in shots(looks) if (text := shot_text(group))
     ]
-    return evidence_text(moments, notes)
+    return "\n".join(filter(None, [evidence_text(moments, notes), _surroundings(looks)]))
+
+
+def _surroundings(looks: Sequence[Look]) -> str:
+    """Where and when it seems to be: `place: outdoors, by day`."""
+    if not looks:
+        return ""
+    where = setting(looks)
+    found = [where.place] if where.place else []
+    found += [] if where.outdoors is None else ["outdoors" if where.outdoors else "indoors"]
+    found += [] if where.daylight is None else ["by day" if where.daylight else "dark, like night"]
+    return f"place: {', '.join(found)}" if found else ""
 
 
 def _moment(perception: Perception, look: Look, read: bool) -> Moment:

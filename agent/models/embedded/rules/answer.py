@@ -11,10 +11,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from agent.models.embedded.model import Mind
+from agent.models.embedded.model import Mind, Perception
 from agent.models.embedded.networks.language import turn
-from agent.models.embedded.request import Request
-from agent.models.embedded.rules import describe, tables, temporal, yes_no
+from agent.models.embedded.request import Request, Shown
+from agent.models.embedded.rules import describe, hearing, tables, temporal, yes_no
 from agent.models.embedded.rules import ocr as reading
 from agent.models.embedded.rules.describe import CANNOT_TELL
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
@@ -23,6 +23,7 @@ from agent.models.embedded.rules.language import only_english
 from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.embedded.rules.visual import answer as visual
+from agent.models.embedded.rules.visual.seen import Seen
 from agent.models.options import ModelOptions
 from tools.media.clock import cited_times, format_clock
 
@@ -42,6 +43,7 @@ LITERATURE = "search_literature"
 LONG_WORDS = 60
 """Words of a question beyond which it brings what it is about, such as an abstract; our choice."""
 _NEAR_S = 0.6
+WHAT_IS_SEEN = "What do you see?"
 SURE_INTENT = 0.4
 """Probability from which an intent outweighs the patterns for words."""
 LEAST_INTENT = 0.2
@@ -72,10 +74,8 @@ def reply(
         if (cited := _cited(mind, request, options)) is not None:
             yield from _pieces(mind, cited, options)
             return
-    if (foreign := only_english(request.question)) is not None:
-        facts = gather(mind.perception, request.frames)
-        told = visual.answer(mind, take_apart("What do you see?"), facts, "describe") or ""
-        yield from _pieces(mind, f"{foreign} {told}".strip(), options)
+    if (at_once := _foreign_or_heard(mind, request)) is not None:
+        yield from _pieces(mind, at_once, options)
         return
     request = replace(request, question=in_full(request.question, request.talk))
     times_s = [frame.t_s for frame in request.frames if frame.t_s is not None]
@@ -98,6 +98,15 @@ def reply(
         yield call(mind, request, *wanted)
         return
     yield from _chat(mind, request, options) if text is None else _pieces(mind, text, options)
+
+
+def _foreign_or_heard(mind: Mind, request: Request) -> str | None:
+    """Answer a question in another language, or about what is heard; None for others."""
+    if (foreign := only_english(request.question)) is not None:
+        facts = gather(mind.perception, request.frames)
+        told = visual.describe(Seen(mind.perception, take_apart(WHAT_IS_SEEN), facts)) or ""
+        return f"{foreign} {told}".strip()
+    return hearing.answer(in_full(request.question, request.talk), request.speech, request.sound)
 
 
 def _pieces(mind: Mind, text: str, options: ModelOptions) -> Iterator[str]:
@@ -153,14 +162,14 @@ def _interruptions(request: Request) -> str:
 
 def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Intent | None) -> str:
     """Answer from what is seen; where the detector does not tell, from the classes and words of the frames."""
-    seen = scenes(facts)
+    seen, shown = scenes(facts), Seen(mind.perception, question, facts)
     if intent is not None and intent.p >= LEAST_INTENT and _is_visual(question):
         if (line := _written_value(mind, question, facts, intent)) is not None:
             return line
-        if (told := visual.answer(mind, question, facts, intent.name)) is not None:
+        if (told := visual.answer(shown, intent.name)) is not None:
             return told
         if intent.name not in BY_CLASSES:
-            return visual.cannot(mind, question, facts)
+            return visual.unseen(shown)
     if question.moment and question.kind not in ("when", "change"):
         seen = seen[:1] if question.moment == "start" else seen[-1:]
         facts = list(seen[0].facts)
@@ -175,7 +184,23 @@ def _from_facts(mind: Mind, question: Question, facts: list[Fact], intent: Inten
         return line
     maker = makers.get(question.kind)
     told = maker(mind, question, facts, seen) if maker else reading.matching(mind, question, facts)
-    return told or visual.cannot(mind, question, facts)
+    return told or visual.unseen(shown)
+
+
+def by_rules(perception: Perception, text: str, frames: Sequence[Shown]) -> str | None:
+    """Answer a question about what is seen by rules alone; None where they cannot, or it is about another matter.
+
+    They understand English: a question in another language gets a description.
+    """
+    text = text if only_english(text) is None else WHAT_IS_SEEN
+    times_s = [frame.t_s for frame in frames if frame.t_s is not None]
+    question = take_apart(text, max(times_s, default=None))
+    intent = intent_of(text)
+    if intent is None or intent.p < LEAST_INTENT or not _is_visual(question):
+        return None
+    facts = _at_times(gather(perception, frames), question)
+    told = visual.answer(Seen(perception, question, facts), intent.name)
+    return None if told is None or told.startswith("I can't tell") else told
 
 
 def _is_talk(question: Question, intent: Intent | None) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
 NAMES = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-_HUES = (15, 45, 70, 165, 255, 320, 345, 360)
-"""Upper limits of hues in degrees."""
-_OF_HUES = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "red")
+STEPS = 32
+"""Steps of red, green and blue in the table of names."""
+TABLE = Path(__file__).parent / "colours.npz"
+"""The name of each colour, made by `agent.models.embedded.train.colours` from those that people gave in a survey."""
 MOST_PIXELS = 20_000
 PLAIN_SHARE, PLAIN_OFF = 0.98, 24
 """A picture is plain where this share of it is at most so far from its middle colour, of 255."""
@@ -18,19 +22,18 @@ slides and signs do, photographs hardly ever."""
 
 def shares(pixels: np.ndarray) -> dict[str, float]:
     """Return the share of each colour in RGB pixels (..., 3), uint8, the commonest first."""
-    import cv2
-
-    flat = pixels.reshape(-1, 1, 3)
-    flat = flat[:: max(1, len(flat) // MOST_PIXELS)]
-    hue, saturation, value = cv2.cvtColor(np.ascontiguousarray(flat), cv2.COLOR_RGB2HSV)[:, 0].astype(float).T
-    names = np.array(_OF_HUES)[np.searchsorted(_HUES, 2 * hue)]
-    warm = np.isin(names, ("orange", "red", "yellow"))
-    names = np.where(warm & (value < 170) & (saturation < 200), "brown", names)
-    names = np.where(saturation < 45, np.where(value > 200, "white", "grey"), names)
-    names = np.where(value < 50, "black", names)
+    flat = pixels.reshape(-1, 3)
+    flat = flat[:: max(1, len(flat) // MOST_PIXELS)] // (256 // STEPS)
+    names = _table()[flat[:, 0], flat[:, 1], flat[:, 2]]
     found, numbers = np.unique(names, return_counts=True)
     order = np.argsort(numbers)[::-1]
-    return {str(found[index]): float(numbers[index] / len(names)) for index in order}
+    return {NAMES[found[index]]: float(numbers[index] / len(names)) for index in order}
+
+
+@cache
+def _table() -> np.ndarray:
+    with np.load(TABLE) as data:
+        return np.asarray(data["names"])
 
 
 def main_colour(rgb: np.ndarray, share: np.ndarray) -> str:

@@ -37,7 +37,7 @@ def any_words(mind: Mind, facts: Sequence[Fact]) -> str | None:
     for fact in readable(facts):
         found = [word.text for word in lines(mind, fact)]
         if found:
-            return f"{_quote(found)}{fact.cite}."
+            return f"{quote(found)}{fact.cite}."
     return None
 
 
@@ -55,7 +55,7 @@ def matching(mind: Mind, question: Question, facts: Sequence[Fact]) -> str | Non
             beside = [w for w in found if abs((w.box.top + w.box.bottom) / 2 - middle) < height / 2]
             # A line that holds more than the name holds its value too; else the value stands beside it.
             alone = content_words(best.text) <= wanted
-            return f"{_quote([' '.join(word.text for word in beside) if alone else best.text])}{fact.cite}."
+            return f"{quote([' '.join(word.text for word in beside) if alone else best.text])}{fact.cite}."
     return None
 
 
@@ -64,7 +64,7 @@ def first_words(mind: Mind, facts: Sequence[Fact], but: str = "") -> str | None:
     for fact in facts:
         found = [word.text for word in lines(mind, fact)]
         if found and not (but and has_word(mind, fact, but)):
-            return f"{_quote(found)}{fact.cite}."
+            return f"{quote(found)}{fact.cite}."
     return None
 
 
@@ -105,7 +105,7 @@ def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str 
                 return f"I can't read any words {moment[0]}."
             wanted = content_words(question.text)
             hits = [line for line in told_lines if wanted & content_words(line)]
-            return f"{_quote(hits or told_lines)} {moment[0]}."
+            return f"{quote(hits or told_lines)} {moment[0]}."
         if name == "recall":
             wanted = content_words(question.text)
             told_of = [line for line in text.splitlines() if CITATION.match(line) and not _TOLD.fullmatch(line)]
@@ -152,7 +152,8 @@ def readable(facts: Sequence[Fact]) -> list[Fact]:
     return [scene.facts[-1] for scene in scenes(clear)][::-1][:MAX_READ]
 
 
-def _quote(texts: Sequence[str]) -> str:
+def quote(texts: Sequence[str]) -> str:
+    """Quote lines, as `It says "GATE", "OPEN"`; the first `MAX_LINES` of them."""
     quoted = [f'"{text}"' for text in texts[:MAX_LINES]]
     more = f" and {len(texts) - MAX_LINES} more lines" if len(texts) > MAX_LINES else ""
     return f"It says {', '.join(quoted)}{more}"

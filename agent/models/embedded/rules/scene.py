@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.models.embedded.imagenet import concepts
@@ -84,12 +84,12 @@ def shots(looks: Sequence[Look]) -> list[list[Look]]:
     return groups
 
 
-def most(looks: Sequence[Look], target: Target) -> tuple[int, Look | None]:
-    """Return the largest number of a target's things at once, and the first frame with as many.
+def most(looks: Sequence[Look], those: Callable[[Look], list[Detection]]) -> tuple[int, Look | None]:
+    """Return the largest number at once of the things that `those` finds in a frame, and the first with as many.
 
     In a clip, a number counts that two frames reach: one may show a thing twice.
     """
-    numbers = [len(look.those(target)) for look in looks]
+    numbers = [len(those(look)) for look in looks]
     number = steady(numbers)
     return (number, looks[next(at for at, found in enumerate(numbers) if found >= number)]) if number else (0, None)
 

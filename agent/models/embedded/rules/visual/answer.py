@@ -5,28 +5,20 @@ evidence, or None where the evidence does not decide, which is then said. No net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from agent.models.embedded.model import Mind
-from agent.models.embedded.rules.evidence import Fact
-from agent.models.embedded.rules.question import Question
 from agent.models.embedded.rules.visual.account import describe, unseen
 from agent.models.embedded.rules.visual.colour import colour
 from agent.models.embedded.rules.visual.course import change, length, order, when
-from agent.models.embedded.rules.visual.place import setting, where
+from agent.models.embedded.rules.visual.place import place_kind, where
 from agent.models.embedded.rules.visual.presence import action, count, doing, exists, name
 from agent.models.embedded.rules.visual.seen import Seen
 
 
-def answer(mind: Mind, question: Question, facts: Sequence[Fact], intent: str) -> str | None:
+def answer(seen: Seen, intent: str) -> str | None:
     """Answer a question of an intent from frames, oldest first; None leaves it to the rules for words and times."""
     maker = ANSWERS.get(intent)
-    return maker(Seen(mind, question, facts)) if maker and facts else None
-
-
-def cannot(mind: Mind, question: Question, facts: Sequence[Fact]) -> str:
-    """Say that the frames do not tell, and what they do show."""
-    return unseen(Seen(mind, question, facts))
+    return maker(seen) if maker and seen.facts else None
 
 
 ANSWERS: dict[str, Callable[[Seen], str | None]] = {
@@ -41,7 +33,7 @@ ANSWERS: dict[str, Callable[[Seen], str | None]] = {
     "order": order,
     "colour": colour,
     "change": change,
-    "setting": setting,
+    "setting": place_kind,
     "length": length,
     "unseen": unseen,
 }

@@ -26,7 +26,9 @@ def when(seen: Seen) -> str | None:
     if not _IS_SEEN.search(seen.lower) or any(target.word in UNTOLD for target in seen.targets):
         return None
     for target in seen.targets:
-        there = [look for look in seen.looks if look.those(target)]
+        if seen.unclear(target):
+            return None
+        there = [look for look in seen.looks if seen.those(look, target)]
         if not there and target.concept:
             there = [look for look in seen.looks if look.fact.usable and look.fact.shows(target.concept) >= SHOWS]
         times = [look.fact.frame.t_s for look in there if look.fact.frame.t_s is not None]
@@ -48,7 +50,7 @@ def order(seen: Seen) -> str | None:
     """Say how it begins, how it ends, or which of two things comes first."""
     times: list[tuple[float, str]] = []
     for target in seen.targets:
-        there = next((look for look in seen.looks if look.those(target)), None)
+        there = next((look for look in seen.looks if seen.those(look, target)), None)
         if there is not None and there.fact.frame.t_s is not None:
             times.append((there.fact.frame.t_s, target.word))
     if len({t_s for t_s, _ in times}) > 1 and re.search(r"\bfirst\b|\bbefore\b", seen.lower):

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import re
 
-from agent.models.embedded.imagenet import with_article
-from agent.models.embedded.rules import colours, scene
-from agent.models.embedded.rules.things import PEOPLE, counted, listed, plural
-from agent.models.embedded.rules.visual.seen import PERSON, Seen, capital, cite, distance
-
-_LEFT, _RIGHT, _UPPER, _LOWER, _ACROSS = (0.0, 0.45), (0.55, 1.0), (0.0, 0.45), (0.55, 1.0), (0.0, 1.0)
-_REGIONS = (
-    (r"(lower|bottom) left", _LEFT, _LOWER),
-    (r"(lower|bottom) right", _RIGHT, _LOWER),
-    (r"(upper|top) left", _LEFT, _UPPER),
-    (r"(upper|top) right", _RIGHT, _UPPER),
-    (r"left", _LEFT, _ACROSS),
-    (r"right", _RIGHT, _ACROSS),
-    (r"middle|centre|center", (0.3, 0.7), (0.3, 0.7)),
-    (r"top", _ACROSS, _UPPER),
-    (r"bottom", _ACROSS, _LOWER),
-)
-"""Words for parts of the picture, with their horizontal and vertical extent in shares."""
+from agent.models.embedded.rules import scene
+from agent.models.embedded.rules.evidence import describe as shown
+from agent.models.embedded.rules.qualifiers import Extent, find_extent, within
+from agent.models.embedded.rules.scene import Look
+from agent.models.embedded.rules.setting import setting
+from agent.models.embedded.rules.things import PEOPLE, Target, counted, listed, plural
+from agent.models.embedded.rules.visual.seen import PERSON, Box, Seen, capital, cite, distance
+from tools.perception.detect import Detection
 
 
 def where(seen: Seen) -> str | None:
@@ -31,9 +21,11 @@ def where(seen: Seen) -> str | None:
         seen.targets and re.search(r"\bleft or (on the )?right\b|\bright or (on the )?left\b", seen.lower)
     ):
         for target in [*seen.targets, *([PERSON] if re.search(r"\b(he|she|they)\b", seen.lower) else [])]:
-            _, look = scene.most(looks, target)
+            number, look = seen.most(target)
             if look is not None:
-                found = look.those(target)
+                if number > 1 and seen.unclear(target):
+                    return None
+                found = seen.those(look, target)
                 if re.search(r"\b(he|she)\b", seen.lower):
                     found = [max(found, key=lambda one: one.area)]
                 text = listed([scene.place(one.box) for one in found[:3]])
@@ -42,68 +34,82 @@ def where(seen: Seen) -> str | None:
                 return f"The {what if len(found) == 1 else plural(what)} {verb} {text}{cite([look])}."
         return None
     look = looks[-1]
-    region = next(
-        ((across, down) for words, across, down in _REGIONS if re.search(rf"\b({words})\b", seen.lower)), None
-    )
+    region = find_extent(seen.lower)
     if seen.yes_no and seen.targets and region:
-        _, look = scene.most(looks, seen.targets[0])
+        _, look = scene.most(looks, lambda look: look.those(seen.targets[0]))
         if look is None:
             return None
         box = max(look.those(seen.targets[0]), key=lambda one: one.area)
-        answer = "Yes" if _within(box.centre, *region) else "No"
+        answer = "Yes" if within(box.centre, region) else "No"
         return f"{answer}, the {seen.targets[0].word} is {scene.place(box.box)}{cite([look])}."
     for target in seen.targets:
-        anchor = next(iter(look.those(target)), None)
+        anchor = next(iter(seen.those(look, target)), None)
         if anchor is not None:
-            others = [thing for thing in look.things if thing.detection is not anchor]
-            near = sorted(others, key=lambda thing: distance(thing.detection.centre, anchor.centre))[:2]
-            if near:
-                listing = listed([f"{counted(1, t.detection.name)} {scene.place(t.detection.box)}" for t in near])
-                return f"Beside the {target.word}: {listing}{cite([look])}."
-            return None
-    inside = [thing.detection.name for thing in look.things if region and _within(thing.detection.centre, *region)]
-    return f"I see {listed([counted(1, name) for name in inside[:4]])} there{cite([look])}." if inside else None
+            return _related(seen, look, target, anchor)
+    return _in_part(look, region) if region and not seen.targets else None
 
 
-def _within(point: tuple[float, float], across: tuple[float, float], down: tuple[float, float]) -> bool:
-    return across[0] <= point[0] <= across[1] and down[0] <= point[1] <= down[1]
+def _related(seen: Seen, look: Look, target: Target, anchor: Detection) -> str | None:
+    """Say what is on a thing or beside it; what is behind or under it, boxes do not show."""
+    said = re.search(rf"\b({_RELATIONS})( \w+){{0,2}} {re.escape(target.word)}", seen.lower)
+    if said is None:
+        return None
+    others = [thing.detection for thing in look.things if thing.detection is not anchor]
+    on = said[1] in ("on", "in", "inside")
+    near = sorted(others, key=lambda one: distance(one.centre, anchor.centre))[:2]
+    found = [one for one in others if _is_on(one.box, anchor.box)] if on else near
+    listing = listed([f"{counted(1, one.name)} {scene.place(one.box)}" for one in found])
+    return f"{'On' if on else 'Beside'} the {target.word}: {listing}{cite([look])}." if found else None
 
 
-_INDOORS = frozenset(
-    "couch,bed,dining table,toilet,tv,laptop,microwave,oven,toaster,sink,refrigerator,keyboard,mouse,remote".split(",")
-)
-_OUTDOORS = frozenset(
-    "car,bus,truck,train,traffic light,fire hydrant,stop sign,parking meter,boat,airplane,bicycle,motorcycle,horse,cow,"
-    "sheep,elephant,zebra,giraffe,bear,kite,skis,snowboard,surfboard,bench".split(",")
-)
+_RELATIONS = "on|in|inside|next to|beside|near|by|left of|right of"
 
 
-def setting(seen: Seen) -> str | None:
-    """Say whether it is day or night, inside or outside, as far as light, sky and things tell."""
+def _is_on(box: Box, around: Box) -> bool:
+    """Whether a box is smaller than another one, and its lower edge lies in it."""
+    foot = ((box[0] + box[2]) / 2, box[3] - 0.1 * (box[3] - box[1]))
+    return box[2] - box[0] < 0.8 * (around[2] - around[0]) and within(foot, (around[::2], around[1::2]))
+
+
+def _in_part(look: Look, extent: Extent) -> str | None:
+    """Say what a part of the picture shows: the things detected there, else what the classifier sees in it."""
+    inside = [thing.detection.name for thing in look.things if within(thing.detection.centre, extent)]
+    if inside:
+        return f"I see {listed([counted(1, name) for name in inside[:4]])} there{cite([look])}."
+    cells = [3 * row + column for row in range(3) for column in range(3) if within(_centre(row, column), extent)]
+    text = shown(look.fact.regions[cells].mean(axis=0)) if cells and look.fact.usable else None
+    return f"I see {text} there{cite([look])}." if text and not text.startswith("perhaps ") else None
+
+
+def _centre(row: int, column: int) -> tuple[float, float]:
+    """The centre of one of the nine parts that the classifier sees apart, in shares of the picture."""
+    return (column + 0.5) / 3, (row + 0.5) / 3
+
+
+def place_kind(seen: Seen) -> str | None:
+    """Say whether it is day or night, inside or outside, or what kind of place it is, as far as the frames tell."""
     look = seen.meant()[-1]
-    rgb = look.fact.frame.rgb
-    names = {thing.detection.name for one in seen.looks for thing in one.things}
-    sky, green, light = colours.sky_share(rgb), colours.shares(rgb).get("green", 0.0), float(rgb.mean())
-    outside = bool(names & _OUTDOORS) or sky > 0.4 or green > 0.35
-    inside = not outside and bool(names & _INDOORS)
+    found = setting(seen.looks)
     if re.search(r"\b(day|night|daytime|daylight|dark|evening)\b", seen.lower):
-        if light < 60:
-            told, is_day = "it looks dark, like night", False
-        elif light > 85 and (outside or sky > 0.2):
-            told, is_day = "it looks like day", True
-        else:
-            return None
-        asks_night = bool(re.search(r"\b(night|dark|evening)\b", seen.lower)) and not re.search(r"\bday\b", seen.lower)
-        if seen.yes_no and " or " not in seen.lower:
-            return f"{'Yes' if is_day != asks_night else 'No'}, {told}{cite([look])}."
-        return capital(f"{told}{cite([look])}.")
-    if re.search(
-        r"\b(indoors?|outdoors?|inside|outside|room|open air|street|countryside|city|filmed|taken)\b", seen.lower
-    ):
-        if outside:
-            named = listed([with_article(one) for one in sorted(names & _OUTDOORS)[:2]]) or "open sky or green"
-            return f"Outdoors, it seems: I see {named}{cite([look])}."
-        if inside:
-            named = listed([with_article(one) for one in sorted(names & _INDOORS)[:2]])
-            return f"Indoors, it seems: I see {named}{cite([look])}."
-    return None
+        return _daylight(seen, look, found.daylight)
+    kind = f", {found.place}" if found.place else ""
+    if not re.search(r"\b(indoors?|outdoors?|inside|outside|open air)\b", seen.lower):
+        asked = re.search(r"\b(place|room|where|location|street|city|town|countryside|surroundings?)\b", seen.lower)
+        return f"It looks like {found.place}{cite([look])}." if found.place and asked else None
+    if found.outdoors is None:
+        return None
+    inside = re.search(r"\b(indoors?|inside|room)\b", seen.lower)
+    told = f"it seems to be {'outdoors' if found.outdoors else 'indoors'}{kind}{cite([look])}."
+    if seen.yes_no and " or " not in seen.lower and (inside or re.search(r"\b(outdoors?|outside)\b", seen.lower)):
+        return f"{'Yes' if found.outdoors is not bool(inside) else 'No'}, {told}"
+    return capital(told)
+
+
+def _daylight(seen: Seen, look: Look, is_day: bool | None) -> str | None:
+    if is_day is None:
+        return None
+    told = "it looks like day" if is_day else "it looks dark, like night"
+    asks_night = bool(re.search(r"\b(night|dark|evening)\b", seen.lower)) and not re.search(r"\bday\b", seen.lower)
+    if seen.yes_no and " or " not in seen.lower:
+        return f"{'Yes' if is_day != asks_night else 'No'}, {told}{cite([look])}."
+    return capital(f"{told}{cite([look])}.")

@@ -11,6 +11,7 @@ from agent.models.embedded.rules.evidence import FIRM, SHOWS, SHOWS_NOT, Fact, s
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import PEOPLE, UNTOLD, Target, counted, find_targets, listed, plural, subject_of
 from agent.models.embedded.rules.visual.account import describe, negative, unseen
+from agent.models.embedded.rules.visual.place import where
 from agent.models.embedded.rules.visual.seen import PERSON, Seen, capital, cite, crop, inner_box
 
 NUMBERS = {
@@ -29,18 +30,25 @@ NUMBERS = {
 
 
 def name(seen: Seen) -> str | None:
-    """Name the things of a kind that is asked for: `Which animals are there?`."""
-    for target in seen.targets:
-        found = sorted({d.name for look in seen.meant() for d in look.those(target)})
+    """Name the things of a kind that is asked for, `Which animals are there?`, or those beside one that is named."""
+    asked = [
+        target
+        for target in seen.targets
+        if re.search(rf"\b(what|which|name|list|identify)( \w+){{0,3}} {re.escape(target.word[:-1])}", seen.lower)
+    ]
+    if seen.targets and not asked:
+        return where(seen) or unseen(seen)
+    for target in asked:
+        found = sorted({one.name for look in seen.meant() for one in seen.those(look, target)})
         if found:
-            _, look = scene.most(seen.meant(), target)
+            _, look = seen.most(target)
             fine = _breed(look, found[0]) if look and len(found) == 1 else ""
             return f"{capital(listed([with_article(one) for one in found]))}{fine}{cite([look] if look else [])}."
         members = concepts().members.get(target.concept or "")
         for part in reversed(scenes(seen.facts)):
             if members and (text := part.text(members)):
                 return f"{capital(text)}{part.first.cite}."
-    return describe(seen)
+    return unseen(seen) if asked else describe(seen)
 
 
 def _breed(look: Look, detected: str) -> str:
@@ -71,19 +79,22 @@ def exists(seen: Seen) -> str | None:
 
 def _there(seen: Seen, target: Target, qualified: Sequence[str]) -> str:
     """Answer whether a target is there, `qualified` by the words before it."""
-    number, look = scene.most(seen.meant(), target)
+    number, look = seen.most(target, coloured=False)
     if target.is_people and len(target.classes) == 1:
         return _people_there(seen, target, number, look)
     if "no" in qualified:
         return f"No, I see {counted(number, target.word)}{cite([look])}." if look else f"Yes, I see no {target.word}."
     least = max((NUMBERS[word] for word in qualified if word in NUMBERS), default=1)
     if look is not None and number >= least:
-        box = max(look.those(target), key=lambda one: one.score)
+        box = max(seen.those(look, target, coloured=False), key=lambda one: one.score)
         fine = _breed(look, box.name) if number == 1 else ""
         asked = next((name for name in qualified if name in colours.NAMES), None)
         if asked is not None and colours.shares(crop(look, inner_box(box.box))).get(asked, 0.0) < 0.25:
             return f"No, I see {counted(number, box.name)}, but none that looks {asked}{cite([look])}."
         return f"Yes, {counted(number, box.name)}{fine} {scene.place(box.box)}{cite([look])}."
+    if look is None and (elsewhere := scene.most(seen.meant(), lambda one: one.those(target))[1]) is not None:
+        box = elsewhere.those(target)[0]
+        return f"No, the {target.word} that I see is {scene.place(box.box)}{cite([elsewhere])}."
     if look is not None:
         return f"No, I see only {counted(number, target.word, one=True)}{cite([look])}."
     if target.concept:
@@ -124,8 +135,10 @@ def count(seen: Seen) -> str | None:
     for target in targets:
         if not target.classes:
             continue
+        if seen.unclear(target):
+            return None
         looks = seen.meant()
-        number, look = scene.most(looks, target)
+        number, look = seen.most(target)
         what = PEOPLE if target.is_people else target.word
         if look is None:
             return f"I don't see any {plural(what)}." if any(one.fact.usable for one in looks) else unseen(seen)

@@ -7,35 +7,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent.models.embedded.model import Mind
-from agent.models.embedded.rules import scene
+from agent.models.embedded.model import Perception
+from agent.models.embedded.rules import colours, scene
 from agent.models.embedded.rules.evidence import Fact
+from agent.models.embedded.rules.qualifiers import qualifiers, within
 from agent.models.embedded.rules.question import Question
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.things import PEOPLE, Target, find_targets
 from memory.stream.time_expressions import PRESENT
+from tools.perception.detect import Detection
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in shares of the picture."""
 START = re.compile(r"\b(start|starts|beginning|begin|begins|first|opening)\b")
-
-
 END = re.compile(r"\b(end|ends|last|final|finally)\b")
-
-
 _YES_NO = re.compile(r"^(\w+, )?(is|are|was|were|do|does|did|has|have|can|could|any|anybody|anyone)\b")
-
-
 PERSON = Target(PEOPLE, frozenset({PEOPLE}), None)
+COLOUR_SHARE = 0.25
+"""A thing has a colour from this share of its pixels on."""
 
 
 class Seen:
     """What a question is answered from: the question, its targets, and the frames with what they show."""
 
-    def __init__(self, mind: Mind, question: Question, facts: Sequence[Fact]) -> None:
-        self.mind, self.question, self.facts = mind, question, list(facts)
+    def __init__(self, perception: Perception, question: Question, facts: Sequence[Fact]) -> None:
+        self.perception, self.question, self.facts = perception, question, list(facts)
         self.lower = question.text.lower().strip()
-        self.looks = scene.look_at(mind.perception, facts)
+        self.looks = scene.look_at(perception, facts)
         self.targets = find_targets(question.text)
         self.yes_no = bool(_YES_NO.match(self.lower))
 
@@ -55,6 +53,30 @@ class Seen:
         if END.search(self.lower):
             return self.looks[-1:]
         return self.looks
+
+    def those(self, look: Look, target: Target, coloured: bool = True) -> list[Detection]:
+        """Return the things in a frame that a target means: of the colour, and in the part of the picture, if said.
+
+        Args:
+            look: the frame.
+            target: what is meant.
+            coloured: whether a colour that is said has to be theirs; not where it is asked for.
+        """
+        said = qualifiers(self.question.text, target)
+        return [
+            one
+            for one in look.those(target)
+            if (said.extent is None or within(one.centre, said.extent))
+            and (said.colour is None or not coloured or has_colour(look, one, said.colour))
+        ]
+
+    def most(self, target: Target, coloured: bool = True) -> tuple[int, Look | None]:
+        """Return the largest number of a target's things at once, and the first frame with as many."""
+        return scene.most(self.meant(), lambda look: self.those(look, target, coloured))
+
+    def unclear(self, target: Target) -> frozenset[str]:
+        """Return what the question says of a target that boxes and colours cannot show."""
+        return qualifiers(self.question.text, target).unknown
 
 
 def cite(looks: Sequence[Look]) -> str:
@@ -97,3 +119,9 @@ def clothes_box(look: Look, box: Box, legs: bool = False) -> Box:
 def crop(look: Look, box: Box) -> np.ndarray:
     """Return the pixels of a box, (N, 3)."""
     return look.fact.frame.rgb[slices(look, box)].reshape(-1, 3)
+
+
+def has_colour(look: Look, one: Detection, colour: str) -> bool:
+    """Whether a thing, or a person's clothes, have a colour."""
+    box = clothes_box(look, one.box) if one.name == PEOPLE else inner_box(one.box)
+    return colours.shares(crop(look, box)).get(colour, 0.0) >= COLOUR_SHARE
