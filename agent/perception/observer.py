@@ -245,6 +245,8 @@ def _overlap(one: Span, other: Span) -> bool:
 
 
 def _default_detector(rgb: np.ndarray) -> Sequence[Detection]:
+    """Detect as in a frame that a model is shown: what is found must not depend on who looked first."""
+    from agent.models.blocks import decode_image, image_block
     from agent.models.embedded.model import things
 
-    return things(rgb)
+    return things(decode_image(image_block(rgb)))
