@@ -99,7 +99,7 @@ def test_frames_become_evidence_before_the_question() -> None:
     assert read_turns([HumanMessage(content)], [], bound=True)[0].text == EVIDENCE
     assert user.text == "What is it?"
     assert [frame.t_s for frame in user.frames] == [5.0]
-    assert user.gaps == ("0:01 to 0:03",)
+    assert user.remarks == ("no picture from 0:01 to 0:03",)
 
 
 def test_what_does_not_fit_goes_the_oldest_frames_first_and_then_the_oldest_turns() -> None:

