@@ -38,6 +38,7 @@ from agent.models import load_mllm
 from agent.models.cassette import record
 from agent.models.protocol import MLLM, Finding
 from agent.perception.session import SourceSession, open_source_session
+from agent.perception.when_seen import make_when_seen
 from tools.ask_user import NEEDS_NEW_FRAME, Intervention, Reply
 from tools.errors import AttendError
 from tools.registry import make_tools
@@ -230,12 +231,19 @@ async def open_assistant(
             if cassette:
                 mllm = record(mllm, cassette)
             with _literature(config) as (literature, lacking):
-                tools = make_tools(session.view, literature)
+                tools = make_tools(session.view, [*_detections(session), *literature])
                 graph = build_graph(mllm, session.view, tools, config.limits, saver, LiteratureCitations())
                 recursion_limit = SUPERSTEPS_A_STEP * (config.limits.steps + 2)
                 yield Assistant(mllm, session, thread, (*findings, *lacking), graph, saver, recursion_limit)
         finally:
             await asyncio.to_thread(session.close)
+
+
+def _detections(session: SourceSession) -> list[BaseTool]:
+    """Return the tool over what is detected, where anything is."""
+    if session.observer is None:
+        return []
+    return [make_when_seen(session.observer.detections, session.zones)]
 
 
 def _literature(config: Config) -> AbstractContextManager[tuple[tuple[BaseTool, ...], tuple[Finding, ...]]]:

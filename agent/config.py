@@ -30,6 +30,7 @@ from tools.errors import ConfigError
 from tools.hearing.options import HearingOptions
 from tools.literature.options import LiteratureOptions
 from tools.media.options import MediaOptions
+from tools.perception.options import PerceptionOptions
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Config(BaseModel):
         mllm: settings of the model.
         media: settings for opening and sampling sources.
         memory: settings of stream memory.
+        perception: what is detected while a source is watched, and named zones.
         hearing: settings of speech to text.
         limits: limits per question.
         server: settings of the server.
@@ -89,6 +91,7 @@ class Config(BaseModel):
     mllm: ModelOptions = ModelOptions()
     media: MediaOptions = MediaOptions()
     memory: StreamOptions = StreamOptions()
+    perception: PerceptionOptions = PerceptionOptions()
     hearing: HearingOptions = HearingOptions()
     limits: Limits = Limits()
     server: ServerOptions = ServerOptions()

@@ -41,7 +41,7 @@ def noting(monkeypatch: pytest.MonkeyPatch, wait: Callable[[], object] = bool) -
     """Have each note wait first; return the times of those taken."""
     taken: list[float] = []
 
-    def note(notes: Notes, frame: Frame) -> list[Note]:
+    def note(notes: Notes, frame: Frame, look: object) -> list[Note]:
         wait()
         taken.append(frame.t_s)
         return [notes.add(frame.t_s, frame.id, "label", f"thing {frame.t_s}")]
@@ -151,7 +151,7 @@ def test_notes_are_embedded_even_where_frames_never_stop_waiting(
 
 
 def test_an_error_is_told_until_a_note_can_be_taken_again(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def note(notes: Notes, frame: Frame) -> list[Note]:
+    def note(notes: Notes, frame: Frame, look: object) -> list[Note]:
         if frame.t_s < 3.0:
             raise StoreError("the disk is full")
         return []

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from agent.perception import observer
 from tests.fixtures.browsing import Open, ask, check, ended, pixel
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.serving import Served, serving, settings, wait_for
+from tests.test_agent_observer import Squares, write_clip
+from tools.perception.options import PerceptionOptions
 
 pytest_plugins = ["tests.fixtures.browser"]
 
@@ -168,6 +171,37 @@ def test_ten_pages_show_one_conversation_and_the_live_picture(clip: Path, tmp_pa
         expect(pages[9].locator("#picture")).not_to_have_attribute("data-t", before)
         red, green, blue = pixel(pages[9], "#picture")
         assert max(red, green) > blue
+
+
+def test_detected_things_are_drawn_and_the_boxes_are_hidden_by_keyboard(
+    tmp_path: Path, visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observer, "_default_detector", Squares())
+    walk = write_clip(tmp_path / "walk.avi", [0.2, 0.4, 0.6])
+    config = settings(tmp_path / "home", "curvestream").model_copy(
+        update={"perception": PerceptionOptions(detect=True)}
+    )
+    with serving([walk], config, {"say": "Somebody walks [0:01]."}, realtime=False) as served:
+        session = served.state.rooms[0].opened.session
+        wait_for(lambda: session.finished and len(session.source_memory.detections) == 3)
+        page = visit(served)
+        ended(ask(page, "Who is there?")).get_by_role("button", name="Show 0:01").click()
+        dialog = page.get_by_role("dialog", name="0:01")
+        box = dialog.locator(".boxes rect")
+        expect(box).to_have_count(1)
+        expect(dialog.locator(".boxes text")).to_have_text("person 90%")
+        expect(dialog.locator("#moment-detected")).to_contain_text("person middle (by an object detector")
+        picture, drawn = dialog.locator("img").bounding_box(), box.bounding_box()
+        assert picture
+        assert drawn
+        assert abs((drawn["x"] + drawn["width"] / 2 - picture["x"]) / picture["width"] - 0.4) < 0.02
+        toggle = dialog.get_by_role("button", name="Boxes", pressed=True)
+        toggle.focus()
+        page.keyboard.press("Enter")
+        expect(box).to_have_count(0)
+        expect(dialog.get_by_role("button", name="Boxes", pressed=False)).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(box).to_have_count(1)
 
 
 def test_pin_play_forget_and_export(clip: Path, tmp_path: Path, visit: Open) -> None:

@@ -241,14 +241,15 @@ def memory_search(
     words: Annotated[str, typer.Argument(help="Words to search for.")],
     source: SourceName = None,
     limit: Annotated[int, typer.Option(help="Maximum number of results per source.", min=1)] = 10,
+    zone: Annotated[str | None, typer.Option(help="Of detected things, only those in this half or zone.")] = None,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Search the notes for words."""
+    """Search the notes for words, and the detections for the kind of thing that they name, such as person."""
     from agent.cli.memory import search_memories
 
-    search_memories(_settings(config, None, folder, {}), words, source, limit, make_console(), as_json)
+    search_memories(_settings(config, None, folder, {}), words, source, limit, make_console(), as_json, zone)
 
 
 @memory_app.command("forget")

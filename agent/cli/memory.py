@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from rich.box import SIMPLE
@@ -18,6 +20,7 @@ from rich.table import Table
 
 from agent.cli.console import safe
 from agent.config import Config
+from agent.perception.seen_over_time import Stretch, labels_meant, seen_over_time, told
 from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import Forgotten
 from memory.store.frames import FrameStore
@@ -33,10 +36,12 @@ from memory.store.source_dir import (
     watched_wall_s,
 )
 from memory.stream.archive import Archive
+from memory.stream.detections import Detections
 from memory.stream.notes import Notes
 from memory.stream.speech import Speech
 from tools.errors import ConfigError, StoreError
 from tools.media import Span, format_clock
+from tools.perception.zones import HALVES, Zone, find_zone, parse_zone
 
 ALL = Span(0.0, sys.float_info.max)
 _AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
@@ -85,23 +90,48 @@ def list_memories(config: Config, console: Console, as_json: bool) -> None:
 
 
 def search_memories(
-    config: Config, words: str, source: str | None, limit: int, console: Console, as_json: bool
+    config: Config,
+    words: str,
+    source: str | None,
+    limit: int,
+    console: Console,
+    as_json: bool,
+    zone: str | None = None,
 ) -> None:
-    """Print the notes and the speech that match some words, in all memories or in those of one source.
+    """Print the notes, the speech and the detections that match some words, in all memories or in those of one source.
+
+    Args:
+        config: the folder and the zones.
+        words: the words; also a kind of thing that may have been detected.
+        source: name of a source; None for all.
+        limit: maximum number of notes of a source.
+        console: for the output.
+        as_json: prints JSON, one object a line.
+        zone: name of a zone or half of the picture in which things count; with it, notes and speech are left out.
 
     Raises:
+        ConfigError: if the source or the zone is unknown.
         StoreError: after printing results from the others, if some cannot be read.
     """
+    place = _zone(config, zone) if zone else None
     found_any = False
     failures: list[StoreError] = []
     for path in _select_places(config, source):
         try:
             with _open_place(read_source_dir(path), config) as found:
-                notes, walls = _matching(found, words, limit), found.archive.wall_times()
+                notes = [] if place else _matching(found, words, limit)
+                walls, seen = found.archive.wall_times(), _seen(found.detections, words, place)
         except StoreError as error:
             failures.append(error)
             continue
-        found_any = found_any or bool(notes)
+        found_any = found_any or bool(notes) or bool(seen)
+        name = source_of(path)
+        if seen and as_json:
+            for one in seen:
+                row = {"source": name, "kind": "detected", "label": words, **asdict(one, dict_factory=_plain)}
+                print(json.dumps(row))
+        elif seen:
+            console.print(f"{safe(name)}  [dim]detected:[/] {safe(told(words, seen, place))}", highlight=False)
         for t_s, kind, text in sorted(notes):
             if as_json:
                 print(json.dumps({"source": source_of(path), "t_s": t_s, "kind": kind, "text": text}))
@@ -110,7 +140,7 @@ def search_memories(
                 when = format_clock(t_s) + ("" if wall_s is None else f"  {_wall(wall_s)}")
                 console.print(f"[bold]{when}[/]  {safe(source_of(path))}  [dim]{kind}:[/] {safe(text)}")
     if not found_any and not as_json:
-        console.print(f"no notes match {safe(words)!r}")
+        console.print(f"no notes or detections match {safe(words)!r}" if place is None else "nothing was detected")
     raise_failures(failures)
 
 
@@ -235,6 +265,26 @@ def parse_when(text: str, now_wall_s: float | None = None) -> float:
         ) from error
 
 
+def _zone(config: Config, name: str) -> Zone:
+    zones = [parse_zone(text) for text in config.perception.zones]
+    place = find_zone(name, zones)
+    if place is None:
+        known = ", ".join([*HALVES, *(zone.name for zone in zones)])
+        raise ConfigError(f"unknown zone {name!r}.", expected=f"one of: {known}")
+    return place
+
+
+def _seen(detections: Detections, words: str, place: Zone | None) -> list[Stretch]:
+    """When the kind of thing that some words name was detected."""
+    labels = detections.labels()
+    meant = labels_meant(words, labels) if labels else frozenset()
+    return seen_over_time(detections, meant, place) if meant else []
+
+
+def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields}
+
+
 def _matching(found: SourceMemory, words: str, limit: int) -> list[tuple[float, str, str]]:
     """Return the (time, kind, text) of the notes and the speech of a memory that match some words best."""
     notes = [(note.t_s, note.kind, note.text) for note in found.notes.search(words, limit)]
@@ -263,7 +313,10 @@ def _open_place(place: SourceDir, config: Config) -> Iterator[SourceMemory]:
         stack.callback(notes.close)
         speech = Speech(place.folder)
         stack.callback(speech.close)
-        yield SourceMemory(place, FrameStore(place.frames, config.quota_mb << 20), archive, notes, speech, "")
+        quota_bytes = config.quota_mb << 20
+        detections = Detections(place.folder, source_of(place.folder), quota_bytes)
+        stack.callback(detections.close)
+        yield SourceMemory(place, FrameStore(place.frames, quota_bytes), archive, notes, speech, detections, "")
 
 
 def _describe(path: Path, found: SourceMemory) -> Row:

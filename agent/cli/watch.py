@@ -16,6 +16,7 @@ from agent.cli.console import safe
 from agent.config import Config
 from agent.models import MLLM, load_mllm
 from agent.perception.session import SourceSession, open_source_session
+from agent.watch.detected import parse_condition
 from agent.watch.monitor import Alert, Watcher, WatchStatus
 from agent.watch.rule import check_condition
 from agent.watch.speech import Spoken, spoken_condition
@@ -24,6 +25,7 @@ from tools.errors import ConfigError, MediaError
 from tools.media import format_clock
 from tools.media.health import TroubleKind
 from tools.media.types import mask_credentials
+from tools.perception.zones import parse_zone
 
 EXIT_OK, EXIT_CANNOT_JUDGE, EXIT_NO_ALERT = 0, 3, 4
 
@@ -119,7 +121,10 @@ def watch_source(source: str, config: Config, options: WatchCommandOptions, cons
             model = load_mllm(config.model, config.mllm)
             model.preflight()
             session = open_source_session(
-                source, _settings(source, config, options, model), realtime=options.realtime, loop=options.loop
+                source,
+                _settings(source, config, options, model, conditions),
+                realtime=options.realtime,
+                loop=options.loop,
             )
         stack.callback(session.close)
         watcher = stack.enter_context(Watcher(model, session, config.watch, alerts.put))
@@ -231,15 +236,21 @@ class Screen:
         print(record.model_dump_json(), flush=True)
 
 
-def _settings(source: str, config: Config, options: WatchCommandOptions, model: MLLM) -> Config:
+def _settings(
+    source: str, config: Config, options: WatchCommandOptions, model: MLLM, conditions: Sequence[str]
+) -> Config:
     """Return the settings of a watch. Notes of a recording are taken only for models without images, since it can be
     watched again; those of a live source are always taken, for searches. A recording is listened to only for a
-    condition about speech, and is not read beyond `until_s`.
+    condition about speech, and is not read beyond `until_s`. Things are detected for a condition that detections
+    decide, unless the setting says no.
     """
     recording = Path(source).expanduser().exists()
     changes: dict[str, Any] = {"take_notes": config.take_notes and not (recording and model.abilities.images)}
-    if recording and not any(isinstance(spoken_condition(condition), Spoken) for condition in options.when):
+    if recording and not any(isinstance(spoken_condition(condition), Spoken) for condition in conditions):
         changes["hearing"] = config.hearing.model_copy(update={"enabled": False})
+    zones = [parse_zone(text) for text in config.perception.zones]
+    if config.perception.detect is None and any(parse_condition(condition, zones) for condition in conditions):
+        changes["perception"] = config.perception.model_copy(update={"detect": True})
     if options.until_s and not options.realtime and recording:
         return config.model_copy(
             update={**changes, "media": config.media.model_copy(update={"end_s": options.until_s})}

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, cast
 
-import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage, ToolMessage, message_chunk_to_message
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable
@@ -30,7 +29,7 @@ from pydantic import ValidationError
 from agent.config import Limits
 from agent.core.citations import DocumentChecker, check_citations, closing_note, repair_hint
 from agent.core.events import Perceived, Revising, Token, ToolCalled, ToolReturned
-from agent.core.prompt import build_prompt
+from agent.core.prompt import Shows, build_prompt
 from agent.core.state import State, Turn, begins_turn, hint, last_reply, new_turn, split_turns
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
@@ -49,7 +48,7 @@ GAPS_TOLD = 5
 NO_ANSWER = "I have no answer to that."
 
 
-class Perception(Protocol):
+class Perception(Shows, Protocol):
     """The frames that the loop reasons over; `agent.perception.view.SourceView` is one."""
 
     def perceive(self, question: str | None = None) -> list[SeenFrame]:
@@ -72,12 +71,6 @@ class Perception(Protocol):
 
     def heard(self, question: str | None, frames: Sequence[SeenFrame]) -> Heard:
         """Texts about what is heard, each with its place among the frames, and the utterances as evidence."""
-
-    def shown(self, frame: SeenFrame) -> np.ndarray:
-        """The pixels of a frame in its detail, (height, width, 3) uint8 RGB. Raises StoreError if they are gone."""
-
-    def noted(self, frames: Sequence[SeenFrame]) -> list[Evidence]:
-        """What was noted about frames, for models without images."""
 
 
 def build_graph(
@@ -115,7 +108,9 @@ def build_graph(
     async def think(state: State) -> State:
         turn, started = state["turn"], time.monotonic()
         exhausted = _exhausted(turn, limits)
-        prompt, shown = await asyncio.to_thread(build_prompt, state, abilities, view.shown, view.noted, limits.history)
+        prompt, shown = await asyncio.to_thread(
+            build_prompt, state, abilities, view.shown, view.noted, limits.history, view.detected
+        )
         if exhausted:
             prompt.append(hint(f"The limit of {exhausted} is reached. Answer now with what you have."))
         left_s = max(limits.seconds - turn["seconds"], LAST_ANSWER * limits.seconds)

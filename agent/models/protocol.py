@@ -67,6 +67,7 @@ class Abilities(BaseModel):
         grounding: whether positions can be asked for and come back as boxes.
         embeddings: whether `embed_image` works.
         structured: whether it can be asked for JSON of a given form.
+        detections: whether it reads `detections` in the extras of image blocks: [label, confidence, box] each.
         json_schema: whether the keyword `json_schema` of a call binds the answer to a JSON schema.
         details: the levels of detail that differ for this backend; others fall back to the nearest higher one.
         context_tokens: the context window in tokens; None where unknown.
@@ -82,6 +83,7 @@ class Abilities(BaseModel):
     grounding: bool = False
     embeddings: bool = False
     structured: bool = True
+    detections: bool = False
     json_schema: bool = False
     details: frozenset[Detail] = frozenset({"clear"})
     context_tokens: int | None = None

@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from memory.stream.detections import Sighting
 from memory.stream.keyframes import KeyMoments
 from memory.stream.notes import Note, Notes
 from tools.errors import AttendError, StoreError
 from tools.media import Frame, Span
+
+Look = Callable[[str, float, np.ndarray], tuple[Sighting, ...]]
+"""Returns the detections of a frame by its id, media time and pixels; see `agent.perception.observer.Observer.look`."""
 
 MIN_PROBABILITY = 0.15
 """Labels less likely than this are not noted; our choice: below it most are wrong."""
@@ -84,6 +88,7 @@ class NoteTaker:
         pixels: gives the pixels of a frame id; raises StoreError where they have given way to newer ones.
         moments: key moments, of which those with words of their own are worth more; None where there are none.
         plays: whether frames come for ever: it then rests after each, to leave the processor to others.
+        look: returns what a frame shows, by its id, time and pixels; None detects anew.
 
     Attributes:
         error: what was wrong with the moment noted last; None where nothing was.
@@ -96,10 +101,11 @@ class NoteTaker:
         pixels: Callable[[str], np.ndarray],
         moments: KeyMoments | None = None,
         plays: bool = False,
+        look: Look | None = None,
     ) -> None:
         self.error: AttendError | None = None
         self.unnoted = 0
-        self._notes, self._pixels, self._moments, self._plays = notes, pixels, moments, plays
+        self._notes, self._pixels, self._moments, self._plays, self._look = notes, pixels, moments, plays, look
         self._read: frozenset[str] = frozenset()  # the words of the moment noted last
         self._unindexed = 0
         self._waiting = Backlog()
@@ -177,7 +183,7 @@ class NoteTaker:
         except StoreError:  # it gave way to newer ones
             self.unnoted += 1
             return
-        taken = note_frame(self._notes, Frame(self._notes.source, t_s, rgb))
+        taken = note_frame(self._notes, Frame(self._notes.source, t_s, rgb), self._look)
         words = words_of(taken)
         if self._moments is not None and words - self._read:
             self._moments.value(t_s, WORDS_WORTH)
@@ -190,13 +196,14 @@ class NoteTaker:
             self._unindexed = 0
 
 
-def note_frame(notes: Notes, frame: Frame) -> list[Note]:
+def note_frame(notes: Notes, frame: Frame, look: Look | None = None) -> list[Note]:
     """Add and return what can be said of a frame. Raises AttendError if the classifier or word reader is missing."""
     from agent.models.embedded.model import labels, things
     from agent.models.embedded.rules.things import counted
     from tools.ocr import read_words
 
-    numbers = Counter(one.name for one in things(frame.rgb))
+    names = [one.label for one in look(frame.id, frame.t_s, frame.rgb)] if look else [o.name for o in things(frame.rgb)]
+    numbers = Counter(names)
     found = [counted(number, name) for name, number in numbers.items()]
     found += [f"{name} ({share:.0%})" for name, share in labels(frame.rgb, LABELS) if share >= MIN_PROBABILITY]
     taken = [notes.add(frame.t_s, frame.id, "label", ", ".join(found))] if found else []

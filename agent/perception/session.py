@@ -1,6 +1,7 @@
 """`SourceSession`: one source being watched; capture, memory and annotation, each fed by a thread of its own.
 
 source -> Capture (thread) -> Recorder (thread) -> StreamMemory + FrameStore, and Notes for key moments
+                                                -> Observer (thread) -> Detections
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 from agent.config import Config
 from agent.perception.annotator import NoteTaker
 from agent.perception.hearing import Hearing, open_hearing
+from agent.perception.observer import Observer
+from agent.perception.resample import read_times
 from agent.perception.source_memory import SourceMemory, open_source_memory
 from agent.perception.status import LivePicture, SourceStatus
 from agent.perception.timeline import Forgotten
@@ -26,6 +29,7 @@ from memory.stream.policies import Decision
 from memory.stream.recorder import Recorder
 from tools.errors import ConfigError, StoreError
 from tools.media import Capture, CaptureStats, Frame, Source, SourceInfo, Span, open_source
+from tools.perception.zones import Zone, parse_zone
 
 if TYPE_CHECKING:
     from agent.narrative.recall import NarrativeRecall
@@ -43,6 +47,8 @@ class SourceSession:
         source_memory: all tiers of memory of this source with what is on disk: timeline, pins, export, forgetting.
         view: frames and notes as the loop and the tools see them.
         status: errors, and how capture and memory keep up.
+        observer: detects objects and people in sampled frames; None where `perception.detect` is off.
+        zones: named zones of the picture.
         hearing: the transcript.
     """
 
@@ -50,6 +56,8 @@ class SourceSession:
     source_memory: SourceMemory
     view: SourceView
     status: SourceStatus
+    observer: Observer | None
+    zones: tuple[Zone, ...]
     hearing: Hearing
     _source: Source
     _capture: Capture
@@ -157,6 +165,8 @@ class SourceSession:
             stack.callback(self._end_problem)
             stack.callback(self._source.close)
             stack.callback(self._recorder.close)
+            if self.observer:
+                stack.callback(self.observer.close)
             if self._note_taker:
                 stack.callback(self._note_taker.close)
             if self.hearing.ears:
@@ -194,7 +204,15 @@ def open_source_session(
         source_memory, memory = open_source_memory(spec, info, config)
         stack.callback(source_memory.close)
         plays = info.live or realtime
-        taker = NoteTaker(source_memory.notes, memory.pixels, memory.moments, plays) if config.take_notes else None
+        can_reread = info.kind == "video" and not info.live and not loop
+        observer = _observer(spec, config, source_memory, plays, can_reread)
+        if observer:
+            stack.callback(observer.close)
+            source_memory.on_forget.append(observer.drop)
+        taker = None
+        if config.take_notes:
+            look = observer.look if observer else None
+            taker = NoteTaker(source_memory.notes, memory.pixels, memory.moments, plays, look)
         live = LivePicture(info, view_fps if wide else fps, memory)
         source_memory.on_forget.append(live.drop)
         if taker:
@@ -222,22 +240,36 @@ def open_source_session(
             live.end_troubles()
             caretaker()
 
-        recorder = Recorder(capture, memory, on_kept, live=plays, on_turn=look_after)
+        on_frame = observer.submit if observer else None
+        recorder = Recorder(capture, memory, on_kept, live=plays, on_frame=on_frame, on_turn=look_after)
         hearing = open_hearing(spec, config, source, source_memory, memory, lambda: recorder.finished)
         if hearing.ears:
             stack.callback(hearing.ears.close)
             source_memory.on_forget.append(hearing.ears.drop)
         recorder.start()
         stack.pop_all()
-    can_reread = info.kind == "video" and not info.live and not loop
     narrative = _narrative(config, spec, info.name)
-    status = SourceStatus(memory, source_memory, capture, recorder, live, taker, hearing)
+    status = SourceStatus(memory, source_memory, capture, recorder, live, taker, hearing, observer)
     view = SourceView(
         info, memory, source_memory.notes, status, source_memory, capture, recorder, taker, spec, config.media,
-        can_reread, live, narrative, hearing,
+        can_reread, live, narrative, hearing, observer,
     )  # fmt: skip
+    zones = tuple(parse_zone(text) for text in config.perception.zones)
     return SourceSession(
-        memory, source_memory, view, status, hearing, source, capture, recorder, taker, live, listeners, narrative
+        memory, source_memory, view, status, observer, zones, hearing, source, capture, recorder, taker, live,
+        listeners, narrative,
+    )  # fmt: skip
+
+
+def _observer(spec: str, config: Config, remembered: SourceMemory, plays: bool, can_reread: bool) -> Observer | None:
+    detect = config.perception.detect
+    if not (config.take_notes if detect is None else detect):
+        return None
+    return Observer(
+        remembered.detections,
+        plays=plays,
+        share=config.perception.share,
+        reread=(lambda times_s: read_times(spec, config.media, times_s)) if can_reread else None,
     )
 
 

@@ -20,12 +20,15 @@ from typing import Literal, TypeVar
 
 from agent.config import Config
 from agent.perception.annotator import embed_texts
+from agent.perception.export import DETECTIONS_TOLD, write_detections
 from agent.perception.timeline import CurvePoint, Forgotten, Moment, Timeline
 from memory.store.frames import FrameStore
 from memory.store.secure_delete import wipe
 from memory.store.source_dir import DAMAGED, SourceDir, claim_source_dir, tidy_source_dirs
 from memory.stream.archive import FILE_NAME as ARCHIVE_FILE
 from memory.stream.archive import Archive
+from memory.stream.detections import FILE_NAME as DETECTIONS_FILE
+from memory.stream.detections import Detections
 from memory.stream.encoders import Encoder, load_encoder
 from memory.stream.keyframes import KeyMoment
 from memory.stream.memory import StreamMemory
@@ -68,6 +71,7 @@ class SourceMemory:
     archive: Archive
     notes: Notes
     speech: Speech
+    detections: Detections
     session: str
     memory: StreamMemory | None = None
     epoch_wall_s: float | None = None
@@ -126,6 +130,7 @@ class SourceMemory:
         struck = len(struck_ids)
         notes, vectors = self.notes.forget(span)
         spoken = self.speech.forget(span)
+        self.detections.forget(span)
         used = self.archive.frame_ids() | self.notes.frame_ids()
         if self.memory:
             used |= {kept.frame_id for kept in self.memory.remembered()}
@@ -139,6 +144,7 @@ class SourceMemory:
         self.store.remove([frame_id for frame_id in struck_ids if frame_id not in used])
         wipe(self.archive.path)
         wipe(self.notes.path)
+        wipe(self.detections.path)
         if self.speech.path.exists():
             wipe(self.speech.path)
         return Forgotten(
@@ -160,7 +166,9 @@ class SourceMemory:
         return _moment(kept, "key", pinned=pinned)
 
     def export(self, path: Path, span: Span | None = None) -> Path:
-        """Write the remembered pictures, moments, notes and speech of a span (None: all) into a zip file.
+        """Write the remembered pictures, moments, notes, speech and detections of a span (None: all) into a zip file.
+
+        Pictures with detections are written once more with boxes, as JPEG. Nobody is identified.
 
         Raises:
             StoreError: if the file cannot be written; a part of it is removed.
@@ -173,6 +181,7 @@ class SourceMemory:
             "moments": len(moments),
             "notes": len(notes),
             "gaps": timeline.gaps,
+            "detections": DETECTIONS_TOLD,
             "written": datetime.now().astimezone().isoformat(timespec="seconds"),
             "times": "t_s: media time in seconds; wall_s: Unix time in seconds",
         }
@@ -184,6 +193,7 @@ class SourceMemory:
                 bundle.writestr("moments.jsonl", "".join(f"{moment.model_dump_json()}\n" for moment in moments))
                 rows = [{"t_s": n.t_s, "frame_id": n.frame_id, "kind": n.kind, "text": n.text} for n in notes]
                 bundle.writestr("notes.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+                write_detections(bundle, self.detections, self.store, {moment.frame_id for moment in moments}, span)
                 if spoken := self.speech.between(span):
                     rows = [{"start_s": s.start_s, "end_s": s.end_s, "text": s.text} for s in spoken]
                     bundle.writestr("speech.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
@@ -238,6 +248,7 @@ class SourceMemory:
         with suppress(StoreError):  # it was written lately, and the rest must be closed whatever the disk says
             if stats is not None and stats.newest_s is not None:
                 self.archive.set_clock(last_s=stats.newest_s, last_wall_s=stats.newest_wall_s)
+        self.detections.close()
         self.notes.close()
         self.speech.close()
         self.archive.close()
@@ -270,9 +281,23 @@ def open_source_memory(spec: str, info: SourceInfo, config: Config) -> tuple[Sou
         notes = _open(lambda: Notes(place.folder, info.name, embed_texts), place, troubles, NOTES_FILE)
         stack.callback(notes.close)
         speech = _open(lambda: Speech(place.folder), place, troubles, SPEECH_FILE)
+        stack.callback(speech.close)
+        detections = _open(
+            lambda: Detections(place.folder, info.name, config.quota_mb << 20), place, troubles, DETECTIONS_FILE
+        )
         stack.pop_all()
     remembered = SourceMemory(
-        place, store, archive, notes, speech, session, memory, epoch_wall_s, offset_s, troubles=tuple(troubles)
+        place,
+        store,
+        archive,
+        notes,
+        speech,
+        detections,
+        session,
+        memory,
+        epoch_wall_s,
+        offset_s,
+        troubles=tuple(troubles),
     )
     return remembered, memory
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.perception.annotator import NoteTaker
 from agent.perception.hearing import Hearing
+from agent.perception.observer import Observer
 from agent.perception.source_memory import SourceMemory
 from agent.perception.timeline import SourceNumbers
 from memory.stream.memory import StreamMemory
@@ -98,6 +99,7 @@ class SourceStatus:
     live: LivePicture
     note_taker: NoteTaker | None
     hearing: Hearing
+    observer: Observer | None = None
     _troubles: deque[AttendError] = field(default_factory=lambda: deque(maxlen=TROUBLES_HELD))
 
     @property
@@ -114,8 +116,7 @@ class SourceStatus:
         """Return recent errors in words with their counts; errors of annotation only while they last."""
         self._troubles.extend(self.recorder.take_errors())
         troubles = [*self.source_memory.troubles, *self._troubles]
-        if self.note_taker and self.note_taker.error:
-            troubles.append(self.note_taker.error)
+        troubles += [one.error for one in (self.note_taker, self.observer) if one and one.error]
         ears = self.hearing.ears
         if ears and ears.error and not (ears.silent or ears.lacking):
             troubles.append(ears.error)
@@ -144,6 +145,8 @@ class SourceStatus:
             quota_mb=store.quota_bytes / 2**20,
             lost=stats.lost,
             unnoted=self.unnoted,
+            detections=len(self.source_memory.detections),
+            not_detected=self.observer.skipped if self.observer else 0,
             problem=trouble.text if trouble else None,
             troubles=self._counted_troubles(),
             paused=self.capture.paused,

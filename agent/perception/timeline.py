@@ -68,6 +68,8 @@ class SourceNumbers(_Record):
         dropped: frames that a newer one replaced before memory could take them.
         lost: frames that could not be remembered, as on a full disk.
         unnoted: key moments that others replaced before they could be noted.
+        detections: detected things held, each once a frame.
+        not_detected: frames in which nothing was looked for, since newer ones replaced them.
         key_moments: key moments held.
         notes: notes held.
         quiet_s: seconds since the source last gave anything.
@@ -86,6 +88,8 @@ class SourceNumbers(_Record):
     dropped: int
     lost: int = 0
     unnoted: int = 0
+    detections: int = 0
+    not_detected: int = 0
     key_moments: int
     notes: int
     quiet_s: float

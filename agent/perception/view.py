@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,18 @@ import numpy as np
 
 from agent.perception.annotator import NoteTaker
 from agent.perception.hearing import Hearing
+from agent.perception.observer import Observer
 from agent.perception.resample import read_again
 from agent.perception.source_memory import SourceMemory
 from agent.perception.status import LivePicture, SourceStatus
+from memory.stream.detections import Sighting
 from memory.stream.memory import StreamMemory
 from memory.stream.notes import Note, Notes
 from memory.stream.queue import FrameRef
 from memory.stream.recall import stretches, window
 from memory.stream.recorder import Recorder
 from tools.base import NEAR_S, Evidence, Heard, SeenFrame
-from tools.errors import MediaError
+from tools.errors import AttendError, MediaError
 from tools.media import Capture, Frame, Gap, MediaOptions, SourceInfo, Span, format_clock
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class SourceView:
     _live: LivePicture
     _narrative: Callable[[], NarrativeRecall | None]
     _hearing: Hearing
+    _observer: Observer | None = None
 
     @property
     def source(self) -> str:
@@ -183,6 +187,28 @@ class SourceView:
         wanted = {frame.frame_id for frame in frames}
         between = self.notes.between(Span(frames[0].t_s, frames[-1].t_s))
         return [_as_evidence(note, self.info.name) for note in between if note.frame_id in wanted]
+
+    def detected(self, frames: Sequence[SeenFrame], anew: bool) -> dict[str, tuple[Sighting, ...]]:
+        """Return what was detected in frames as they were captured, by frame id; none where nothing is detected.
+
+        Args:
+            frames: whole frames, not parts of them.
+            anew: whether to detect in frames that nobody has looked at yet; a frame that fails is left out.
+        """
+        if self._observer is None:
+            return {}
+        if not anew and not self.plays:
+            self._observer.drain(CATCH_UP_S)
+        found: dict[str, tuple[Sighting, ...]] = {}
+        for frame in frames:
+            with suppress(AttendError):  # the observer reports the failure, and the model looks itself
+                look = self._source_memory.detections.of_frame(frame.frame_id, frame.t_s)
+                if look is not None:
+                    found[frame.frame_id] = look.sightings
+                elif anew:
+                    rgb = self.memory.pixels(frame.frame_id)
+                    found[frame.frame_id] = self._observer.look(frame.frame_id, frame.t_s, rgb)
+        return found
 
     def _finish_notes(self) -> None:
         if self._note_taker and not self.plays:

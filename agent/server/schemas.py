@@ -224,12 +224,25 @@ class NewWatch(_Schema):
     webhook: str | None = Field(default=None, max_length=MAX_TEXT_CHARS)
 
 
+class DetectedThing(_Schema):
+    """A detected thing: its box is left, top, right and bottom in shares of the picture. Nobody is identified."""
+
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+    track: int | None
+
+
 class MomentDetails(_Schema):
-    """Details of a moment: `frame` is None if no picture is left, `moment` if it is not in memory."""
+    """Details of a moment: `frame` is None if no picture is left, `moment` if it is not in memory.
+
+    `detections` is None if no detector was given the frame.
+    """
 
     frame: SeenFrame | None
     moment: Moment | None
     reason: str
+    detections: list[DetectedThing] | None = None
 
 
 class MemoryChanged(_Schema):

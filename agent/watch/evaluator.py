@@ -16,7 +16,7 @@ from langsmith import tracing_context
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from agent.core.citations import TOLERANCE_S, Answer, check_citations, repair_hint
-from agent.core.prompt import Noted, Picture, frame_blocks
+from agent.core.prompt import Detected, Noted, Picture, frame_blocks
 from agent.literature.citations import LiteratureCitations
 from agent.models.blocks import text_of
 from agent.models.protocol import MLLM
@@ -95,6 +95,7 @@ def judge(
     noted: Noted,
     max_tokens: int,
     stopped: Callable[[], bool],
+    detected: Detected | None = None,
 ) -> Judgement | None:
     """Have a model judge a condition; an invalid answer, or one citing a time never shown, is repaired once.
 
@@ -107,6 +108,7 @@ def judge(
         noted: returns the notes about frames, for models without images.
         max_tokens: maximum tokens of an answer.
         stopped: called between tokens; True cancels the check.
+        detected: returns what was detected in frames; None where nothing is.
 
     Returns:
         The judgement; None if nothing new can be shown (its pixels are gone or, for a model without images, it has no
@@ -115,7 +117,8 @@ def judge(
     Raises:
         ModelError: if the model fails.
     """
-    blocks, shown = frame_blocks(frames, model.abilities, picture, noted)
+    found = detected(frames, model.abilities.detections) if detected else {}
+    blocks, shown = frame_blocks(frames, model.abilities, picture, noted, found=found)
     if not shown or (since_s is not None and shown[-1].t_s <= since_s):
         return None
     request = {"type": "text", "text": _request(condition, shown, since_s)}

@@ -3,12 +3,15 @@
 with Watcher(model, session, config.watch, print) as watcher:
     watcher.add("a bicycle appears")
 
-One worker thread, separate from capture, judges one watch at one moment at a time. The watch that has waited longest
-comes first, and nothing is judged while a person's question is being answered.
+Conditions about numbers of things and about zones are decided by code, from what is detected (see
+`agent.watch.detected`); the model judges the others. One worker thread, separate from capture, judges one watch at one
+moment at a time. The watch that has waited longest comes first, and nothing is judged while a person's question is
+being answered.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import uuid
@@ -17,18 +20,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from agent.core.citations import Answer
 from agent.models.blocks import image_block
 from agent.models.protocol import MLLM
 from agent.perception.session import SourceSession
+from agent.watch.detected import DetectedWatch, Finding, parse_condition
 from agent.watch.evaluator import Judgement, judge
 from agent.watch.options import WatchOptions
 from agent.watch.rule import Alert, Watch, WatchState, WatchStatus, check_condition
 from agent.watch.speech import Spoken, judge_speech, refusal, spoken_condition
 from agent.watch.trigger import Moment, open_moments
 from agent.watch.webhooks import Webhooks, check_webhook
+from memory.stream.detections import Look
 from tools.base import SeenFrame
 from tools.errors import AttendError, ConfigError, StoreError
 from tools.media import format_clock
+from tools.perception.motion import Change
 
 __all__ = ["Alert", "Watch", "WatchStatus", "Watcher"]
 
@@ -41,6 +48,7 @@ CLOSE_S = 10.0
 """Seconds that closing waits for a check that cannot be cancelled."""
 
 MINUTE_S = 60.0
+NOT_DETECTED = "Nothing is detected in this source, which the condition needs. Set perception.detect = true."
 PICTURE_SIDE_PX = 1280
 """Maximum longer side of a picture sent to a webhook."""
 
@@ -64,6 +72,8 @@ class Watcher:
     ) -> None:
         self._model, self._session, self._options, self._on_alert = model, session, options, on_alert
         self._moments = open_moments(session, options.frames)
+        self._found: deque[tuple[WatchState, Look, Finding]] = deque()
+        self._stops: dict[str, Callable[[], None]] = {}
         self._webhooks = Webhooks(options)
         self._changed = threading.Condition()
         self._states: dict[str, WatchState] = {}
@@ -76,8 +86,8 @@ class Watcher:
         """Add a watch. If the model can never judge the condition, the status says so at once, and why.
 
         Raises:
-            ConfigError: if the condition is empty or too long, the cooldown is negative, or the webhook is not an
-                http(s) URL.
+            ConfigError: if the condition is empty or too long, it names an unknown zone, the cooldown is negative, or
+                the webhook is not an http(s) URL.
         """
         words = check_condition(condition)
         cooldown_s = self._options.cooldown_s if cooldown_s is None else cooldown_s
@@ -87,8 +97,15 @@ class Watcher:
             check_webhook(webhook)
         watch = Watch(id=uuid.uuid4().hex[:8], condition=words, cooldown_s=cooldown_s, webhook=webhook)
         spoken = spoken_condition(words)
-        refused = self._model.unjudgeable(words) if spoken is None else refusal(spoken, self._session)
-        state = WatchState(watch, refused, self._options.heartbeat_s)
+        decided = None if spoken else parse_condition(words, self._session.zones)
+        if decided:
+            refused = "" if self._session.observer else NOT_DETECTED
+        elif spoken is None:
+            refused = self._model.unjudgeable(words)
+        else:
+            refused = refusal(spoken, self._session)
+        detected = DetectedWatch(decided) if decided else None
+        state = WatchState(watch, refused, self._options.heartbeat_s, detected)
         if isinstance(spoken, Spoken):
             state.spoken = spoken
             state.heard_s = (self._session.memory.stats.newest_s or -1.0) if self._session.plays else -1.0
@@ -96,6 +113,8 @@ class Watcher:
             self._states[watch.id] = state
             self._settled = False
             self._changed.notify_all()
+        if state.detected and self._session.observer:
+            self._stops[watch.id] = self._session.observer.listen(functools.partial(self._on_look, state))
         return self._status(state)
 
     def remove(self, watch_id: str) -> None:
@@ -108,6 +127,8 @@ class Watcher:
             if self._states.pop(watch_id, None) is None:
                 known = ", ".join(self._states) or "none"
                 raise ConfigError(f"unknown watch {watch_id!r}.", expected=f"one of: {known}")
+        if stop := self._stops.pop(watch_id, None):
+            stop()
 
     def statuses(self) -> list[WatchStatus]:
         """Return the status of each watch, in the order in which they were added."""
@@ -129,6 +150,9 @@ class Watcher:
                 return
             self._closed = True
             self._changed.notify_all()
+        for stop in list(self._stops.values()):
+            stop()
+        self._stops.clear()
         self._moments.close()
         if self._thread is not threading.current_thread():
             self._thread.join(CLOSE_S)
@@ -144,11 +168,14 @@ class Watcher:
         while not self._closed:
             with self._changed:
                 ended = self._ended
-            if not self._model.precedence.wait_for_people(POLL_S):
+            if self._take_found() or not self._model.precedence.wait_for_people(POLL_S):
                 continue
             if not self._step(ended):
+                observer = self._session.observer
+                looked = not observer or not observer.waiting()  # before the look at what was found
                 with self._changed:
-                    self._settled = self._ended and ended and not self._awaits_speech()
+                    settled = looked and not self._found and not self._awaits_speech()
+                    self._settled = self._ended and ended and settled
                     self._changed.notify_all()
                     self._changed.wait(POLL_S)
 
@@ -178,7 +205,7 @@ class Watcher:
         if self._listen():
             return True
         with self._changed:
-            states = [state for state in self._states.values() if not (state.refusal or state.spoken)]
+            states = [one for one in self._states.values() if not (one.refusal or one.spoken or one.detected)]
         waiting: list[tuple[float, float, Moment, WatchState]] = []
         for state in states:
             moment = self._moments.next(state.looked_s, state.pause_s)
@@ -219,6 +246,7 @@ class Watcher:
                     self._session.view.noted,
                     self._options.max_tokens,
                     lambda: self._closed,
+                    self._session.view.detected,
                 )
         except AttendError as error:
             problem = str(error)
@@ -243,6 +271,36 @@ class Watcher:
             due = state.enter(judgement, self._options) and state.watch.id in self._states
         if due:
             self._raise_alert(state, judgement)
+
+    def _on_look(self, state: WatchState, look: Look, change: Change | None) -> None:
+        """Decide a condition at a look, in the observer's thread."""
+        assert state.detected is not None
+        if found := state.detected.see(look, change):
+            with self._changed:
+                self._found.append((state, look, found))
+                self._changed.notify_all()
+
+    def _take_found(self) -> bool:
+        """Enter what was decided about one look; return False if nothing is waiting."""
+        with self._changed:
+            if not self._found or self._closed:
+                return False
+            state, look, found = self._found.popleft()
+            seen = SeenFrame(frame_id=look.frame_id, t_s=look.t_s, source=self._session.source)
+            judgement = Judgement(
+                outcome="yes" if found.true else "no",
+                answer=Answer(text=found.text),
+                t_s=look.t_s,
+                frames=(seen,),
+                calls=0,
+                tokens=0,
+                happened=found.happened,
+            )
+            due = state.enter(judgement, self._options) and state.watch.id in self._states
+        if due:
+            kept = self._session.view.near(look.t_s) or seen  # the frame itself may not have been kept
+            self._raise_alert(state, judgement.model_copy(update={"frames": (kept,)}))
+        return True
 
     def _raise_alert(self, state: WatchState, judgement: Judgement) -> None:
         """Raise an alert: send it to the webhook and the callback."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
+from agent.watch.detected import DetectedWatch
 from agent.watch.evaluator import Judgement, Outcome
 from agent.watch.options import WatchOptions
 from agent.watch.speech import Spoken
@@ -101,6 +102,7 @@ class WatchState:
     watch: Watch
     refusal: str
     pause_s: float
+    detected: DetectedWatch | None = None  # decides the condition; None leaves it to the model
     looked_s: float | None = None  # the last moment handled, judged or not
     last_s: float | None = None  # the newest frame of the last judgement
     outcome: Outcome | None = None

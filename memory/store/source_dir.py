@@ -7,6 +7,7 @@
       frames/         pictures, see memory.store.frames
       memory.sqlite   key moments, deleted spans, the clock of the timeline
       notes.sqlite    what is known in words
+      detections.sqlite  detected objects and people, with boxes and times
       speech.sqlite   what was said; only where somebody spoke
       vectors/        Chroma's index of the notes, which can always be rebuilt
 

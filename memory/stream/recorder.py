@@ -54,6 +54,7 @@ class Recorder:
             moments, a frame kept clear), once it is in memory. Capture continues meanwhile; a live source may drop
             frames if this takes long.
         live: whether the source never ends, or plays in real time. Decides what `drain` waits for.
+        on_frame: called in the recorder's thread with every frame that is in memory; must be quick.
         on_turn: called in the recorder's thread about every `POLL_S` seconds, for periodic work; after the end of the
             source, every `AFTER_END_S`, until `close`.
     """
@@ -65,10 +66,11 @@ class Recorder:
         on_kept: Callable[[Frame, Decision], None] | None = None,
         *,
         live: bool = False,
+        on_frame: Callable[[Frame], None] | None = None,
         on_turn: Callable[[], None] | None = None,
     ) -> None:
         self.memory, self.live = memory, live
-        self._capture, self._on_kept, self._on_turn = capture, on_kept, on_turn
+        self._capture, self._on_kept, self._on_turn, self._on_frame = capture, on_kept, on_turn, on_frame
         self._stop = Event()
         self._moved = Condition()  # guards what follows
         self._turns = 0  # waits for the capture that ended with a frame in memory, or with nothing pending
@@ -195,6 +197,8 @@ class Recorder:
     def _remember(self, frame: Frame) -> None:
         try:
             decision = self.memory.push(frame)
+            if self._on_frame is not None:
+                self._on_frame(frame)
             new = decision.key if self.memory.moments is not None else decision.state == "clear"
             if new and self._on_kept is not None:
                 self._on_kept(frame, decision)

@@ -44,6 +44,7 @@ class Change:
         shift: how far the whole picture moved, right and down, in shares of its width and height; (0, 0) but for
             `camera`.
         brighter: difference of the mean grey values, of 255.
+        cells: rows and columns of the cells that move (see `CELLS`); empty but for `motion`.
     """
 
     kind: Kind
@@ -51,6 +52,7 @@ class Change:
     box: tuple[float, float, float, float] | None = None
     shift: tuple[float, float] = (0.0, 0.0)
     brighter: float = 0.0
+    cells: frozenset[tuple[int, int]] = frozenset()
 
 
 def compare(before: np.ndarray, after: np.ndarray, likeness: float | None = None) -> Change:
@@ -78,7 +80,8 @@ def compare(before: np.ndarray, after: np.ndarray, likeness: float | None = None
         (dx, dy), rest = _shift(grey_one, grey_other)
         if np.hypot(dx, dy) > 0.01 and rest < 0.6:
             return Change("camera", share, _extent(moved), (dx, dy), brighter)
-    return Change("motion" if moved.any() else "still", share, _extent(moved), brighter=brighter)
+    cells = frozenset((int(row), int(column)) for row, column in np.argwhere(moved))
+    return Change("motion" if cells else "still", share, _extent(moved), brighter=brighter, cells=cells)
 
 
 def _small(rgb: np.ndarray) -> np.ndarray:
@@ -138,9 +141,9 @@ def _shift(one: np.ndarray, other: np.ndarray) -> tuple[tuple[float, float], flo
     (dx, dy), _ = cv2.phaseCorrelate(one.astype(np.float32), other.astype(np.float32), window)
     moved = cv2.warpAffine(one, np.array([[1, 0, dx], [0, 1, dy]], np.float32), (width, height))
     x, y = int(abs(dx)) + 1, int(abs(dy)) + 1
+    if height <= 2 * y or width <= 2 * x:  # a shift so far explains nothing
+        return (dx / width, dy / height), 1.0
     inner = np.s_[y : height - y, x : width - x]
     before = float(np.abs(other.astype(np.float32) - one)[inner].mean())
-    after = (
-        float(np.abs(other.astype(np.float32) - moved)[inner].mean()) if height > 2 * y and width > 2 * x else before
-    )
+    after = float(np.abs(other.astype(np.float32) - moved)[inner].mean())
     return (dx / width, dy / height), after / max(before, 1e-6)

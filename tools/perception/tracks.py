@@ -50,11 +50,15 @@ class _Track:
 
 
 class Tracker:
-    """Follows things over the frames of one source. Call `update` for each sampled frame in order of time."""
+    """Follows things over the frames of one source. Call `update` for each sampled frame in order of time.
 
-    def __init__(self) -> None:
+    Args:
+        first: number of the first track.
+    """
+
+    def __init__(self, first: int = 1) -> None:
         self._open: list[_Track] = []
-        self._next = 1
+        self._next = first
 
     def update(self, t_s: float, detections: Sequence[Detection]) -> list[int]:
         """Assign the detections of the frame at `t_s` seconds to tracks, and begin new ones for the others.

@@ -41,6 +41,7 @@ class Embedded(MLLM):
             tool_calls=True,
             embeddings=True,
             structured=False,
+            detections=True,
             details=frozenset({"clear", "fuzzy", "glance"}),
             context_tokens=CONTEXT_TOKENS,
             max_side_px=self.options.max_side_px,

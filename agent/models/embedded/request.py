@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.models.blocks import Detail, decode_image, image_sha256, move_tool_images, split_content, text_of
 from tools.media.clock import CITATION, CLOCK, parse_clock
+from tools.perception.detect import Detection
 
 # What `agent.core.prompt` and `agent.models.blocks` add to a message beside the user's words.
 _NOT_ASKED = re.compile(
@@ -32,11 +33,13 @@ class Shown:
         block: its image block.
         t_s: media time in seconds; None where neither the block nor the text before it says.
         detail: how much of it is to be shown.
+        found: what was detected in it as it was captured; None where nobody looked.
     """
 
     block: dict[str, Any]
     t_s: float | None
     detail: Detail
+    found: tuple[Detection, ...] | None = None
 
     @cached_property
     def key(self) -> str:
@@ -150,9 +153,18 @@ def _read(message: BaseMessage) -> tuple[str, list[Shown]]:
             extras = part.get("extras", {})
             t_s = extras.get("t_s", stamp)
             detail = extras.get("detail", "clear")
-            frames.append(Shown(part, None if t_s is None else float(t_s), detail if detail in _DETAILS else "clear"))
+            time_s = None if t_s is None else float(t_s)
+            found = _found(extras.get("detections"))
+            frames.append(Shown(part, time_s, detail if detail in _DETAILS else "clear", found))
             stamp = None
     return "\n".join(texts), frames
+
+
+def _found(detections: list[tuple[str, float, Sequence[float]]] | None) -> tuple[Detection, ...] | None:
+    """Detections from the extras of an image block."""
+    if detections is None:
+        return None
+    return tuple(Detection(label, score, (x0, y0, x1, y1)) for label, score, (x0, y0, x1, y1) in detections)
 
 
 _DETAILS = ("clear", "fuzzy", "glance")

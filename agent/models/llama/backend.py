@@ -53,6 +53,7 @@ class Llama(MLLM):
             tool_calls=True,
             structured=True,
             json_schema=True,
+            detections=True,
             details=frozenset({"clear"}),
             context_tokens=self._runtime.context_tokens,
             max_side_px=self.options.max_side_px,

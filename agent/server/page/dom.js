@@ -1,4 +1,4 @@
-// DOM helpers: elements, times, screen-reader announcements.
+// DOM helpers: elements, drawings, times, screen-reader announcements.
 
 /** Create an element. Known properties are set, others become attributes; `on` maps events to listeners. */
 export function h(tag, properties = {}, ...children) {
@@ -11,6 +11,14 @@ export function h(tag, properties = {}, ...children) {
     else element.setAttribute(name, value);
   }
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Create an element of a drawing. */
+export function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
   return element;
 }
 

@@ -1,5 +1,6 @@
 // Dialog of a moment: its picture, its details, and playback from it.
 
+import { withBoxes } from "/page/boxes.js";
 import { byId, clock, h, isIn, pause, timeOfDay } from "/page/dom.js";
 
 const PLAY_S = 8; // length of one fetched span
@@ -13,6 +14,7 @@ export async function openMoment(room, t, frameId, hooks, plays) {
   const dialog = byId("moment");
   const title = h("h2", { id: "moment-title", tabIndex: -1 });
   const picture = h("img", { class: "large", alt: "" });
+  const boxes = withBoxes(picture);
   const facts = h("p", { class: "facts" });
   const problem = h("p", { class: "problem", role: "alert" });
   const end = h("p", { class: "muted", role: "status" });
@@ -27,9 +29,10 @@ export async function openMoment(room, t, frameId, hooks, plays) {
 
   dialog.replaceChildren(
     h("div", { class: "heading" }, title, close),
-    picture,
+    boxes.frame,
     facts,
-    h("div", { class: "choices" }, play, pin, ask),
+    boxes.words,
+    h("div", { class: "choices" }, play, pin, boxes.button, ask),
     end,
     problem,
   );
@@ -39,6 +42,7 @@ export async function openMoment(room, t, frameId, hooks, plays) {
     title.textContent = clock(frame.t_s);
     picture.src = room.pictureUrl(frame.frame_id, SIDE_PX);
     picture.alt = `${room.info.name} at ${clock(frame.t_s)}`;
+    boxes.draw(null);
   }
 
   function label() {
@@ -47,18 +51,23 @@ export async function openMoment(room, t, frameId, hooks, plays) {
     pin.setAttribute("aria-pressed", String(Boolean(moment?.pinned)));
   }
 
-  /** Show the details of a moment; return its frame, or null. */
+  /** Show the details of a moment; return it as the server knows it. */
   async function describeMoment(t_s, frame_id) {
     const known = await room.get("moment", { t_s, frame_id });
     moment = known.moment;
     facts.textContent = describe(known);
     label();
-    return known.frame;
+    return known;
   }
 
   async function load(t_s, frame_id) {
-    const frame = await describeMoment(t_s, frame_id);
-    if (frame) return show(frame);
+    const { frame, detections } = await describeMoment(t_s, frame_id);
+    if (frame) {
+      show(frame);
+      boxes.draw(detections);
+      return;
+    }
+    boxes.draw(null);
     title.textContent = clock(t_s);
     picture.removeAttribute("src");
     problem.textContent = "There is no picture of this moment: it was never kept, was dropped for newer ones, or was forgotten.";
@@ -106,7 +115,11 @@ export async function openMoment(room, t, frameId, hooks, plays) {
   /** Stop playing, and show the details of the current frame. */
   function rest(begun) {
     stop();
-    if (shown !== begun) attempt(() => describeMoment(shown.t_s, shown.frame_id));
+    if (shown === begun) return;
+    attempt(async () => {
+      const { frame, detections } = await describeMoment(shown.t_s, shown.frame_id);
+      if (frame?.frame_id === shown.frame_id) boxes.draw(detections);
+    });
   }
 
   async function attempt(work) {

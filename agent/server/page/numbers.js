@@ -28,6 +28,7 @@ export function showNumbers(room, signal) {
         ["Key moments", eyes.key_moments],
         ["Frames dropped", eyes.dropped],
         ["Notes", eyes.notes],
+        ["Detections", eyes.detections],
         ["Last picture", `${seconds(eyes.quiet_s)} ago`],
         ["Encoding per frame", `${eyes.encode_ms.toFixed(0)} ms`],
         ["Pictures on disk", `${eyes.disk_mb.toFixed(1)} of ${eyes.quota_mb.toFixed(0)} MiB`],

@@ -1,6 +1,6 @@
 // Timeline of the memory: scores with both thresholds, gaps, moments and thumbnails; a click plays a moment.
 
-import { byId, clock, h, timeOfDay } from "/page/dom.js";
+import { byId, clock, h, s, timeOfDay } from "/page/dom.js";
 import { thumbnail } from "/page/turn.js";
 
 const [WIDTH, HEIGHT] = [1000, 110]; // units of the SVG view box
@@ -19,15 +19,6 @@ const KEY = {
   "mark cited-mark": "cited",
   hatch: "no picture",
 };
-const SVG = "http://www.w3.org/2000/svg";
-
-function s(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
 /** Show a room's timeline until the signal aborts. Returns `mark(citations)`; `hooks.play(t, frameId)` plays a moment. */
 export function showTimeline(room, hooks, signal) {
   let data = null;

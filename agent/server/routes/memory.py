@@ -12,8 +12,9 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
+from agent.perception.session import SourceSession
 from agent.perception.timeline import Forgotten, Moment, Timeline
-from agent.server.schemas import MomentDetails, SpanInput, TimeInput
+from agent.server.schemas import DetectedThing, MomentDetails, SpanInput, TimeInput
 from agent.server.state import RoomDep
 from tools.base import NEAR_S, SeenFrame
 from tools.media import Span
@@ -53,7 +54,20 @@ async def moment(
         if frame and abs(frame.t_s - t_s) > NEAR_S:  # do not show parts of a file that were not watched yet
             frame = None
     reasons = [decision.reason for decision in session.memory.log if found and decision.t_s == found.t_s]
-    return MomentDetails(frame=frame, moment=found, reason=reasons[-1] if reasons else "")
+    detections = await asyncio.to_thread(_detections, session, frame) if frame else None
+    return MomentDetails(frame=frame, moment=found, reason=reasons[-1] if reasons else "", detections=detections)
+
+
+def _detections(session: SourceSession, frame: SeenFrame) -> list[DetectedThing] | None:
+    """What was detected in a frame, or in the one before it if the picture had not changed since."""
+    stored = session.source_memory.detections
+    look = stored.of_frame(frame.frame_id, frame.t_s) or stored.during(frame.t_s)
+    if look is None:
+        return None
+    return [
+        DetectedThing(label=one.label, confidence=one.confidence, box=one.box, track=one.track)
+        for one in look.sightings
+    ]
 
 
 @router.get("/frames")
