@@ -112,7 +112,7 @@ def from_results(question: Question, results: Sequence[tuple[str, str]]) -> str 
             if question.phrase:
                 hits = [line for line in told_of if holds([CITATION.sub("", line)], question.phrase)]
             else:
-                hits = [line for line in told_of if wanted & content_words(line)]
+                hits = [line for line in told_of if 2 * len(wanted & content_words(line)) >= max(len(wanted), 1)]
             if hits:
                 found = re.sub(r"</?untrusted>", "", hits[0])
                 stamp = CITATION.search(found)

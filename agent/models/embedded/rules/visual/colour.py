@@ -20,7 +20,7 @@ _CLOTHES = re.compile(
 )
 _LEGS = re.compile(r"\b(trousers|pants|jeans|skirt|shorts|leggings)\b")
 _HAIR = re.compile(r"\bhair\b")
-PLAIN, PLAIN_TWO = 0.5, 0.8
+PLAIN, PLAIN_TWO = 0.5, 0.9
 """A colour is said where it covers this share of a thing, or it and another one cover that share together."""
 _EDGES = (
     (re.compile(r"\b(sky|ceiling)\b"), (0.0, 0.0, 1.0, 0.2)),
