@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from agent.models.embedded.request import Request
 from agent.models.embedded.rules import colours
+from agent.models.embedded.rules.over_time import seen_answer, seen_call
 from agent.models.embedded.rules.qualifiers import find_extent, qualifiers, within
+from agent.models.embedded.rules.question import take_apart
 from agent.models.embedded.rules.things import find_targets
 from agent.models.protocol import MLLM
 from evals.bench.vision import picture
@@ -102,3 +107,26 @@ def test_indoors_is_told_from_outdoors(model: MLLM) -> None:  # noqa: F811
 
 def test_a_description_that_names_one_thing_says_that_it_is_not_all(model: MLLM) -> None:  # noqa: F811
     assert "What else there is, I can't tell." in answer(model, [(0.0, picture("astronaut"))], "What do you see?")
+
+
+def test_what_detections_of_the_whole_recording_answer() -> None:
+    told = (
+        "person in the zone left: 3 in all, at most 2 at once, in 2 stretches of time (by an object detector).\n"
+        "[0:04] to [0:10]: at most 2 at once, left\n[0:20] to [0:31]: at most 1 at once, left, then middle"
+    )
+    tools: list[dict[str, Any]] = [{"type": "function", "function": {"name": "when_seen", "parameters": {}}}]
+    when = take_apart("When was a person in the left half?")
+    assert seen_call(when, Request(when.text), tools, "auto") == (
+        tools[0]["function"],
+        {"label": "person", "zone": "left"},
+    )
+    answered = "I saw a person in the left half from [0:04] to [0:10] and from [0:20] to [0:31]."
+    assert seen_answer(when, [("when_seen", told)]) == answered
+    total = take_apart("How many people were there in all?")
+    assert seen_answer(total, [("when_seen", told)]) == "In all I count three people, at most two at once [0:04]."
+    assert seen_answer(when, [("when_seen", "person: not detected (by ...)")]) == (
+        "I saw no person in the left half in what was looked at."
+    )
+    other = take_apart("When does the woman with the umbrella appear?")
+    assert seen_call(other, Request(other.text), tools, "auto") is None
+    assert seen_answer(other, [("when_seen", told)]) is None

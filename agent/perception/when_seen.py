@@ -68,11 +68,14 @@ def answer(
         known = ", ".join(seen[:MAX_LISTED]) or "nothing"
         raise ToolRetry(f"the detector does not know {label!r}.", remedy=f"It detected: {known}.")
     found = seen_over_time(detections, labels, place, span.start_s if span else None, span.end_s if span else None)
-    return told(label, found, place), Shown(evidence=[_evidence(label, one) for one in found[:MAX_LISTED]])
-
-
-def _evidence(label: str, one: Stretch) -> Evidence:
-    start, end = format_clock(one.start_s), format_clock(one.end_s)
-    return Evidence(
-        id=f"seen@{start}", kind="note", text=f"{label}: at most {one.most} at once, {start} to {end}", t_s=one.start_s
+    return told(label, found, place), Shown(
+        evidence=[part for one in found[:MAX_LISTED] for part in _evidence(label, one)]
     )
+
+
+def _evidence(label: str, one: Stretch) -> list[Evidence]:
+    """The beginning and the end of a stretch, so that an answer may cite either."""
+    start, end = format_clock(one.start_s), format_clock(one.end_s)
+    text = f"{label}: at most {one.most} at once, {start} to {end}"
+    ends = {start: one.start_s, end: one.end_s}
+    return [Evidence(id=f"seen@{clock}", kind="note", text=text, t_s=t_s) for clock, t_s in ends.items()]

@@ -20,6 +20,7 @@ from agent.models.embedded.rules.describe import CANNOT_TELL
 from agent.models.embedded.rules.evidence import Fact, gather, scenes
 from agent.models.embedded.rules.intents import Intent, intent_of
 from agent.models.embedded.rules.language import only_english
+from agent.models.embedded.rules.over_time import seen_answer, seen_call
 from agent.models.embedded.rules.question import Question, in_full, take_apart
 from agent.models.embedded.rules.tool_calls import call, rarely_seen, told_call, wanted_call
 from agent.models.embedded.rules.visual import answer as visual
@@ -90,6 +91,7 @@ def reply(
     facts = _at_times(gather(mind.perception, request.frames), question)
     telling_call = told_call(question, request, tools, tool_choice)
     wanted = telling_call if rarely_seen(question) else None
+    wanted = wanted or seen_call(question, request, tools, tool_choice)
     wanted = wanted or wanted_call(mind, question, request, facts, tools, tool_choice)
     wanted = wanted or _closer_look(mind, question, request, facts, intent, tools, tool_choice)
     text = None if wanted else _answer(mind, request, question, facts, intent)
@@ -164,7 +166,8 @@ def _answer(mind: Mind, request: Request, question: Question, facts: list[Fact],
         return _interruptions(request)
     if question.unwatched:
         return f"I was not watching {question.unwatched}; I began at {format_clock(0.0)}."
-    if request.results and (brought := reading.from_results(question, request.results)):
+    brought = seen_answer(question, request.results) or reading.from_results(question, request.results)
+    if brought:
         return brought
     if not facts:
         if not request.frames and not question.times_s and not _about_frames(question):

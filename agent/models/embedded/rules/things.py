@@ -116,7 +116,12 @@ def counted(number: int, name: str, one: bool = False) -> str:
     """Return `a car`, or `one car` where `one` is set, `two cars`, `14 people`."""
     if number == 1:
         return f"one {name}" if one else name if _PLURALS.get(name) == name else with_article(name)
-    return f"{_NUMBERS[number] if number < len(_NUMBERS) else number} {plural(name)}"
+    return f"{number_word(number)} {plural(name)}"
+
+
+def number_word(number: int) -> str:
+    """Return `three` for 3, and digits from 13 on."""
+    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
 
 
 def plural(name: str) -> str:
