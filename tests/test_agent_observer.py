@@ -329,7 +329,7 @@ def test_the_tool_answers_by_kind_and_zone_and_says_what_it_knows(stored: Detect
     call = {"name": NAME, "id": "1", "type": "tool_call"}
     found = tool.invoke({**call, "args": {"label": "people", "zone": "left"}})
     assert found.content.startswith("people in the zone left: 1 in all")
-    assert [evidence.t_s for evidence in found.artifact.evidence] == [0.0]
+    assert [evidence.t_s for evidence in found.artifact.evidence] == [0.0, 1.0]
     assert "not detected" in tool.invoke({**call, "args": {"label": "person", "zone": "door"}}).content
     for args in ({"label": "person", "zone": "attic"}, {"label": "zeppelin"}):
         with pytest.raises(ToolRetry):
