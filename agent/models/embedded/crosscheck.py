@@ -1,7 +1,7 @@
 """Objects that the detector names, looked at again by the classifier: what it contradicts is renamed or left out.
 
 The detector knows 80 classes and takes a squirrel for a bird; the classifier knows 1,000 and sees one thing a picture.
-It is shown the box with a rim around it. People and what its classes lack are left as they are.
+It is shown the box with a rim around it. People are left as they are; what its classes lack has to be sure.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def checked(tower: FeatureExtractor, rgb: np.ndarray, found: Sequence[Detection]
     looked_at = 0
     for one in found:
         members = _members(one.name)
-        if one.name == "person" or not members:
+        if one.name == "person":
             kept.append(one)
-        elif looked_at >= MAX_CHECKED:
+        elif not members or looked_at >= MAX_CHECKED:
             kept += [one] if one.score >= SURE_SCORE else []
         else:
             looked_at += 1
