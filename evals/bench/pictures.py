@@ -34,7 +34,7 @@ from evals.bench.streams.draw import draw
 from evals.stats.means import Rate
 from tools.gui.actuators.chromium import find_chromium, flags, start_playwright
 
-QUESTIONS = ("What happens in the video, in order?", "When does the picture change?", "What is shown at 0:03?")
+QUESTIONS = ("What happens in the video, in order?", "When does the picture change?", "What do you see at the end?")
 COLUMNS = 100
 READY_S = 120.0
 

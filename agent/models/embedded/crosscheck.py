@@ -20,6 +20,8 @@ RIM = 0.15
 """How much of its size is shown around a box on each side."""
 SURE_SCORE = 0.62
 """Detections from this score on are believed, unless the classifier plainly sees another animal."""
+UNKNOWN_SCORE = 0.7
+"""Detections of what the classifier does not know are believed from this score on: a bollard is a fire hydrant at 0.63."""
 AGREES, CONTRADICTS = 0.03, 0.5
 """The classifier agrees from this probability on, and contradicts where another animal reaches that one."""
 MAX_CHECKED = 6
@@ -35,7 +37,7 @@ def checked(tower: FeatureExtractor, rgb: np.ndarray, found: Sequence[Detection]
         if one.name == "person":
             kept.append(one)
         elif not members or looked_at >= MAX_CHECKED:
-            kept += [one] if one.score >= SURE_SCORE else []
+            kept += [one] if one.score >= (SURE_SCORE if members else UNKNOWN_SCORE) else []
         else:
             looked_at += 1
             name = _second_opinion(_probabilities(tower, rgb, one), one, members)
