@@ -21,7 +21,7 @@ RIM = 0.15
 SURE_SCORE = 0.62
 """Detections from this score on are believed, unless the classifier plainly sees another animal."""
 UNKNOWN_SCORE = 0.7
-"""Detections of what the classifier does not know are believed from this score on: a bollard is a fire hydrant at 0.63."""
+"""Detections of what the classifier does not know are believed from this score on; bollards reach 0.63 as hydrants."""
 AGREES, CONTRADICTS = 0.03, 0.5
 """The classifier agrees from this probability on, and contradicts where another animal reaches that one."""
 MAX_CHECKED = 6
