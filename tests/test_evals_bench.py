@@ -58,7 +58,7 @@ def test_far_questions_about_a_film_of_ten_minutes_cite_the_right_moments(tmp_pa
     assert report["refused"] == {"n": 4, "right": 4}
 
 
-def test_a_question_about_a_clip_goes_through_at_most_75_files(tmp_path: Path) -> None:
+def test_a_question_about_a_clip_goes_through_at_most_90_files(tmp_path: Path) -> None:
     clip = write_scenes(tmp_path / "clip.mp4", [("red", 2), ("blue", 2), ("green", 2)])
     question = "When does the picture change?"
     command = [sys.executable, "-m", "evals.bench.walk", "chat", clip, "--ask", question, "--folder", tmp_path / "kept"]
@@ -67,7 +67,7 @@ def test_a_question_about_a_clip_goes_through_at_most_75_files(tmp_path: Path) -
     assert "The picture changes at [0:02] and [0:04]." in run.stdout
     files = re.findall(r"^ +\d+  (\w+/\S+\.py)$", run.stdout, flags=re.MULTILINE)
     assert {"agent/cli/chat.py", "agent/core/graph.py", "agent/models/embedded/rules/answer.py"} <= set(files)
-    assert len(files) <= 75, files
+    assert len(files) <= 90, files
 
 
 def test_plots_are_redrawn_from_what_the_benches_printed(tmp_path: Path) -> None:
