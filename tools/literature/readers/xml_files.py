@@ -44,6 +44,10 @@ def read_xml(path: Path, stream: IO[bytes]) -> Iterator[Record]:
                 yield record
             _forget(element)
     except etree.XMLSyntaxError as error:
+        if error.code in (etree.ErrorTypes.ERR_ENTITY_LOOP, etree.ErrorTypes.ERR_RESOURCE_LIMIT):
+            yield Bad(f"behind {last}", f"its entities are too large, and the rest is skipped: {error}", rest=True,
+                      remedy="Get the file from its source again, or remove the declarations.")  # fmt: skip
+            return
         yield Bad(f"behind {last}", f"the XML is broken, and the rest is skipped: {error}", rest=True,
                   remedy="Get the file again, and index it again.")  # fmt: skip
         return

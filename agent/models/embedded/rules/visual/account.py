@@ -30,7 +30,7 @@ MOST_SHOTS = 8
 
 
 def describe(seen: Seen, defects_alone: bool = False) -> str | None:
-    """Describe the shots in order, or the one picture, and the place; say so where nothing is known.
+    """Describe the shots in order, or the one picture, and the place; say so where nothing is known, None where spoilt.
 
     Args:
         seen: the frames and the question.
@@ -59,7 +59,8 @@ def describe(seen: Seen, defects_alone: bool = False) -> str | None:
         return f"I see {page}{cite(looks[-1:])}. {written}"
     if told or written:
         return f"{' '.join(filter(None, (told, written)))}{'' if defects_alone or not any(texts) else MORE}"
-    return None if defects_alone else unseen(seen)
+    spoilt = any(not look.fact.usable for look in looks)  # the rules for plain and spoilt pictures say what is wrong
+    return None if defects_alone or spoilt else unseen(seen)
 
 
 def _writing(seen: Seen, look: Look) -> tuple[str, str]:
