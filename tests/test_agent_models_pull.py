@@ -24,7 +24,7 @@ from agent.models.pull import hub as hub_source
 from agent.models.pull import staging
 from agent.models.pull.pull import pull, remove
 from agent.models.pull.staging import PullError
-from agent.models.store import find_model, models_folder, read_manifest
+from agent.models.store import Manifest, find_model, models_folder, read_manifest, write_manifest
 from tests.fixtures.here import attend_here
 from tests.fixtures.hub import FakeHub, Repo
 from tests.fixtures.scenes import write_scenes
@@ -438,3 +438,13 @@ def test_a_folder_of_transformers_is_copied_and_recorded(tiny: dict[str, Path], 
         pull(find_entry("smolvlm2-500m"), origin=tmp_path)
     with pytest.raises(PullError, match=r"SHA-256 of .*model\.safetensors"):
         pull(find_entry("qwen3-vl-2b"), origin=tiny["qwen3-vl"])
+
+
+def test_another_revision_than_the_stored_one_is_refused() -> None:
+    folder = models_folder() / "big--one"
+    folder.mkdir(parents=True)
+    write_manifest(folder, Manifest(name="big--one", kind="transformers", files={}, source="hf:big/one@0123abcd"))
+    assert find_model("hf:big/one") == find_model("big/one@0123") == folder.resolve()
+    with pytest.raises(ModelError, match="another revision is stored, hf:big/one@0123abcd") as refused:
+        find_model("hf:big/one@4567")
+    assert "attend models rm big--one" in refused.value.remedy

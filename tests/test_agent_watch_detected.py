@@ -80,6 +80,12 @@ def test_a_number_counts_when_two_looks_agree_and_until_two_disagree() -> None:
     assert states("more than 2 people", looks) == [False, False, False, False, True, True, True, True, False]
 
 
+def test_a_missed_detection_is_no_new_arrival() -> None:
+    places = [0.8, 0.8, 0.8, 0.8, 0.8, None, 0.8, 0.8, None, 0.8]
+    looks = [look(float(t), *([] if x is None else [(1, x)])) for t, x in enumerate(places)]
+    assert [t for t, now in enumerate(states("a person enters zone door", looks)) if now] == [1]
+
+
 def test_who_enters_a_zone_is_told_once_and_again_when_he_comes_back() -> None:
     places = (0.3, 0.8, 0.8, 0.8, 0.3, 0.3, 0.3, 0.8, 0.8)
     looks = [look(t, (1, x)) for t, x in enumerate(places)]

@@ -83,7 +83,7 @@ def pull_model(
 
     console = make_console()
     entry = find_entry(name)
-    if there := find_model(entry.name):
+    if there := find_model(name) or find_model(entry.name):
         console.print(f"{safe(entry.name)} is here already: {safe(str(there))}")
         return
     if entry.unverified and not origin:

@@ -82,11 +82,23 @@ def local_name(name: str) -> str:
 
 
 def find_model(name: str) -> Path | None:
-    """Return the folder of a complete model by the name that it was pulled by, or None."""
+    """Return the folder of a complete model by the name that it was pulled by, or None.
+
+    Raises:
+        ModelError: if the name asks for a revision, and another one is stored.
+    """
     if not _NAME.fullmatch(_spell(name)):
         return None
     folder = models_folder() / _spell(name)
-    return folder.resolve() if (folder / MANIFEST).is_file() else None
+    if not (folder / MANIFEST).is_file():
+        return None
+    revision = name.partition("@")[2]
+    if revision and not read_manifest(folder).source.rpartition("@")[2].startswith(revision):
+        raise ModelError(
+            f"cannot use {name!r}: another revision is stored, {read_manifest(folder).source}.",
+            remedy=f"Run: attend models rm {folder.name}, then attend models pull {name}.",
+        )
+    return folder.resolve()
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -128,7 +128,7 @@ class Ears:
             self._forgotten.append(Span(span.start_s, max(span.start_s, min(span.end_s, self._reached_s()))))
 
     def close(self) -> None:
-        """Finish the window in hand and end the thread."""
+        """End the thread; the window in hand of a source that plays is finished, that of a file is left out."""
         self._closed.set()
         if self._thread.ident is not None:
             self._thread.join()

@@ -145,7 +145,8 @@ class Observer:
 
     def drop(self, span: Span) -> None:
         """Leave out the frames of a span; when this returns, none of them is in hand any more."""
-        self._forgotten.append(span)
+        with self._detecting:  # no frame of the span is stored from now on
+            self._forgotten.append(span)
         with self._telling:
             self._told = deque((told for told in self._told if told[0].t_s not in span), maxlen=self._told.maxlen)
         with self._changed:
@@ -235,6 +236,8 @@ class Observer:
 
     def _tell(self, look: Look, change: Change | None) -> None:
         with self._telling:
+            if any(look.t_s in span for span in self._forgotten):
+                return
             self._told.append((look, change))
             for listener in self._listeners:
                 listener(look, change)

@@ -113,6 +113,7 @@ class DetectedWatch:
     _in_a_row: int = 0
     _true: bool = False
     _inside: Counter[int] = field(default_factory=Counter)  # looks in a row of each track in the zone
+    _entered_already: set[int] = field(default_factory=set)
     _last_s: float = -1.0
 
     def see(self, look: Look, change: Change | None) -> Finding | None:
@@ -158,10 +159,13 @@ class DetectedWatch:
                 self._inside[track] = min(self._inside[track], LOOKS) - 1  # one look may miss it
                 if self._inside[track] <= 0:
                     del self._inside[track]
+        self._entered_already &= self._inside.keys()
         entered = False
         for track in inside:
             self._inside[track] += 1
-            entered |= self._inside[track] == LOOKS
+            if self._inside[track] >= LOOKS and track not in self._entered_already:
+                self._entered_already.add(track)
+                entered = True
         while len(self._inside) > MAX_TRACKS:
             del self._inside[min(self._inside)]
         return entered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from functools import cached_property
+import threading
 from pathlib import Path
 
 from memory.stream.notes import bm25, tokenize
@@ -45,6 +45,8 @@ class Speech:
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / FILE_NAME
+        self._opening = threading.Lock()
+        self._opened: Database | None = None
         if self.path.exists():
             _ = self._database
 
@@ -91,20 +93,24 @@ class Speech:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        if "_database" in vars(self):
-            self._database.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
 
-    @cached_property
+    @property
     def _database(self) -> Database:
-        return Database(
-            self.path,
-            "the transcript",
-            _SCHEMA,
-            _SCHEMA_VERSION,
-            damaged="Remove the file: only the transcript is lost.",
-            durable=False,
-            secure_delete=True,
-        )
+        with self._opening:
+            if self._opened is None:
+                self._opened = Database(
+                    self.path,
+                    "the transcript",
+                    _SCHEMA,
+                    _SCHEMA_VERSION,
+                    damaged="Remove the file: only the transcript is lost.",
+                    durable=False,
+                    secure_delete=True,
+                )
+            return self._opened
 
     def _rows(self, span: Span | None) -> list[tuple[int, Utterance]]:
         if not self.path.exists():

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,17 +79,25 @@ def _cache() -> Path:
     return Path(platformdirs.user_cache_dir("attend")) / "whisper-base"
 
 
+_ASSEMBLING = threading.Lock()
+
+
 def assembled(parts: Sequence[Path]) -> Path:
     """Join the parts of the base model in the user's cache, once, and return the folder.
 
     Raises:
         ModelError: if they cannot be written there, or are not the expected ones.
     """
+    with _ASSEMBLING:
+        return _assembled(parts)
+
+
+def _assembled(parts: Sequence[Path]) -> Path:
     folder = _cache()
     model, unfinished = folder / "model.bin", folder / f"model.bin.{os.getpid()}"
-    if model.is_file() and _sha256(model) == BASE_SHA256:
-        return folder
     try:
+        if model.is_file() and _sha256(model) == BASE_SHA256:
+            return folder
         folder.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as whole:
             for number, part in enumerate(parts, 1):

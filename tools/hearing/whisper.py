@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from tools.errors import ModelError
 from tools.extras import require
 from tools.hearing.options import HearingOptions
 from tools.hearing.weights import find_model
@@ -56,9 +57,16 @@ def _find_speech(samples: np.ndarray) -> list[tuple[int, int]]:
 def _recogniser(folder: str, threads: int) -> Callable[[np.ndarray], list[Utterance]]:
     """Load a model; kept, since every source of a process uses the same one."""
     whisper = require("faster_whisper", extra="hear")
-    model = whisper.WhisperModel(
-        folder, device="cpu", compute_type="int8", cpu_threads=threads, num_workers=1, local_files_only=True
-    )
+    try:
+        model = whisper.WhisperModel(
+            folder, device="cpu", compute_type="int8", cpu_threads=threads, num_workers=1, local_files_only=True
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelError(
+            f"cannot load the speech recogniser in {folder!r}: {error}.",
+            expected="a Whisper model in CTranslate2's format",
+            remedy='Get its files again, or set model = "" under [hearing] in attend.toml.',
+        ) from error
 
     def transcribe(samples: np.ndarray) -> list[Utterance]:
         segments, _ = model.transcribe(

@@ -136,7 +136,7 @@ def _fetch(entry: Entry, staging: Path, progress: Progress, origin: Path | None,
 def _finish(entry: Entry, pulled: Pulled, staging: Path, final: Path) -> Manifest:
     """Write the manifest, drop what does not belong to the model, and give the folder its final name."""
     for path in staging.iterdir():
-        if path.name in (HUB_PARTS, WHEELS):
+        if path.name in (HUB_PARTS, WHEELS) or path.is_dir():
             shutil.rmtree(path)
         elif path.name not in pulled.files:
             path.unlink()
