@@ -76,11 +76,10 @@ def note_key_moments(session: SourceSession, words: str) -> list[str]:
     since_wall_s = time.time()
 
     def new_moments() -> list[Moment]:
-        return [
-            moment for moment in session.source_memory.timeline(0).moments if (moment.wall_s or 0.0) >= since_wall_s
-        ]
+        moments = session.source_memory.timeline(0).moments
+        return [one for one in moments if one.tier == "key" and (one.wall_s or 0.0) >= since_wall_s]
 
-    wait_for(lambda: len([moment for moment in new_moments() if moment.tier == "key"]) >= 3)
+    wait_for(lambda: len(new_moments()) >= 3)
     new = new_moments()
     for number, moment in enumerate(new):
         session.notes.add(moment.t_s, moment.frame_id, "text", f"{words} number {number}")

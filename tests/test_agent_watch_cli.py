@@ -218,11 +218,14 @@ def test_what_goes_wrong_with_a_camera_is_told_while_it_is_watched(tmp_path: Pat
             process.wait(30)
             reader.join()
             camera.close()
-    assert len(told()) == 8, "each once"
+    bad = ("black picture since ", "lens may be covered", "frozen picture since ")
+    assert [sum(words in line for line in told()) for words in bad] == [1, 1, 1], "each once"
+    over = ["the picture is good again" in line for line in told()]
+    assert over == [False, True] * (len(over) // 2)  # a starved camera may be without a new picture more than once
     if as_json:
         troubles = [json.loads(line) for line in told()]
         assert {(trouble["type"], trouble["about"]) for trouble in troubles} == {("trouble", "picture")}
-        assert [trouble["over"] for trouble in troubles] == [False, True] * 4
+        assert [trouble["over"] for trouble in troubles] == over
         assert [trouble["t_s"] for trouble in troubles] == sorted(trouble["t_s"] for trouble in troubles)
 
 
