@@ -44,8 +44,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield
     # On a busy machine a quick test takes long, but little of the processor; threads take more of it than of the clock.
     taken_s = min(time.monotonic() - begun_s, _cpu_s() - begun_cpu_s)
-    if taken_s > SLOW_S and not TIERS & {marker.name for marker in item.iter_markers()} and _loaded() == begun_loaded:
+    allowed_s = SLOW_S * _crowding()
+    if taken_s > allowed_s and not TIERS & {marker.name for marker in item.iter_markers()} and _loaded() == begun_loaded:
         pytest.fail(f"took {taken_s:.1f} s of processor time; make it quicker, or list it in tests/tiers.py")
+
+
+def _crowding() -> float:
+    """How many processes there are to a processor, at least 1: those that share its caches take more of its time."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _cpu_s() -> float:
