@@ -44,8 +44,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield
     # On a busy machine a quick test takes long, but little of the processor; threads take more of it than of the clock.
     taken_s = min(time.monotonic() - begun_s, _cpu_s() - begun_cpu_s)
-    allowed_s = SLOW_S * _crowding()
-    if taken_s > allowed_s and not TIERS & {marker.name for marker in item.iter_markers()} and _loaded() == begun_loaded:
+    unmarked = not TIERS & {marker.name for marker in item.iter_markers()}
+    if unmarked and taken_s > SLOW_S * _crowding() and _loaded() == begun_loaded:
         pytest.fail(f"took {taken_s:.1f} s of processor time; make it quicker, or list it in tests/tiers.py")
 
 
