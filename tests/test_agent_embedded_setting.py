@@ -130,3 +130,15 @@ def test_what_detections_of_the_whole_recording_answer() -> None:
     other = take_apart("When does the woman with the umbrella appear?")
     assert seen_call(other, Request(other.text), tools, "auto") is None
     assert seen_answer(other, [("when_seen", told)]) is None
+
+
+def test_things_are_named_by_how_they_lie_to_another(model: MLLM) -> None:  # noqa: F811
+    coffee = picture("coffee")
+    assert answer(model, [(0.0, coffee)], "What is on the table?").startswith("On the table: a cup")
+    cat = picture("cat")[:300, :400]
+    canvas = np.full((400, 1100, 3), 235, np.uint8)
+    canvas[60 : 60 + cat.shape[0], 20 : 20 + cat.shape[1]] = cat
+    canvas[: coffee.shape[0], 480 : 480 + coffee.shape[1]] = coffee[:400, :600]
+    shown = [(0.0, canvas)]
+    assert "cat" in answer(model, shown, "What is left of the cup?").split("[")[0]
+    assert "cat" not in answer(model, shown, "What is right of the cup?").split("I see")[0]

@@ -207,9 +207,10 @@ def test_a_forced_call_is_valid_whatever_the_weights(path: Path) -> None:
     model = load(path, max_tokens=300)
     message = model.bind_tools([Zoom, Look], tool_choice="any").invoke([HumanMessage("Zoom in.")])
     (call,) = message.tool_calls
-    {"Zoom": Zoom, "Look": Look}[call["name"]].model_validate(call["args"])
+    assert {"Zoom": Zoom, "Look": Look}[call["name"]].model_validate(call["args"]).model_dump() == call["args"]
     (named,) = model.bind_tools([Zoom, Look], tool_choice="Look").invoke([HumanMessage("Zoom in.")]).tool_calls
-    Look.model_validate(named["args"])
+    assert named["name"] == "Look"
+    assert Look.model_validate(named["args"]).model_dump() == named["args"]
 
 
 def test_a_call_that_is_cut_off_is_an_error(path: Path) -> None:

@@ -7,20 +7,19 @@ import json
 import os
 import socket
 import subprocess
-import time
+import threading
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from agent.cli.main import app
-from agent.config import Config, load_config
-from agent.perception.session import SourceSession, open_source_session
+from agent.config import load_config
+from agent.perception.session import open_source_session
 from evals.bench.hearing import distance, plain_words
 from tests.fixtures.clips import need
 from tests.fixtures.scenes import write_scenes
 from tests.fixtures.speaking import TALK, speak, write_sound, write_talk
-from tools.errors import MediaError
 from tools.hearing.options import HearingOptions
 from tools.hearing.transcribe import transcribe_file
 from tools.media import MediaOptions
@@ -118,39 +117,30 @@ def test_a_film_without_subtitles_is_listened_to(talk: Path, tmp_path: Path) -> 
     assert "platform" in answer["text"]
 
 
-def opened_once_served(address: str, config: Config) -> SourceSession:
-    """Open a stream as soon as its server listens; it serves one connection."""
-    deadline = time.monotonic() + 60.0
-    while True:
-        try:
-            return open_source_session(address, config)
-        except MediaError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+def serve_once(listener: socket.socket, talk: Path) -> None:
+    """Play a clip in real time to the first client that connects."""
+    client, _ = listener.accept()
+    with client:
+        command = [need("ffmpeg", "ffmpeg"), "-v", "error", "-re", "-i", str(talk), "-c", "copy", "-f", "mpegts", "-"]
+        subprocess.run(command, stdout=client, check=False)
 
 
 def test_a_live_stream_is_heard_while_it_is_watched(talk: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [need("ffmpeg", "ffmpeg"), "-v", "error", "-re", "-i", str(talk), "-c", "copy", "-f", "mpegts"]
-    server = subprocess.Popen([*command, f"tcp://127.0.0.1:{port}?listen=1"])
-    try:
-        config = load_config(
-            {"folder": tmp_path / "kept", "take_notes": False, "media.reconnect_attempts": 0, "memory.policy": "last"},
-            environment={},
-        )
-        session = opened_once_served(f"tcp://127.0.0.1:{port}", config)
+    config = load_config(
+        {"folder": tmp_path / "kept", "take_notes": False, "media.reconnect_attempts": 0, "memory.policy": "last"},
+        environment={},
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve_once, args=(listener, talk))
+        server.start()
+        session = open_source_session(f"tcp://127.0.0.1:{listener.getsockname()[1]}", config)
         try:
             assert session.hearing.ears is not None
             assert session.hearing.ears.drain(1e6, 120.0)
             lines = session.hearing.speech.between()
         finally:
             session.close()
-    finally:
-        server.kill()
-        server.wait()
+        server.join()
     assert error_rate(" ".join(line.text for line in lines)) <= 0.4
     assert lines[0].start_s < 2.0
     assert session.capture_stats.captured >= 8

@@ -98,12 +98,6 @@ def audio_stream(container: av.container.InputContainer) -> av.AudioStream | Non
     return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
-def has_sound(address: str, options: MediaOptions) -> bool:
-    """Return whether a recording has an audio track. Raises MediaError if it cannot be opened."""
-    with _opened(address, options) as container:
-        return audio_stream(container) is not None
-
-
 def read_sound(address: str, options: MediaOptions) -> Iterator[Sound]:
     """Yield the sound of a recording in order, from `options.start_s` to `options.end_s`; damaged packets are skipped.
 

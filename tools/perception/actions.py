@@ -39,8 +39,6 @@ Kind = Literal[
 Direction = Literal["left", "right", "towards the camera", "away from the camera"]
 RIDDEN = frozenset({"bicycle", "motorcycle", "horse", "skateboard", "surfboard", "skis", "snowboard", "elephant"})
 CARRIED = frozenset({"backpack", "handbag", "suitcase", "umbrella", "surfboard", "skis", "snowboard", "skateboard"})
-SINGLE = frozenset({"stands", "sits", "lies", "raises_arm", "rides"})
-"""Kinds that a single picture may show."""
 MAX_STEP_S = 1.6
 """Frames further apart do not show one motion."""
 MIN_SAMPLES, MIN_STEPS = 2, 2
@@ -55,8 +53,6 @@ STAYS_S = 4.0
 WALKS_FROM, RUNS_FROM = 0.3, 1.7
 """Speeds in body heights per second: people walk at about 0.8, and run from about 1.7."""
 STILL_BELOW = 0.15
-GROWS = 0.12
-"""Growth of the box per second from which a person comes nearer, or goes away."""
 RIM = 0.015
 """A box this near to the rim of the picture is taken to be cut off."""
 

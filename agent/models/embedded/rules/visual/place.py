@@ -10,8 +10,9 @@ from agent.models.embedded.rules.qualifiers import Extent, find_extent, within
 from agent.models.embedded.rules.scene import Look
 from agent.models.embedded.rules.setting import setting
 from agent.models.embedded.rules.things import PEOPLE, Target, counted, listed, plural
-from agent.models.embedded.rules.visual.seen import PERSON, Box, Seen, capital, cite, distance
+from agent.models.embedded.rules.visual.seen import PERSON, Seen, capital, cite, distance
 from tools.perception.detect import Detection
+from tools.perception.relations import relation
 
 
 def where(seen: Seen) -> str | None:
@@ -55,20 +56,27 @@ def _related(seen: Seen, look: Look, target: Target, anchor: Detection) -> str |
     if said is None:
         return None
     others = [thing.detection for thing in look.things if thing.detection is not anchor]
-    on = said[1] in ("on", "in", "inside")
-    near = sorted(others, key=lambda one: distance(one.centre, anchor.centre))[:2]
-    found = [one for one in others if _is_on(one.box, anchor.box)] if on else near
-    listing = listed([f"{counted(1, one.name)} {scene.place(one.box)}" for one in found])
-    return f"{'On' if on else 'Beside'} the {target.word}: {listing}{cite([look])}." if found else None
+    found = [one for one in others if _lies(one, anchor, said[1])]
+    nearest = sorted(found, key=lambda one: distance(one.centre, anchor.centre))[:3]
+    listing = listed([f"{counted(1, one.name)} {scene.place(one.box)}" for one in nearest])
+    return f"{capital(said[1])} the {target.word}: {listing}{cite([look])}." if found else None
 
 
 _RELATIONS = "on|in|inside|next to|beside|near|by|left of|right of"
 
 
-def _is_on(box: Box, around: Box) -> bool:
-    """Whether a box is smaller than another one, and its lower edge lies in it."""
-    foot = ((box[0] + box[2]) / 2, box[3] - 0.1 * (box[3] - box[1]))
-    return box[2] - box[0] < 0.8 * (around[2] - around[0]) and within(foot, (around[::2], around[1::2]))
+def _lies(one: Detection, anchor: Detection, how: str) -> bool:
+    """Whether a thing lies to another as a question says; what is seen from above lies within the other's box."""
+    found = relation(one, anchor)
+    if how in ("on", "in", "inside"):
+        around = anchor.box
+        foot = (one.centre[0], one.box[3] - 0.1 * (one.box[3] - one.box[1]))
+        narrower = one.box[2] - one.box[0] < 0.8 * (around[2] - around[0])
+        return found == "on" or (narrower and within(foot, (around[::2], around[1::2])))
+    if how in ("left of", "right of"):
+        is_left = one.centre[0] < anchor.centre[0]
+        return found in ("beside", "left of", "right of") and is_left is (how == "left of")
+    return found in ("beside", "on")
 
 
 def _in_part(look: Look, extent: Extent) -> str | None:
